@@ -1,0 +1,1 @@
+"""Koopman operator methods."""

@@ -1,0 +1,1 @@
+"""Regressions and fixed filters: closed-form linear predictors."""

@@ -1,0 +1,1 @@
+"""Sequence layers and the one residual stack around them."""

@@ -1,0 +1,161 @@
+"""What identifies a run, and what identifies the source of a method.
+
+The key is the same from a plan and from a row. It holds everything that may change the scores and nothing else: never
+workers, limits, paths, order, or the data's digest (a plan must not generate data).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dynamark.folders import cache_folder
+
+__all__ = ["canonical", "run_key", "source_digest"]
+
+KEY_VERSION = 1
+
+_IN_KEY = (
+    "task",
+    "task_version",
+    "task_fields",
+    "salt",
+    "method",
+    "method_fields",
+    "method_source",
+    "seed",
+    "budget",
+    "device",
+)
+
+# What every method imports: its changes are named by versions, not by digests.
+_VOCABULARY = {"dynamark", "dynamark.errors", "dynamark.folders", "dynamark.tasks.problems"}
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted names and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def run_key(row: Mapping[str, Any]) -> str:
+    """sha256 of what identifies the run of this row (or of a plan's entry, which has the same columns)."""
+    told = {name: row[name] for name in _IN_KEY}
+    return hashlib.sha256(canonical([KEY_VERSION, told]).encode()).hexdigest()
+
+
+def source_digest(file: Path) -> str:
+    """Digest of a module's syntax tree and of all that it imports from its own package.
+
+    Comments, docstrings and layout do not count; a helper's code does.
+    """
+    root, package = _package(file)
+    seen: dict[str, str] = {}
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        name = str(path.relative_to(root))
+        if name in seen:
+            continue
+        seen[name], imported = _parsed(path)
+        waiting.extend(_within(imported, path, root, package))
+    _remember()
+    return hashlib.sha256(canonical(sorted(seen.items())).encode()).hexdigest()
+
+
+def _package(file: Path) -> tuple[Path, str | None]:
+    """The folder that holds the file's outermost package, and its name; for a lone file its folder and None."""
+    folder, name = file.parent, None
+    while (folder / "__init__.py").is_file():
+        folder, name = folder.parent, folder.name
+    return folder, name
+
+
+def _within(imported: list[list[str]], path: Path, root: Path, package: str | None) -> Iterator[Path]:
+    """The files of the same package (or, for a lone file, of the same folder) behind these imports."""
+    here = list(path.relative_to(root).parts[:-1])
+    for level, module, *names in imported:
+        base = here[: len(here) - int(level) + 1] if int(level) else []
+        parts = [*base, *module.split(".")] if module else base
+        if package is not None and parts[:1] != [package]:
+            continue
+        for candidate in ([*parts, name] for name in [*names, ""]):
+            dotted = [part for part in candidate if part]
+            if ".".join(dotted) in _VOCABULARY or not dotted:
+                continue
+            target = root.joinpath(*dotted)
+            if target.with_suffix(".py").is_file():
+                yield target.with_suffix(".py")
+            elif (target / "__init__.py").is_file():
+                yield target / "__init__.py"
+
+
+# Parsing takes milliseconds a file, so what was seen is kept by path, time and size, in memory and on disk.
+_known: dict[str, list[Any]] | None = None
+_changed = False
+
+
+def _parsed(path: Path) -> tuple[str, list[list[str]]]:
+    global _changed
+    known = _recall()
+    stat = path.stat()
+    stamp = [stat.st_mtime_ns, stat.st_size, KEY_VERSION]
+    entry = known.get(str(path))
+    if entry is None or entry[0] != stamp:
+        tree = ast.parse(path.read_bytes())
+        entry = [stamp, _tree_digest(tree), _imports(tree)]
+        known[str(path)] = entry
+        _changed = True
+    return entry[1], entry[2]
+
+
+def _tree_digest(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _imports(tree: ast.Module) -> list[list[str]]:
+    """Each import as [level, module, name...]; those inside functions count too."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.append([str(node.level), node.module or "", *(alias.name for alias in node.names)])
+        elif isinstance(node, ast.Import):
+            found.extend(["0", alias.name] for alias in node.names)
+    return found
+
+
+def _recall() -> dict[str, list[Any]]:
+    global _known
+    if _known is None:
+        try:
+            _known = json.loads((cache_folder() / "sources.json").read_text())
+        except (OSError, ValueError):
+            _known = {}
+    return _known
+
+
+def _remember() -> None:
+    global _changed
+    if not _changed:
+        return
+    _changed = False
+    path = cache_folder() / "sources.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{id(path)}.tmp")
+        beside.write_text(json.dumps(_known))
+        beside.replace(path)
+    except OSError:
+        pass  # the cache saves milliseconds; without a writable folder nothing else changes

@@ -1,0 +1,79 @@
+"""What a process ran on: versions, commit, machine, threads, device."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+__all__ = ["provenance"]
+
+
+@functools.cache
+def provenance(device: str = "cpu") -> dict[str, Any]:
+    """The struct that every row of this process repeats."""
+    import numpy
+    import scipy
+    import torch
+
+    from dynamark import __version__
+
+    commit, dirty = _commit()
+    return {
+        "dynamark": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "blas": _blas(torch),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+        "deterministic": True,
+    }
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """The commit of the checkout that dynamark runs from, and whether it was changed; (None, None) when installed."""
+    # Resolved, so that the link src/dynamark/results leads to the checkout and not to what may lie around it.
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder / ".git").exists():
+        return None, None
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        # Rows and tables change with each run; only code makes a checkout dirty.
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results/published")
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head, bool(changed)
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=20, check=True)
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def _blas(torch: Any) -> str:
+    text = torch.__config__.show()
+    for name in ("MKL", "OpenBLAS", "Accelerate", "BLIS"):
+        if name.lower() in text.lower():
+            return name
+    return "unknown"

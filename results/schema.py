@@ -1,0 +1,94 @@
+"""The row: one run, as an Arrow record. Explicit, versioned, without pickles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+__all__ = ["FAILED", "SCHEMA", "SCHEMA_VERSION", "SCORED", "STATUSES", "Row", "table"]
+
+SCHEMA_VERSION = 1
+
+# How a run can end. A diverged run answered, but with NaN or infinity: it is scored, with the worst values.
+SCORED = ("ok", "diverged")
+FAILED = ("error", "timeout", "out_of_memory", "crashed")
+STATUSES = (*SCORED, *FAILED, "skipped")
+
+Row = dict[str, Any]
+
+_PRIMARY = pa.struct(
+    [
+        ("score", pa.string()),  # its name
+        ("value", pa.float64()),
+        ("lower_is_better", pa.bool_()),
+        ("log", pa.bool_()),  # skill is measured on its logarithm
+        ("floor", pa.float64()),  # values below count as this much
+        ("baseline", pa.float64()),  # the primary score of a trivial answer
+        ("oracle", pa.float64()),  # and of the best possible one; null where unknown
+    ]
+)
+
+_PROVENANCE = pa.struct(
+    [
+        ("dynamark", pa.string()),
+        ("commit", pa.string()),
+        ("dirty", pa.bool_()),
+        ("python", pa.string()),
+        ("torch", pa.string()),
+        ("numpy", pa.string()),
+        ("scipy", pa.string()),
+        ("system", pa.string()),
+        ("machine", pa.string()),
+        ("processor", pa.string()),
+        ("cores", pa.int32()),
+        ("threads", pa.int32()),
+        ("blas", pa.string()),
+        ("device", pa.string()),
+        ("deterministic", pa.bool_()),
+    ]
+)
+
+_COLUMNS = [
+    ("key", pa.string()),
+    ("suite", pa.string()),
+    ("family", pa.string()),
+    ("task", pa.string()),
+    ("tier", pa.string()),
+    ("task_version", pa.int32()),
+    ("task_fields", pa.string()),  # JSON
+    ("task_source", pa.string()),  # digest of the task's source
+    ("salt", pa.string()),
+    ("method", pa.string()),
+    ("method_fields", pa.string()),  # JSON
+    ("method_source", pa.string()),  # digest of the method's source
+    ("seed", pa.int64()),
+    ("budget", pa.int64()),
+    ("device", pa.string()),
+    ("status", pa.string()),
+    ("reason", pa.string()),
+    ("primary", _PRIMARY),
+    ("scores", pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))),
+    (
+        "curves",
+        pa.list_(
+            pa.struct([("name", pa.string()), ("axis", pa.list_(pa.float64())), ("values", pa.list_(pa.float64()))])
+        ),
+    ),
+    ("fit_seconds", pa.float64()),
+    ("predict_seconds", pa.float64()),
+    ("peak_memory", pa.int64()),  # bytes, of the cohort's process
+    ("parameters", pa.int64()),
+    ("steps", pa.int64()),
+    ("flops", pa.float64()),
+    ("cohort_size", pa.int32()),
+    ("finished", pa.string()),  # UTC, ISO 8601
+    ("provenance", _PROVENANCE),
+]
+
+SCHEMA = pa.schema(_COLUMNS, metadata={"dynamark_schema": str(SCHEMA_VERSION)})
+
+
+def table(rows: list[Row]) -> pa.Table:
+    """Rows as an Arrow table with the schema; columns that a row lacks are null."""
+    return pa.Table.from_pylist(rows, schema=SCHEMA)

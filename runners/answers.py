@@ -1,0 +1,177 @@
+"""Asking a fitted model the query of its problem; one function a kind. The answers are plain arrays of checked shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynamark.tasks.numerics.lyapunov import lyapunov_spectrum
+from dynamark.tasks.problems import (
+    Estimate,
+    Forecasting,
+    HasJacobian,
+    HasSpectrum,
+    Online,
+    Prediction,
+    Recovery,
+    Run,
+    Training,
+)
+
+__all__ = ["Answer", "BadAnswer", "ask"]
+
+
+@dataclass
+class Answer:
+    """What one member leaves: arrays, curves, facts and costs."""
+
+    arrays: dict[str, np.ndarray]
+    curves: dict[str, list[tuple[float, float]]]
+    facts: dict[str, float]
+    fit_seconds: float
+    predict_seconds: float
+    parameters: int | None
+    steps: int | None
+
+
+class BadAnswer(Exception):
+    """A model answered in the wrong shape or type, or looked ahead."""
+
+
+def ask(model: Any, problem: Any, run: Run) -> dict[str, np.ndarray]:
+    """The model's answers to the query of the problem."""
+    with torch.no_grad():
+        return _ASK[type(problem)](model, problem, run)
+
+
+def _array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """An answer as an array, refused unless it has the shape asked for."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().resolve_conj().numpy()
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
+        raise BadAnswer(f"{name}: wanted a tensor of floating-point numbers, got {_describe(value)}")
+    if shape is not None and value.shape != shape:
+        raise BadAnswer(f"{name}: wanted shape {shape}, got {value.shape}")
+    return value
+
+
+def _describe(value: Any) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _forecasting(model: Any, problem: Forecasting, run: Run) -> dict[str, np.ndarray]:
+    query = problem.query
+    assert query is not None
+    answers = {}
+    for name, rollout in query.rollouts.items():
+        wanted = (len(rollout.context), rollout.horizon, rollout.context.dim)
+        value = model.forecast(rollout.context, rollout.horizon, rollout.inputs)
+        answers[f"forecast.{name}"] = _array(f"forecast '{name}'", value, wanted)
+    if query.points is not None and isinstance(model, HasSpectrum):
+        eigenvalues = _array("eigenvalues", model.eigenvalues())
+        answers["eigenvalues"] = eigenvalues
+        values = model.eigenfunctions(query.points)
+        answers["eigenfunctions"] = _array("eigenfunctions", values, (len(query.points), len(eigenvalues)))
+    if query.lyapunov_steps and isinstance(model, HasJacobian):
+        contexts = next(iter(query.rollouts.values())).context
+        answers["lyapunov"] = _array("lyapunov", lyapunov_spectrum(model, contexts, query.lyapunov_steps))
+    return answers
+
+
+def _prediction(model: Any, problem: Prediction, run: Run) -> dict[str, np.ndarray]:
+    query = problem.query
+    assert query is not None
+    n, time, dim = query.sequences.observations.shape
+    wanted = (len(query.horizons), n, time, dim)
+    answer = _array("prediction", model.predict(query.sequences, query.horizons), wanted)
+    _refuse_foresight(model, query.sequences, query.horizons, answer)
+    return {"prediction": answer}
+
+
+def _refuse_foresight(model: Any, sequences: Any, horizons: tuple[int, ...], answer: np.ndarray) -> None:
+    """Swap the future of one sequence: what was predicted before must stay.
+
+    Not to the bit, since a convolution by FFT lets later values move the rounding of earlier ones.
+    """
+    time = sequences.observations.shape[1]
+    cut = time // 2
+    other = sequences.observations[:1].clone()
+    other[:, cut:] = -1.7 * other[:, cut:].flip(1) + 0.3
+    inputs = sequences.inputs
+    if inputs is not None:
+        inputs = inputs[:1].clone()
+        inputs[:, cut:] = -1.7 * inputs[:, cut:].flip(1) + 0.3
+    probe = replace(
+        sequences,
+        observations=other,
+        inputs=inputs,
+        **{
+            part: value[:1] if (value := getattr(sequences, part)) is not None else None
+            for part in ("gaps", "seen", "twin", "weights")
+        },
+    )
+    again = _array("prediction", model.predict(probe, horizons))
+    scale = 1e-9 + float(np.nanmax(np.abs(np.where(np.isfinite(answer[:, :1]), answer[:, :1], 0.0))))
+    for place, horizon in enumerate(horizons):
+        # Entry t of horizon h may use inputs up to t+h-1 and outputs before t.
+        free = cut - horizon + 1
+        moved = np.abs(again[place, 0, :free] - answer[place, 0, :free])
+        if np.any(moved > 1e-4 * scale):
+            raise BadAnswer(
+                f"the prediction at step {int(np.argmax(moved.max(axis=-1) > 1e-4 * scale))} changes when outputs and "
+                f"inputs from step {cut} on change: the method looks ahead"
+            )
+
+
+def _online(learner: Any, problem: Online, run: Run) -> dict[str, np.ndarray]:
+    query = problem.query
+    assert query is not None
+    n, time, dim = query.outputs.shape
+    answers = np.empty((n, time, dim))
+    for t in range(time):
+        answers[:, t] = _array(f"prediction at step {t}", learner.predict(query.inputs[:, t]), (n, dim))
+        learner.update(query.outputs[:, t])
+    return {"prediction": answers}
+
+
+def _recovery(estimate: Any, problem: Recovery, run: Run) -> dict[str, np.ndarray]:
+    if not isinstance(estimate, Estimate):
+        raise BadAnswer(f"wanted an Estimate, got {_describe(estimate)}")
+    rows, columns = problem.operator.shape
+    answers = {f"factor.{i}": _array(f"factor {i}", f) for i, f in enumerate(estimate.factors)}
+    shapes = tuple(f.shape for f in estimate.factors)
+    fits = {
+        "product": len(shapes) == 2
+        and shapes[0][0] == rows
+        and shapes[1][0] == columns
+        and shapes[0][1:] == shapes[1][1:],
+        "symmetric": len(shapes) == 1 and shapes[0][0] == rows == columns,
+        "dense": shapes == ((rows, columns),),
+    }
+    if not fits.get(estimate.form, False):
+        raise BadAnswer(f"an estimate of form '{estimate.form}' for a {rows} x {columns} matrix has factors {shapes}")
+    answers["form"] = np.array(["product", "symmetric", "dense"].index(estimate.form), dtype=float)
+    for step, factors in run.snapshots:
+        for i, factor in enumerate(factors):
+            answers[f"snapshot.{step}.{i}"] = _array(f"snapshot {step}", factor, shapes[i])
+    return answers
+
+
+def _training(network: Any, problem: Training, run: Run) -> dict[str, np.ndarray]:
+    query = problem.query
+    assert query is not None
+    return {"logits": _array("logits", network.logits(query.inputs), (len(query.inputs), problem.widths[-1]))}
+
+
+_ASK: dict[type, Callable[[Any, Any, Run], dict[str, np.ndarray]]] = {
+    Forecasting: _forecasting,
+    Prediction: _prediction,
+    Online: _online,
+    Recovery: _recovery,
+    Training: _training,
+}

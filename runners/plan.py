@@ -1,0 +1,214 @@
+"""From a suite to planned runs with keys, and from runs to cohorts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynamark.errors import UserError
+from dynamark.results.keys import canonical, run_key, source_digest
+from dynamark.results.schema import FAILED, Row
+from dynamark.runners.plugins import (
+    Method,
+    load,
+    matching,
+    parse,
+    resolve_method,
+    resolve_task,
+    source_file,
+    task_names,
+)
+from dynamark.runners.suite import Entry, Suite
+from dynamark.tasks.base import Task
+from dynamark.tasks.problems import KINDS
+
+__all__ = ["Cohort", "Plan", "PlannedRun", "cohorts", "expand", "pending"]
+
+# Members of one cohort: enough to be bound by arithmetic, few enough to fit in memory.
+COHORT = 8
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run: task x method x seed."""
+
+    suite: str
+    task: Task
+    method: Method
+    seed: int
+    budget: int | None
+    device: str
+    task_source: str = field(compare=False)
+
+    @functools.cached_property
+    def row(self) -> Row:
+        """The columns of its row that are known beforehand, the key among them."""
+        row: Row = {
+            "suite": self.suite,
+            "family": self.task.family,
+            "task": self.task.name,
+            "tier": self.task.tier,
+            "task_version": self.task.version,
+            "task_fields": canonical(self.task.fields()),
+            "task_source": self.task_source,
+            "salt": self.task.salt,
+            "method": self.method.label,
+            "method_fields": canonical(self.method.fields),
+            "method_source": self.method.source,
+            "seed": self.seed,
+            "budget": self.budget,
+            "device": self.device,
+        }
+        return {"key": run_key(row), **row}
+
+    @property
+    def key(self) -> str:
+        """What identifies the run."""
+        return str(self.row["key"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a suite, and the combinations that do not apply, with the reason."""
+
+    runs: tuple[PlannedRun, ...]
+    not_applicable: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that differ in seed only, solved together."""
+
+    runs: tuple[PlannedRun, ...]
+    alone: bool = False  # a second try, member by member
+
+    @property
+    def task(self) -> Task:
+        """The task of all members."""
+        return self.runs[0].task
+
+    @property
+    def method(self) -> Method:
+        """The method of all members."""
+        return self.runs[0].method
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed a member."""
+        return [run.seed for run in self.runs]
+
+
+def expand(
+    suite: Suite,
+    *,
+    task: Sequence[str] = (),
+    method: Sequence[str] = (),
+    seeds: int | None = None,
+    tier: str | None = None,
+    device: str = "cpu",
+    salt: str = "",
+) -> Plan:
+    """The runs of a suite. `task` (globs) and `method` (specs) narrow it; a method that is not in it joins all its tasks."""
+    if seeds is not None and seeds < 1:
+        raise UserError(f"--seeds {seeds} is not a positive whole number; give the number of seeds, for example 5")
+    resolved = functools.cache(resolve_method)  # for this plan only: a file may change between two plans
+    runs: dict[str, PlannedRun] = {}
+    skipped: dict[tuple[str, str, str], None] = {}
+    for entry in _narrowed(suite, method):
+        for name in _chosen_tasks(entry, task):
+            instance = resolve_task(name, tier or entry.tier, salt)
+            source = _task_source(instance)
+            for spec in entry.methods:
+                chosen = resolved(spec)
+                if not applies(chosen, instance):
+                    skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
+                    continue
+                for seed in range(seeds or entry.seeds):
+                    run = PlannedRun(suite.name, instance, chosen, seed, instance.budget, device, source)
+                    runs.setdefault(run.key, run)
+    if not runs:
+        raise UserError(_nothing(suite, task, method, list(skipped)))
+    return Plan(tuple(runs.values()), tuple(skipped))
+
+
+def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
+    """The entries with the chosen methods only; those that no entry lists are put to every task."""
+    if not specs:
+        return suite.entries
+    listed = {parse(m).name for entry in suite.entries for m in entry.methods}
+    new = tuple(s for s in specs if parse(s).name not in listed)
+    narrowed = []
+    for entry in suite.entries:
+        names = {parse(m).name for m in entry.methods}
+        methods = (*(s for s in specs if parse(s).name in names), *new)
+        if methods:
+            narrowed.append(Entry(entry.tasks, methods, entry.tier, entry.seeds))
+    return narrowed
+
+
+def _chosen_tasks(entry: Entry, globs: Sequence[str]) -> list[str]:
+    names = [n for t in entry.tasks for n in (matching(t, sorted(task_names())) if _is_glob(t) else [t])]
+    if not globs:
+        return names
+    return [name for name in names if any(matching(g, [name, parse(name).name]) for g in globs)]
+
+
+def _is_glob(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
+
+
+def applies(method: Method, task: Task) -> bool:
+    """Whether a method implements the protocol of the task's kind."""
+    cls = load(method.target, "method")
+    return any(hasattr(cls, name) for name in KINDS[task.kind])
+
+
+@functools.cache
+def _source_of(cls: type) -> str:
+    return source_digest(source_file(f"{cls.__module__}:{cls.__name__}"))
+
+
+def _task_source(task: Task) -> str:
+    cls = type(task)
+    module = cls.__module__
+    if module.startswith("dynamark_plugin_"):
+        import sys
+        from pathlib import Path
+
+        return source_digest(Path(str(sys.modules[module].__file__)))
+    return _source_of(cls)
+
+
+def _nothing(suite: Suite, task: Sequence[str], method: Sequence[str], skipped: list[tuple[str, str, str]]) -> str:
+    if skipped:
+        return (
+            f"nothing to run: method '{skipped[0][1]}' {skipped[0][2]}, which the tasks of suite '{suite.name}' ask for"
+        )
+    names = sorted({t for entry in suite.entries for t in entry.tasks})
+    return f"nothing in suite '{suite.name}' matches --task {' '.join(task)}; its tasks: {', '.join(names)}"
+
+
+def pending(
+    plan: Plan, done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
+) -> list[PlannedRun]:
+    """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
+    if force:
+        return list(plan.runs)
+    again = set(FAILED) if retry_failed else set()
+    return [run for run in plan.runs if run.key not in done or done[run.key] in again]
+
+
+def cohorts(runs: Iterable[PlannedRun]) -> list[Cohort]:
+    """Group runs that differ in seed only, where the method solves seeds together; else one run a cohort."""
+    groups: dict[Any, list[PlannedRun]] = {}
+    for run in runs:
+        groups.setdefault((run.task.digest, run.method.label, run.row["method_fields"]), []).append(run)
+    made: list[Cohort] = []
+    for members in groups.values():
+        first = members[0]
+        together = hasattr(load(first.method.target, "method"), KINDS[first.task.kind][1])
+        size = COHORT if together else 1
+        made.extend(Cohort(tuple(members[i : i + size])) for i in range(0, len(members), size))
+    return made

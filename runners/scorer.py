@@ -1,0 +1,79 @@
+"""Posing problems and scoring answers: the only code that runs a task. It never imports a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from dynamark.runners.answers import Answer
+from dynamark.runners.plugins import load
+from dynamark.tasks.base import Task
+
+__all__ = ["describe", "judge", "rebuild"]
+
+# Points of a stored curve at most.
+_POINTS = 128
+
+
+def describe(task: Task) -> dict[str, Any]:
+    """A task as plain data, from which another process makes it again."""
+    cls = type(task)
+    module = cls.__module__
+    if module.startswith("dynamark_plugin_"):
+        import sys
+
+        module = str(sys.modules[module].__file__)
+    return {"target": f"{module}:{cls.__name__}", "fields": {**task.fields(), "name": task.name, "salt": task.salt}}
+
+
+def rebuild(told: Mapping[str, Any]) -> Task:
+    """The task that `describe` told of."""
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in told["fields"].items()}
+    task: Task = load(told["target"], "task")(**fields)
+    return task
+
+
+def judge(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
+    """The columns of a row that the answers of one member are worth."""
+    scored = task.score(answer.arrays, seed)
+    primary = scored.values.get(task.primary.name)
+    if primary is None or not np.isfinite(primary):
+        raise ValueError(f"task {task.name} gave no finite '{task.primary.name}'")
+    diverged = any(not np.isfinite(a).all() for name, a in answer.arrays.items() if not name.startswith("snapshot."))
+    curves = [_curve(c.name, c.axis, c.values) for c in scored.curves]
+    curves += [_curve(name, *np.array(points).T) for name, points in answer.curves.items()]
+    values = {**scored.values, **{f"fact.{name}": value for name, value in answer.facts.items()}}
+    return {
+        "status": "diverged" if diverged else "ok",
+        "reason": "the answers hold NaN or infinity" if diverged else None,
+        "primary": {"value": float(primary), **scale(task, seed)},
+        "scores": [{"name": name, "value": float(value)} for name, value in values.items()],
+        "curves": curves,
+        "fit_seconds": answer.fit_seconds,
+        "predict_seconds": answer.predict_seconds,
+        "parameters": answer.parameters,
+        "steps": answer.steps,
+    }
+
+
+def scale(task: Task, seed: int) -> dict[str, Any]:
+    """The two ends of the task's scale, and how skill is measured between them."""
+    return {
+        "score": task.primary.name,
+        "lower_is_better": task.primary.lower_is_better,
+        "log": task.log_scale,
+        "floor": task.floor,
+        "baseline": task.baseline(seed),
+        "oracle": task.oracle(seed),
+    }
+
+
+def _curve(name: str, axis: np.ndarray, values: np.ndarray) -> dict[str, Any]:
+    keep = np.unique(np.linspace(0, len(axis) - 1, min(len(axis), _POINTS)).astype(int))
+    return {
+        "name": name,
+        "axis": np.asarray(axis, float)[keep].tolist(),
+        "values": np.asarray(values, float)[keep].tolist(),
+    }

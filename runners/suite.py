@@ -1,0 +1,97 @@
+"""Suites: named lists of runs, in TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dynamark.errors import UserError, unknown
+
+__all__ = ["Entry", "Suite", "load_suite", "suite_names"]
+
+_SHIPPED = Path(__file__).parent / "suites"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Every one of these methods on every one of these tasks."""
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    tier: str
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite: what it is for, its entries, and what it leaves out, with the reason."""
+
+    name: str
+    about: str
+    entries: tuple[Entry, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def suite_names() -> list[str]:
+    """The shipped suites."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """A shipped suite by name, or a file."""
+    path = Path(name) if name.endswith(".toml") else _SHIPPED / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise UserError(f"the suite file {name} does not exist")
+        raise unknown("suite", name, suite_names())
+    try:
+        told = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"suite {path} is not valid TOML: {error}") from None
+    return _suite(path, told)
+
+
+def _suite(path: Path, told: dict[str, Any]) -> Suite:
+    def wrong(what: str) -> UserError:
+        return UserError(f"suite {path}: {what}")
+
+    for key in told:
+        if key not in {"about", "tier", "seeds", "runs", "left_out"}:
+            raise wrong(f"unknown key '{key}'; a suite has about, tier, seeds, runs and left_out")
+    entries = []
+    for entry in _tables(told.get("runs"), "runs", wrong):
+        for key in entry:
+            if key not in {"tasks", "methods", "tier", "seeds"}:
+                raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier and seeds")
+        tier, seeds = entry.get("tier", told.get("tier")), entry.get("seeds", told.get("seeds"))
+        if not isinstance(tier, str):
+            raise wrong('no tier; write tier = "tiny" at the top')
+        if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+            raise wrong(f"seeds = {seeds!r} is not a positive whole number")
+        entries.append(
+            Entry(
+                _texts(entry.get("tasks"), "tasks", wrong), _texts(entry.get("methods"), "methods", wrong), tier, seeds
+            )
+        )
+    if not entries:
+        raise wrong("no [[runs]]; write at least one with tasks and methods")
+    left_out = []
+    for entry in _tables(told.get("left_out", []), "left_out", wrong):
+        if not {"what", "reason"} <= set(entry):
+            raise wrong("an entry of [[left_out]] needs what and reason")
+        left_out.append((str(entry["what"]), str(entry["reason"])))
+    return Suite(path.stem, str(told.get("about", "")), tuple(entries), tuple(left_out))
+
+
+def _tables(value: Any, key: str, wrong: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+        raise wrong(f"no [[{key}]] tables")
+    return value
+
+
+def _texts(value: Any, key: str, wrong: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise wrong(f"{key} must be a list of names, not {value!r}")
+    return tuple(value)

@@ -1,0 +1,120 @@
+"""Fitting a cohort and asking its models: the only code that runs a method. It knows problems, never tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dynamark.runners import wire
+from dynamark.runners.answers import Answer, BadAnswer, ask
+from dynamark.runners.plugins import load
+from dynamark.tasks.problems import KINDS, Run, settle
+
+__all__ = ["Failure", "failure", "solve", "work"]
+
+
+@dataclass
+class Failure:
+    """Why a cohort left nothing."""
+
+    status: str
+    reason: str
+    costs: dict[str, float] = field(default_factory=dict)
+
+
+def solve(
+    method: Any,
+    problems: list[Any],
+    entropies: list[list[int]],
+    *,
+    budget: int | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Fit all members together where the method can, ask each model its query, and time both."""
+    settled = [settle(problem, torch.device(device)) for problem in problems]
+    hidden = [dataclasses.replace(problem, query=None) for problem in settled]
+    single, plural = KINDS[type(problems[0])]
+    fit_all = getattr(method, plural, None)
+    # A cohort of one is run as two, the second a copy: batched kernels of one and of several round differently.
+    copies = 2 if fit_all is not None and len(problems) == 1 else 1
+    runs = [
+        Run(entropy, torch.device(device), budget, on_progress if i == 0 else None)
+        for i, entropy in enumerate(entropies * copies)
+    ]
+    start = time.perf_counter()
+    if fit_all is not None:
+        models = list(fit_all(hidden * copies, runs))
+        if len(models) != len(runs):
+            raise BadAnswer(f"{plural} returned {len(models)} models for {len(runs)} problems")
+    else:
+        fit = getattr(method, single)
+        models = [fit(problem, run) for problem, run in zip(hidden, runs, strict=True)]
+    _finish(device)
+    fit_seconds = (time.perf_counter() - start) / len(problems)
+    answers = []
+    for model, problem, run in zip(models[: len(problems)], settled, runs, strict=False):
+        start = time.perf_counter()
+        arrays = ask(model, problem, run)
+        _finish(device)
+        seconds = time.perf_counter() - start
+        answers.append(Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(model), run.steps))
+    return answers
+
+
+def _finish(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def parameter_count(model: Any) -> int | None:
+    """Floats that a model needs to answer: what it says itself, or the parameters of its torch module."""
+    own = getattr(model, "parameter_count", None)
+    if own is not None:
+        return int(own() if callable(own) else own)
+    parameters = getattr(model, "parameters", None)
+    if not callable(parameters):
+        return None
+    found = parameters()
+    return sum(p.numel() for p in found) if isinstance(found, Iterable) else None
+
+
+def failure(error: BaseException) -> Failure:
+    """The row's status and reason for an exception of a method."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return Failure("out_of_memory", "the method asked for more memory than the limit allows")
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    name = "" if isinstance(error, BadAnswer) else f"{type(error).__name__}: "
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/runners/" not in f.filename]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return Failure("error", f"{name}{text}"[:400] + where)
+
+
+def steady() -> None:
+    """One thread and deterministic kernels: the bits of a run must not depend on the machine's load or size."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def work(folder: Path, job: dict[str, Any]) -> None:
+    """In a fresh process: read problems, solve, leave the answers or the failure in the folder."""
+    steady()
+    try:
+        target = job["method"]
+        method = load(target, "method")(**job["fields"])
+        problems = wire.read(folder / "problems")
+        answers = solve(method, problems, job["entropies"], budget=job["budget"], device=job["device"])
+        wire.write(folder / "answers", [vars(answer) for answer in answers])
+    except BaseException as error:
+        told = failure(error)
+        del error
+        gc.collect()  # room to write the reason in
+        wire.write(folder / "failure", dataclasses.asdict(told))

@@ -1,0 +1,63 @@
+"""dynamark: a reproducible benchmark suite and leaderboard for methods that learn dynamics.
+
+In a notebook::
+
+    import dynamark
+
+    dynamark.run("quick", method=["mine.py:Mine"])
+    dynamark.leaderboard()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dynamark.leaderboard.table import leaderboard
+    from dynamark.results.store import load_results
+    from dynamark.runners.check import check
+    from dynamark.runners.run import run
+    from dynamark.tasks.problems import Forecasting, Online, Prediction, Recovery, Run, Trajectories
+
+# Where each public name lives. Imported on first use, so that `import dynamark` costs nothing.
+_HOMES = {
+    "run": "dynamark.runners.run",
+    "check": "dynamark.runners.check",
+    "load_results": "dynamark.results.store",
+    "leaderboard": "dynamark.leaderboard.table",
+    "Recovery": "dynamark.tasks.problems",
+    "Prediction": "dynamark.tasks.problems",
+    "Online": "dynamark.tasks.problems",
+    "Forecasting": "dynamark.tasks.problems",
+    "Trajectories": "dynamark.tasks.problems",
+    "Run": "dynamark.tasks.problems",
+}
+
+__all__ = [
+    "Forecasting",
+    "Online",
+    "Prediction",
+    "Recovery",
+    "Run",
+    "Trajectories",
+    "check",
+    "leaderboard",
+    "load_results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dynamark' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    # The submodule `leaderboard` and the function share a name: the function wins from here on.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,7 @@
+"""`python -m dynamark`."""
+
+import sys
+
+from dynamark.cli import main
+
+sys.exit(main())

@@ -1,0 +1,50 @@
+"""The command. One verb a module, imported only when it is called, so that `--help` costs next to nothing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from dynamark import __version__
+from dynamark.errors import UserError
+
+__all__ = ["main"]
+
+VERBS = {
+    "run": "run a suite: tasks against methods, to rows and a table",
+    "leaderboard": "make tables or a page from rows",
+    "compare": "compare two sets of rows: the regression gate",
+    "list": "list tasks, methods or suites",
+    "check": "test a method before a long run",
+    "data": "verify or export the data of tasks",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, call the verb, turn bad input into one line; the exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="dynamark",
+        description="A reproducible benchmark suite and leaderboard for methods that learn dynamics.",
+        epilog="dynamark VERB --help tells more.",
+    )
+    parser.add_argument("--version", action="version", version=f"dynamark {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, about in VERBS.items():
+        verb = verbs.add_parser(name, help=about, description=about)
+        if words[:1] == [name]:
+            module = importlib.import_module(f"dynamark.cli.{name}")
+            module.arguments(verb)
+            verb.set_defaults(main=module.main)
+    told = parser.parse_args(words)
+    try:
+        return int(told.main(told))
+    except UserError as error:
+        print(f"dynamark: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output went away (`dynamark list tasks | head`): nothing to say, and nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,41 @@
+"""`dynamark leaderboard`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("--format", choices=["terminal", "md", "html", "tex", "csv", "json"], default="terminal")
+    add("--family", metavar="F", help="only this family: sensing, lds, koopman or chaos")
+    add("--out", metavar="FILE", help="write there and not to the terminal")
+    add(
+        "--store",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of one's own rows; may repeat (default: $DYNAMARK_STORE or results/runs)",
+    )
+    add("--no-published", action="store_true", help="without the published rows")
+
+
+def main(told: argparse.Namespace) -> int:
+    """Make the leaderboard."""
+    from dynamark.errors import UserError
+    from dynamark.leaderboard.table import leaderboard
+
+    for folder in told.store:
+        if not Path(folder).is_dir():
+            raise UserError(f"the store {folder} does not exist; name a folder that `dynamark run --store` made")
+    text = leaderboard(*told.store, format=told.format, family=told.family, published=not told.no_published)
+    if told.out is None:
+        print(text)
+        return 0
+    try:
+        Path(told.out).write_text(text)
+    except OSError as error:
+        raise UserError(f"cannot write {told.out}: {error.strerror}; choose another file") from None
+    return 0

@@ -1,0 +1,80 @@
+"""`dynamark run SUITE`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    add = parser.add_argument
+    add("suite", help="a shipped suite (see `dynamark list suites`) or the path of a TOML file")
+    add("--task", action="append", default=[], metavar="GLOB", help="only tasks that match; may repeat")
+    add(
+        "--method",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="only this method; one that the suite does not list joins all its tasks: NAME, path/mine.py:Mine, "
+        "'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
+    )
+    add("--seeds", type=int, metavar="N", help="number of seeds (default: the suite's)")
+    add("--tier", metavar="TIER", help="tiny, standard or large (default: the suite's)")
+    add("--store", metavar="DIR", help="folder of the rows (default: $DYNAMARK_STORE or results/runs)")
+    add("--workers", type=int, metavar="N", help="cohorts at a time (default: the number of cores)")
+    add("--timeout", type=float, default=600.0, metavar="S", help="seconds a run may take (default: %(default)g)")
+    add("--memory-gb", type=float, default=8.0, metavar="G", help="memory a cohort may take (default: %(default)g)")
+    add("--engine", choices=["local", "inline"], default="local", help="processes with limits, or this process without")
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="where methods compute (default: %(default)s)")
+    add("--force", action="store_true", help="run again what the store holds")
+    add("--retry-failed", action="store_true", help="run again what failed")
+    add("--salt", default="", metavar="S", help="any word: all data made anew, for a held-out comparison")
+    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts, counted from 1")
+    add("--quiet", action="store_true", help="no table and no progress")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, whole = text.partition("/")
+    return int(part), int(whole)
+
+
+def main(told: argparse.Namespace) -> int:
+    """Run, then print the table of the suite. Exit code 0, or 4 when runs failed, or 130 when interrupted."""
+    from dynamark.runners.run import run
+
+    try:
+        report = run(
+            told.suite,
+            task=told.task,
+            method=told.method,
+            seeds=told.seeds,
+            tier=told.tier,
+            store=told.store,
+            workers=told.workers,
+            timeout=told.timeout,
+            memory_gb=told.memory_gb,
+            engine=told.engine,
+            device=told.device,
+            force=told.force,
+            retry_failed=told.retry_failed,
+            salt=told.salt,
+            shard=told.shard,
+            progress=not told.quiet,
+        )
+    except KeyboardInterrupt:
+        print("\ndynamark: stopped; finished runs are kept, and the same command resumes", file=sys.stderr)
+        return 130
+    if not told.quiet:
+        from dynamark.leaderboard.table import leaderboard
+
+        print(leaderboard(report.store, published=False, keys=report.keys))
+    for task, method, why in report.plan.not_applicable:
+        print(f"left out: {method} on {task}: it {why}", file=sys.stderr)
+    for row in report.failures:
+        print(
+            f"{row['status']}: {row['method']} on {row['task']}, seed {row['seed']}: {row['reason']}", file=sys.stderr
+        )
+    done = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items())) or "nothing to do"
+    print(f"{done}; {report.skipped} were done before; rows in {report.store}", file=sys.stderr)
+    return 4 if report.failures else 0

@@ -1,0 +1,6 @@
+"""The tasks by name. A table of strings: listing it imports no task."""
+
+TASKS: dict[str, str] = {
+    "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
+    "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
+}

@@ -1,0 +1,1 @@
+"""Reconstruct chaotic attractors from one trajectory."""

@@ -1,0 +1,165 @@
+"""The tasks of chaotic reconstruction: learn a system from one trajectory, then run freely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
+from dynamark.tasks.chaos import metrics
+from dynamark.tasks.chaos.systems import LORENZ63, ROSSLER, System, orbits
+from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
+
+__all__ = ["Lorenz63", "Reconstruction", "Rossler"]
+
+# Samples of every context: a warm-up for models with memory; models without take the last one.
+_CONTEXT = 100
+# Steps ahead of the prediction error.
+_AHEAD = 20
+# Independent true orbits whose median distance to the test trajectory is the floor of D_stsp.
+_REFERENCES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruction(Task):
+    """Learn x' = f(x) from one noisy trajectory; reproduce its attractor and predict its near future.
+
+    Data is standardised with mean and standard deviation of the clean training trajectory; then observation noise
+    `noise` N(0, 1) is added to training and validation data. Test data is noise-free. The long rollout has 1.25 times the
+    test length, of which the first fifth is dropped. Primary score: D_stsp (nats), whose floor is the median distance between
+    independent true orbits of the same length.
+    """
+
+    train: int = 100_000
+    test: int = 100_000
+    windows: int = 100
+    noise: float = 0.0
+
+    kind: ClassVar[type] = Forecasting
+    system: ClassVar[System]
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"train": 5000, "test": 10_000, "windows": 20},
+        "standard": {},
+        "large": {"train": 1_000_000},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("d_stsp", "nat", about="Kullback-Leibler divergence of the occupation of state space"),
+        Metric("d_stsp_floor", "nat", about="the same between independent true orbits, median of ten"),
+        Metric("d_h", about="Hellinger distance of power spectra"),
+        Metric("prediction_error", "sd^2", about="mean squared error 20 steps ahead"),
+        Metric("valid_time", "Lyapunov time", lower_is_better=False, about="median time until the error exceeds 0.4"),
+    )
+    cached: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
+
+    @property
+    def horizon(self) -> int:
+        """Steps of the short rollouts: 15 Lyapunov times."""
+        return round(15 / (self.system.lyapunov[0] * self.system.dt))
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """Independent orbits: training, validation, test, references, and short ones of context and horizon."""
+        rng = self.rng(seed)
+        longest = max(self.train, self.test)
+        long = orbits(self.system, 3 + _REFERENCES, longest, rng)
+        short = orbits(self.system, self.windows, _CONTEXT + self.horizon, rng)
+        count = self.test // (_CONTEXT + _AHEAD)
+        windows = orbits(self.system, count, _CONTEXT + _AHEAD, rng)
+        clean = long[0, : self.train]
+        mean, scale = clean.mean(axis=0), clean.std(axis=0)
+        quiet = {
+            "train": long[:1, : self.train],
+            "validation": long[1:2, : max(self.train // 5, 1000)],
+            "test": long[2:3, : self.test],
+            "references": long[3:, : self.test],
+            "short": short,
+            "windows": windows,
+        }
+        data = {name: (x - mean) / scale for name, x in quiet.items()}
+        for name in ("train", "validation"):
+            data[name] = data[name] + self.noise * rng.standard_normal(data[name].shape)
+        return data
+
+    def problem(self, seed: int) -> Forecasting:
+        """One training and one validation trajectory; a long rollout, short ones, and windows of 20 steps."""
+        data = self.data(seed)
+        query = ForecastingQuery(
+            {
+                "long": Rollout(self._paths(data["test"][:, :_CONTEXT]), self.test * 5 // 4),
+                "short": Rollout(self._paths(data["short"][:, :_CONTEXT]), self.horizon),
+                "windows": Rollout(self._paths(data["windows"][:, :_CONTEXT]), _AHEAD),
+            }
+        )
+        return Forecasting(self._paths(data["train"]), self._paths(data["validation"]), query)
+
+    def _paths(self, x: ndarray) -> Trajectories:
+        return Trajectories(torch.from_numpy(np.array(x)), dt=self.system.dt)
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """D_stsp and D_H of the long rollout, prediction error of the windows, valid time of the short ones."""
+        data = self.data(seed)
+        test = data["test"][0]
+        free = solution["forecast.long"][0, -self.test :].astype(float)
+        escaped = ~np.isfinite(free).all() or bool(np.abs(free).max() > 10 + np.abs(test).max())
+        if escaped:  # scored as a fixed point at the mean, never dropped
+            free = np.full_like(test, 0.0) + test.mean(axis=0)
+        short, forecast = data["short"][:, _CONTEXT:], solution["forecast.short"].astype(float)
+        power = float(np.mean(np.sum((test - test.mean(axis=0)) ** 2, axis=1)))
+        times = metrics.valid_time(short, forecast, power, self.system.dt * self.system.lyapunov[0])
+        values = {
+            "d_stsp": metrics.state_space_divergence(test, free),
+            "d_stsp_floor": self.oracle(seed),
+            "d_h": metrics.hellinger(test, free),
+            "prediction_error": metrics.prediction_error(data["windows"][:, -1], solution["forecast.windows"][:, -1]),
+            "valid_time": float(np.median(times)),
+            "escaped": float(escaped),
+        }
+        return Scores(values, (self._error_curve(short, forecast, power),))
+
+    def _error_curve(self, truth: ndarray, forecast: ndarray, power: float) -> Curve:
+        """Median normalised error by time."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.sqrt(np.sum((forecast - truth) ** 2, axis=-1) / power)
+        error = np.minimum(np.nan_to_num(error, nan=1e3, posinf=1e3), 1e3)
+        time = (1 + np.arange(truth.shape[1])) * self.system.dt * self.system.lyapunov[0]
+        return Curve("error_by_lyapunov_time", time, np.median(error, axis=0))
+
+    @property
+    def floor(self) -> float:
+        """A guard for the logarithm only: the floor of D_stsp itself is the oracle."""
+        return 1e-3
+
+    def baseline(self, seed: int) -> float:
+        """A fixed point at the mean."""
+        test = self.data(seed)["test"][0]
+        return metrics.state_space_divergence(test, np.zeros_like(test) + test.mean(axis=0))
+
+    def oracle(self, seed: int) -> float:
+        """The median distance of ten independent true orbits."""
+        data = self.data(seed)
+        return float(np.median([metrics.state_space_divergence(data["test"][0], x) for x in data["references"]]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz63(Reconstruction):
+    """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z, sampled every 0.01 (Lorenz 1963).
+
+    Largest Lyapunov exponent 0.906 per unit of time.
+    """
+
+    system: ClassVar[System] = LORENZ63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rossler(Reconstruction):
+    """x' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7), sampled every 0.08 (Rössler 1976).
+
+    Largest Lyapunov exponent 0.071 per unit of time.
+    """
+
+    system: ClassVar[System] = ROSSLER

@@ -1,0 +1,1 @@
+"""Forecast smooth dynamics and recover the spectrum of the Koopman operator."""

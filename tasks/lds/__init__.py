@@ -1,0 +1,1 @@
+"""Predict the outputs of linear dynamical systems."""

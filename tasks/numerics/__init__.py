@@ -1,0 +1,1 @@
+"""Mathematics that knows no task: integrators, convolution, scans, quadrature, operators."""

@@ -1,0 +1,1 @@
+"""Recover a low-rank matrix from linear measurements."""

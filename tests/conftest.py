@@ -1,0 +1,23 @@
+"""Settings of all tests: a cache of their own, and stores that cannot be one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's cache or store."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["DYNAMARK_CACHE"] = str(base / "cache")
+    os.environ["DYNAMARK_STORE"] = str(base / "store")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
