@@ -20,7 +20,7 @@ from dynamark.results.store import Store, default_store, published_store, read_r
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Standing", "Table", "gather", "leaderboard", "render", "tables"]
+__all__ = ["Standing", "Table", "gather", "leaderboard", "render", "tables", "with_skill"]
 
 Format = Literal["terminal", "md", "html", "tex", "csv", "json"]
 
@@ -99,22 +99,26 @@ def gather(stores: Sequence[Path | str], published: bool = True, keys: Iterable[
     frame["own"] = ~frame["key"].isin(known) if known else False
     if keys is not None:
         frame = frame[frame["key"].isin(set(keys))]
-    return _with_skill(frame.reset_index(drop=True), folders)
+    return with_skill(frame.reset_index(drop=True))
 
 
-def _with_skill(frame: pandas.DataFrame, folders: Sequence[Path | str]) -> pandas.DataFrame:
-    """Add the primary score and the skill of each row."""
-    primary = [s or {} for s in frame["primary"]]
+def with_skill(frame: pandas.DataFrame) -> pandas.DataFrame:
+    """Add what `primary` holds as columns (metric, score, lower_is_better, log, floor), and the skill of each row."""
+    primary = [p or {} for p in frame["primary"]]
 
     def column(name: str) -> np.ndarray:
-        return np.array([np.nan if s.get(name) is None else s[name] for s in primary], dtype=float)
+        return np.array([np.nan if p.get(name) is None else p[name] for p in primary], dtype=float)
 
     scored = frame["status"].isin(SCORED).to_numpy()
-    frame["score"] = np.where(scored, column("value"), np.nan)
-    frame["metric"] = [s.get("score") for s in primary]
-    frame["lower_is_better"] = [bool(s.get("lower_is_better", True)) for s in primary]
-    log = column("log") == 1
-    frame["skill"] = skill(frame["score"].to_numpy(), column("baseline"), column("oracle"), column("floor"), log)
+    added = {
+        "metric": [p.get("score") for p in primary],
+        "score": np.where(scored, column("value"), np.nan),
+        "lower_is_better": [bool(p.get("lower_is_better", True)) for p in primary],
+        "log": column("log") == 1,
+        "floor": column("floor"),
+    }
+    frame = frame.assign(**added)
+    frame["skill"] = skill(added["score"], column("baseline"), column("oracle"), added["floor"], added["log"])
     return frame
 
 

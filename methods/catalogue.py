@@ -2,4 +2,11 @@
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
+    # sensing
+    # linear
+    # online
+    # sequence
+    # koopman
+    # recurrent
+    # low rank
 }

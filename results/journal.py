@@ -26,7 +26,10 @@ class Journal:
     """Appends rows to a fresh file below `folder`."""
 
     def __init__(self, folder: Path, provenance: dict[str, Any]) -> None:
-        self.path = folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}.jsonl"
+        # Sorts by time; nanoseconds keep two commands of one process apart.
+        seconds, rest = divmod(time.time_ns(), 10**9)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+        self.path = folder / f"{stamp}.{rest:09}-{os.getpid()}.jsonl"
         self._head = {"schema": SCHEMA_VERSION, "provenance": provenance}
         self._file: IO[str] | None = None
 

@@ -22,7 +22,7 @@ from dynamark.results.schema import SCHEMA, SCHEMA_VERSION, Row, table
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Store", "default_store", "load_results", "published_store", "read_rows"]
+__all__ = ["Store", "default_store", "load_results", "published_store", "read_file", "read_rows"]
 
 
 def default_store() -> Path:
@@ -83,7 +83,7 @@ class Store:
     def _merge(self, path: Path, rows: list[Row]) -> None:
         parts = [table(rows)]
         if path.exists():
-            parts.insert(0, _read_file(path, None))
+            parts.insert(0, read_file(path, None))
         merged = _latest(pa.concat_tables(parts)).sort_by(
             [("task", "ascending"), ("seed", "ascending"), ("key", "ascending")]
         )
@@ -108,7 +108,7 @@ class Store:
             yield
 
     def _read(self, columns: list[str] | None) -> pa.Table:
-        parts = [_read_file(path, columns) for path in self.files()]
+        parts = [read_file(path, columns) for path in self.files()]
         return pa.concat_tables(parts) if parts else _empty(columns)
 
 
@@ -121,7 +121,7 @@ def _empty(columns: list[str] | None) -> pa.Table:
     return whole if columns is None else whole.select(columns)
 
 
-def _read_file(path: Path, columns: list[str] | None) -> pa.Table:
+def read_file(path: Path, columns: list[str] | None) -> pa.Table:
     """One Parquet file of rows, checked."""
     try:
         file = pq.ParquetFile(path)

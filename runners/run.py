@@ -17,7 +17,7 @@ from dynamark.results.schema import Row
 from dynamark.results.store import Store, default_store
 from dynamark.runners.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.plan import Plan, cohorts, expand, pending
-from dynamark.runners.suite import load_suite
+from dynamark.runners.suite import Suite, load_suite
 
 __all__ = ["Report", "run"]
 
@@ -39,7 +39,7 @@ class Report:
 
 
 def run(
-    suite: str,
+    suite: str | Suite,
     *,
     task: Sequence[str] = (),
     method: Sequence[str] = (),
@@ -59,7 +59,7 @@ def run(
 ) -> Report:
     """Run a suite and keep its rows; runs that the store holds already are skipped.
 
-    suite: the name of a shipped suite or the path of a TOML file.
+    suite: the name of a shipped suite, the path of a TOML file, or a `Suite`.
     task, method: globs of tasks and specs of methods that narrow the suite; a method that the suite does not list is put to
         all its tasks.
     seeds, tier: replace the suite's own.
@@ -72,7 +72,15 @@ def run(
     """
     _check(timeout, memory_gb, workers, shard, device)
     home = Store(store if store is not None else default_store())
-    plan = expand(load_suite(suite), task=task, method=method, seeds=seeds, tier=tier, device=device, salt=salt)
+    plan = expand(
+        suite if isinstance(suite, Suite) else load_suite(suite),
+        task=task,
+        method=method,
+        seeds=seeds,
+        tier=tier,
+        device=device,
+        salt=salt,
+    )
     home.compact()
     todo = pending(plan, home.status(), force=force, retry_failed=retry_failed)
     report = Report(plan, home.folder, len(plan.runs) - len(todo))

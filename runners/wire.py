@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ _TYPES: dict[str, type] = {
 def write(folder: Path, value: Any) -> None:
     """Write a tree of dataclasses, mappings, sequences, arrays and plain values to a fresh folder."""
     folder.mkdir()
-    arrays: list[np.ndarray] = []
+    arrays: dict[int, tuple[int, np.ndarray]] = {}
     tree = _pack(value, arrays)
-    for number, array in enumerate(arrays):
+    for number, array in arrays.values():
         np.save(folder / f"{number}.npy", array, allow_pickle=False)
     # Last, and by rename: a folder with a tree is whole.
     beside = folder / "tree.tmp"
@@ -39,17 +40,28 @@ def write(folder: Path, value: Any) -> None:
 
 
 def read(folder: Path) -> Any:
-    """Read what `write` wrote. Arrays inside dataclasses become tensors, others stay NumPy; writing to them is private."""
+    """Read what `write` wrote. Arrays inside dataclasses become tensors, others stay NumPy; writing to them is private.
+
+    What was one array is one array again.
+    """
     tree = json.loads((folder / "tree.json").read_text())
-    return _unpack(tree, folder, tensors=False)
+
+    @functools.cache
+    def array(number: int, tensor: bool) -> Any:
+        path = folder / f"{number}.npy"
+        small = path.stat().st_size < 1 << 16
+        loaded = np.asarray(np.load(path, allow_pickle=False) if small else np.load(path, mmap_mode="c"))
+        return torch.from_numpy(loaded) if tensor else loaded
+
+    return _unpack(tree, array, tensors=False)
 
 
-def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().resolve_conj().numpy()
-    if isinstance(value, np.ndarray):
-        arrays.append(value)
-        return {"array": len(arrays) - 1}
+def _pack(value: Any, arrays: dict[int, tuple[int, np.ndarray]]) -> Any:
+    """The tree of a value; an array that stands in several places (an operator that seeds share) is kept once."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        if id(value) not in arrays:
+            arrays[id(value)] = (len(arrays), _plain(value))
+        return {"array": arrays[id(value)][0]}
     if isinstance(value, np.generic):
         return value.item()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -65,17 +77,19 @@ def _pack(value: Any, arrays: list[np.ndarray]) -> Any:
     return value
 
 
-def _unpack(node: Any, folder: Path, tensors: bool) -> Any:
+def _plain(value: torch.Tensor | np.ndarray) -> np.ndarray:
+    return value.detach().cpu().resolve_conj().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def _unpack(node: Any, array: Callable[[int, bool], Any], tensors: bool) -> Any:
     if not isinstance(node, dict):
         return node
     if "array" in node:
-        path = folder / f"{node['array']}.npy"
-        array = np.load(path, allow_pickle=False) if path.stat().st_size < 1 << 16 else np.load(path, mmap_mode="c")
-        return torch.from_numpy(np.asarray(array)) if tensors else np.asarray(array)
+        return array(node["array"], tensors)
     if "type" in node:
-        return _TYPES[node["type"]](**{k: _unpack(v, folder, True) for k, v in node["parts"].items()})
+        return _TYPES[node["type"]](**{k: _unpack(v, array, True) for k, v in node["parts"].items()})
     if "map" in node:
-        return {k: _unpack(v, folder, tensors) for k, v in node["map"].items()}
+        return {k: _unpack(v, array, tensors) for k, v in node["map"].items()}
     if "tuple" in node:
-        return tuple(_unpack(v, folder, tensors) for v in node["tuple"])
-    return [_unpack(v, folder, tensors) for v in node["list"]]
+        return tuple(_unpack(v, array, tensors) for v in node["tuple"])
+    return [_unpack(v, array, tensors) for v in node["list"]]

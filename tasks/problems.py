@@ -185,10 +185,14 @@ class ForecastingQuery:
 
 @dataclass(frozen=True)
 class Forecasting:
-    """Learn the dynamics from trajectories, then continue others."""
+    """Learn the dynamics from trajectories, then continue others.
+
+    context: observations that a model is shown before it continues a trajectory: 1 on the Markov track, 0 from rest.
+    """
 
     train: Trajectories
     validation: Trajectories
+    context: int = 1
     query: ForecastingQuery | None = None
 
 

@@ -95,7 +95,7 @@ class Reconstruction(Task):
                 "windows": Rollout(self._paths(data["windows"][:, :_CONTEXT]), _AHEAD),
             }
         )
-        return Forecasting(self._paths(data["train"]), self._paths(data["validation"]), query)
+        return Forecasting(self._paths(data["train"]), self._paths(data["validation"]), _CONTEXT, query)
 
     def _paths(self, x: ndarray) -> Trajectories:
         return Trajectories(torch.from_numpy(np.array(x)), dt=self.system.dt)

@@ -18,7 +18,7 @@ VERBS = {
     "compare": "compare two sets of rows: the regression gate",
     "list": "list tasks, methods or suites",
     "check": "test a method before a long run",
-    "data": "verify or export the data of tasks",
+    "data": "verify, record or export the data of tasks",
 }
 
 

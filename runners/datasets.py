@@ -1,0 +1,68 @@
+"""`dynamark data`: regenerate and compare the data of the shipped tasks, or write it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dynamark.tasks.data as data
+from dynamark.errors import UserError, unknown
+from dynamark.runners.plugins import matching, resolve_task
+from dynamark.tasks.catalogue import TASKS
+
+__all__ = ["export", "record", "verify"]
+
+_FOLDER = Path(data.__file__).parent / "digests"
+_TIER, _SEEDS = "tiny", range(5)
+
+
+def _chosen(globs: Sequence[str]) -> list[str]:
+    names = sorted(TASKS)
+    chosen = [name for name in names if not globs or any(matching(glob, [name]) for glob in globs)]
+    if not chosen:
+        raise unknown("task", globs[0], names)
+    return chosen
+
+
+def _read(family: str) -> dict[str, Any]:
+    path = _FOLDER / f"{family}.json"
+    told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return told
+
+
+def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, str | None]]:
+    """Each instance that the repository knows the digest of (tiny tier, seeds 0 to 4), and what differs, if anything."""
+    for name in _chosen(globs):
+        known = _read(name.split("/")[0])
+        task = resolve_task(name, _TIER)
+        for seed in _SEEDS:
+            entry = f"{name}/{_TIER}/{seed}"
+            if entry not in known:
+                yield entry, "the repository has no digest of it"
+            else:
+                yield entry, data.verify_record(task, seed, known[entry])
+
+
+def record(globs: Sequence[str] = ()) -> list[Path]:
+    """Write the digests of the chosen tasks into the repository, after a change of meaning; the files."""
+    written: dict[str, dict[str, Any]] = {}
+    for name in _chosen(globs):
+        family = name.split("/")[0]
+        entries = written.setdefault(family, _read(family))
+        task = resolve_task(name, _TIER)
+        for seed in _SEEDS:
+            entries[f"{name}/{_TIER}/{seed}"] = data.digest_record(task, seed)
+    _FOLDER.mkdir(exist_ok=True)
+    for family, entries in written.items():
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sorted(entries.items()))
+        (_FOLDER / f"{family}.json").write_text(f"{{\n{lines}\n}}\n")
+    return [_FOLDER / f"{family}.json" for family in written]
+
+
+def export(name: str, folder: Path, tier: str, seed: int) -> None:
+    """Write one instance as Parquet with a card."""
+    if seed < 0:
+        raise UserError(f"--seed {seed} is negative; seeds count from 0")
+    data.export(resolve_task(name, tier), seed, folder)

@@ -1,0 +1,39 @@
+"""`dynamark data verify|record|export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    verify = verbs.add_parser("verify", help="regenerate the data of tasks and compare with the digests kept")
+    verify.add_argument("tasks", nargs="*", metavar="GLOB", help="only these tasks")
+    record = verbs.add_parser("record", help="write new digests, after a change of meaning (needs a checkout)")
+    record.add_argument("tasks", nargs="*", metavar="GLOB", help="only these tasks")
+    export = verbs.add_parser("export", help="write one instance as Parquet with a data-set card")
+    export.add_argument("task", metavar="TASK")
+    export.add_argument("folder", type=Path, metavar="DIR")
+    export.add_argument("--tier", default="standard", metavar="TIER")
+    export.add_argument("--seed", type=int, default=0, metavar="K")
+
+
+def main(told: argparse.Namespace) -> int:
+    """Verify (exit code 1 when something differs), record or export."""
+    from dynamark.runners import datasets
+
+    if told.what == "export":
+        datasets.export(told.task, told.folder, told.tier, told.seed)
+        print(f"wrote {told.folder}; read it with datasets.load_dataset({str(told.folder)!r})")
+        return 0
+    if told.what == "record":
+        for path in datasets.record(told.tasks):
+            print(f"wrote {path}")
+        return 0
+    wrong = 0
+    for entry, difference in datasets.verify(told.tasks):
+        wrong += difference is not None
+        print(f"{'ok  ' if difference is None else 'FAIL'}  {entry}{'' if difference is None else ': ' + difference}")
+    return 1 if wrong else 0

@@ -1,0 +1,132 @@
+"""Keys: everything that may change the scores is in them, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynamark.results import keys
+from dynamark.results.keys import canonical, run_key, source_digest
+
+ROW = {
+    "task": "chaos/lorenz63",
+    "task_version": 1,
+    "task_fields": '{"noise":0.0}',
+    "salt": "",
+    "method": "persistence",
+    "method_fields": "{}",
+    "method_source": "abc",
+    "seed": 0,
+    "budget": None,
+    "device": "cpu",
+}
+
+
+@pytest.mark.parametrize("column", list(ROW))
+def test_each_part_of_the_key_counts(column: str) -> None:
+    assert run_key({**ROW, column: "other"}) != run_key(ROW)
+
+
+def test_what_a_row_adds_does_not_count() -> None:
+    assert run_key({**ROW, "status": "ok", "fit_seconds": 3.0, "cohort_size": 5, "task_source": "x"}) == run_key(ROW)
+
+
+def test_the_key_of_a_known_row_never_changes() -> None:
+    """Published rows are found by their keys: a change here makes all of them stale."""
+    assert run_key(ROW) == "edde53aedcaffee003c92606edfdb59296db81ba1732fd0e664986f4c194aa11"
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=4), plain, max_size=5))
+def test_the_order_of_fields_does_not_count(fields: dict[str, object]) -> None:
+    turned = dict(reversed(list(fields.items())))
+    assert canonical(fields) == canonical(turned)
+
+
+@given(plain, plain)
+def test_different_fields_have_different_text(a: object, b: object) -> None:
+    import json
+
+    if canonical(a) == canonical(b):
+        assert json.loads(canonical(a)) == json.loads(canonical(b))
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "method.py").write_text(
+        '"""Doc."""\nfrom mine.helper import gain\nimport numpy\n\ndef f():\n    return gain\n'
+    )
+    (folder / "helper.py").write_text("gain = 1\n")
+    (folder / "stranger.py").write_text("x = 1\n")
+    return folder
+
+
+def edit(path: Path, text: str) -> None:
+    """Write, and make sure that the change is seen: times of files are coarse."""
+    path.write_text(text)
+    keys._known = None
+
+
+def test_editing_a_helper_misses_and_a_comment_hits(package: Path) -> None:
+    method = package / "method.py"
+    before = source_digest(method)
+    edit(package / "helper.py", "# a comment\ngain   =   1\n")
+    assert source_digest(method) == before
+    edit(
+        method,
+        '"""Another docstring."""\nfrom mine.helper import gain\nimport numpy\n\ndef f():\n    """Doc."""\n    return gain\n',
+    )
+    assert source_digest(method) == before
+    edit(package / "stranger.py", "x = 2\n")
+    assert source_digest(method) == before
+    edit(package / "helper.py", "gain = 2\n")
+    assert source_digest(method) != before
+
+
+def test_imports_in_functions_relative_imports_and_submodules_count(package: Path) -> None:
+    (package / "deep.py").write_text("y = 1\n")
+    for style in ("from .deep import y", "from . import deep", "import mine.deep", "from mine import deep"):
+        edit(package / "method.py", f"def f():\n    {style}\n")
+        edit(package / "deep.py", "y = 1\n")
+        before = source_digest(package / "method.py")
+        edit(package / "deep.py", "y = 22\n")
+        assert source_digest(package / "method.py") != before, style
+
+
+def test_a_lone_file_counts_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "lone.py").write_text("import near\n")
+    (tmp_path / "near.py").write_text("z = 1\n")
+    before = source_digest(tmp_path / "lone.py")
+    edit(tmp_path / "near.py", "z = 33\n")
+    assert source_digest(tmp_path / "lone.py") != before
+
+
+def test_imports_in_a_circle_end(package: Path) -> None:
+    edit(package / "helper.py", "import mine.method\ngain = 1\n")
+    assert len(source_digest(package / "method.py")) == 64
+
+
+def test_the_memory_on_disk_gives_the_same_digest(package: Path) -> None:
+    first = source_digest(package / "method.py")
+    keys._known = None  # as in a new process: read from the cache folder
+    assert source_digest(package / "method.py") == first
+
+
+def test_the_vocabulary_does_not_count() -> None:
+    import dynamark.methods.trivial as trivial
+
+    source_digest(Path(str(trivial.__file__)))
+    seen = keys._recall()[str(Path(str(trivial.__file__)))]
+    assert seen[2][-1][:2] == ["0", "dynamark.tasks.problems"]
