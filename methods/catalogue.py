@@ -4,7 +4,17 @@ METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
     # sensing
     # linear
+    "fir": "dynamark.methods.linear.regression:FIR",
+    "arx": "dynamark.methods.linear.regression:ARX",
+    "real_poles": "dynamark.methods.linear.regression:RealPoles",
+    "spectral_filtering": "dynamark.methods.linear.regression:SpectralFiltering",
+    "spectral_arx": "dynamark.methods.linear.regression:SpectralARX",
     # online
+    "vaw": "dynamark.methods.online.learners:VAW",
+    "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
+    "rls": "dynamark.methods.online.learners:RLS",
+    "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
+    "adagrad": "dynamark.methods.online.learners:OGD",
     # sequence
     # koopman
     # recurrent
