@@ -4,6 +4,11 @@ TASKS: dict[str, str] = {
     # sensing
     # lds
     # koopman
+    "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
+    "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
+    "koopman/pendulum": "dynamark.tasks.koopman.deterministic:Pendulum",
+    "koopman/vdp": "dynamark.tasks.koopman.deterministic:VanDerPol",
+    "koopman/lotka_volterra": "dynamark.tasks.koopman.deterministic:LotkaVolterra",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
