@@ -75,6 +75,8 @@ class Inline:
     def _solve(self, cohort: Cohort) -> list[dict[str, Any]]:
         from dynamark.runners import scorer, worker
 
+        if cohort.experiment:
+            return self._measure(cohort)
         task, seeds = cohort.task, cohort.seeds
         try:
             problems = [task.problem(seed) for seed in seeds]
@@ -83,7 +85,7 @@ class Inline:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
         try:
             method = cohort.method.build()
-            answers = worker.solve(method, problems, entropies, budget=cohort.runs[0].budget, device=self._device)
+            answers = worker.solve(method, problems, entropies, budget=cohort.budget, device=self._device)
         except Exception as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)
@@ -91,6 +93,16 @@ class Inline:
             return [scorer.judge(task, seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
         except Exception as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
+
+    def _measure(self, cohort: Cohort) -> list[dict[str, Any]]:
+        from dynamark.runners import scorer, worker
+
+        try:
+            experiment = cohort.method.build()
+            return [scorer.measure(experiment, entropy, self._device) for entropy in cohort.entropies]
+        except Exception as error:
+            told = worker.failure(error)
+            return failed(cohort, told.status, told.reason)
 
     def __enter__(self) -> Inline:
         import threadpoolctl

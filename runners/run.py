@@ -101,7 +101,7 @@ def run(
                 journal.write(rows)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
-                bar.set_postfix_str(f"{outcome.cohort.method.label} on {outcome.cohort.task.name}", refresh=False)
+                bar.set_postfix_str(outcome.cohort.label, refresh=False)
                 bar.update(len(rows))
     finally:
         home.compact()
