@@ -12,7 +12,7 @@ from numpy import ndarray
 from dynamark.tasks.koopman import systems
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.spectra import lattice
-from dynamark.tasks.koopman.systems import Flow, Sampler, box, ode
+from dynamark.tasks.koopman.systems import Flow, Ode, Sampler, box
 
 __all__ = ["Duffing", "LotkaVolterra", "Pendulum", "SlowManifold", "VanDerPol"]
 
@@ -72,7 +72,7 @@ class Duffing(FlowTask):
     @property
     def flow(self) -> Flow:
         """Four steps of order 8 a sample: halving them changes the states by 1e-11."""
-        return ode(systems.duffing(self.damping), substeps=4)
+        return Ode(systems.duffing(self.damping), substeps=4)
 
     @property
     def starts(self) -> Sampler:
@@ -142,7 +142,7 @@ class VanDerPol(FlowTask):
     @property
     def flow(self) -> Flow:
         """Two steps of order 8 a sample."""
-        return ode(systems.vdp(self.mu), substeps=2)
+        return Ode(systems.vdp(self.mu), substeps=2)
 
     @property
     def starts(self) -> Sampler:
@@ -181,7 +181,7 @@ class LotkaVolterra(FlowTask):
     @property
     def flow(self) -> Flow:
         """One step of order 8 a sample."""
-        return ode(systems.lotka_volterra(*[self.rate] * 4), substeps=1)
+        return Ode(systems.lotka_volterra(*[self.rate] * 4), substeps=1)
 
     @property
     def starts(self) -> Sampler:

@@ -12,7 +12,7 @@ import torch
 from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
-from dynamark.tasks.koopman import metrics, spectra
+from dynamark.tasks.koopman import errors, spectra
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
@@ -46,7 +46,9 @@ class FlowTask(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
         *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in _HORIZONS),
-        Metric("valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"),
+        Metric(
+            "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"
+        ),
         Metric("diverged", about="share of test trajectories that leave mean +- 1000 sd"),
         Metric("drift", about="nrmse at the longest horizon over nrmse at a tenth of it"),
         Metric("spec_err", about="distance of the leading estimated eigenvalues to the true ones"),
@@ -55,7 +57,9 @@ class FlowTask(Task):
         Metric("residual_max", about="the same, largest"),
         Metric("residual_share", lower_is_better=False, about="share of eigenpairs with a residual below 0.05"),
         Metric("rho", about="largest modulus of an eigenvalue"),
-        Metric("basin_acc", lower_is_better=False, about="accuracy of the basin told by eigenfunctions of eigenvalue 1"),
+        Metric(
+            "basin_acc", lower_is_better=False, about="accuracy of the basin told by eigenfunctions of eigenvalue 1"
+        ),
     )
 
     @property
@@ -131,21 +135,21 @@ class FlowTask(Task):
         """Errors of the rollout, and the spectrum where the model has one."""
         data = self.data(seed)
         gap = self._deviation(data, solution["forecast.test"])
-        by_horizon = metrics.nrmse(gap.error)
+        by_horizon = errors.nrmse(gap.error)
         values = {
             "nrmse_mean": float(by_horizon[: self.horizons[-1]].mean()),
             **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
-            "valid_horizon": metrics.valid_horizon(gap.error, self.dt),
+            "valid_horizon": errors.valid_horizon(gap.error, self.dt),
             "diverged": float(gap.diverged.mean()),
-            "drift": metrics.drift(by_horizon, self.horizons[-1]),
+            "drift": errors.drift(by_horizon, self.horizons[-1]),
         }
         if "eigenvalues" in solution:
             values |= self._spectral(data, solution["eigenvalues"], solution["eigenfunctions"])
         return Scores(values, (Curve("nrmse", 1 + np.arange(self.test_steps), by_horizon),))
 
-    def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> metrics.Deviation:
+    def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> errors.Deviation:
         train = (data["train"] + data["train_noise"]).reshape(-1, data["train"].shape[2])
-        return metrics.deviation(data["test"][:, 1:], forecast, train.mean(axis=0), train.std(axis=0))
+        return errors.deviation(data["test"][:, 1:], forecast, train.mean(axis=0), train.std(axis=0))
 
     def _spectral(self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray) -> dict[str, float]:
         """Distances to the true spectrum, residuals, and basins."""
@@ -174,8 +178,8 @@ class FlowTask(Task):
         truth = data["test"][:, 1:]
         first = np.broadcast_to(data["test"][:, :1] + data["test_noise"], truth.shape)
         mean = np.broadcast_to((data["train"] + data["train_noise"]).mean(axis=(0, 1)), truth.shape)
-        errors = [metrics.nrmse(self._deviation(data, guess).error) for guess in (first, mean)]
-        return float(min(error[: self.horizons[-1]].mean() for error in errors))
+        by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (first, mean)]
+        return float(min(error[: self.horizons[-1]].mean() for error in by_horizon))
 
     def oracle(self, seed: int) -> float:
         """The exact flow from the context that is shown: 0 without noise."""
@@ -183,7 +187,7 @@ class FlowTask(Task):
         if not self.noise:
             return 0.0
         forecast = self.flow(data["test"][:, 0] + data["test_noise"][:, 0], self.dt, self.test_steps)[:, 1:]
-        return float(metrics.nrmse(self._deviation(data, forecast).error)[: self.horizons[-1]].mean())
+        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.horizons[-1]].mean())
 
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 50, "validation": 10, "test": 20, "steps": 50},

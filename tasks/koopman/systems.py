@@ -15,11 +15,11 @@ from dynamark.tasks.numerics.integrators import Rates, dop853
 __all__ = [
     "VDP_CYCLES",
     "Flow",
+    "Ode",
     "Sampler",
     "box",
     "duffing",
     "lotka_volterra",
-    "ode",
     "pendulum",
     "pendulum_flow",
     "pendulum_starts",
@@ -35,13 +35,14 @@ Sampler = Callable[[np.random.Generator, int], ndarray]
 
 
 @dataclass(frozen=True)
-class ode:  # noqa: N801  (a function with remembered arguments)
+class Ode:
     """The flow of x' = rates(x), by `substeps` steps of order 8 a sample."""
 
     rates: Rates
     substeps: int
 
     def __call__(self, start: ndarray, dt: float, steps: int) -> ndarray:
+        """The states at 0, dt, ..., steps dt."""
         return dop853(self.rates, start, dt, steps, self.substeps)
 
 

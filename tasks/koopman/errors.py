@@ -36,7 +36,7 @@ def deviation(
 
 
 def nrmse(error: Float[ndarray, "trajectory step dim"]) -> Float[ndarray, " step"]:
-    """nrmse(h) = sqrt(mean over trajectories and coordinates of the squared normalised error at step h)."""
+    """Entry h is sqrt(mean over trajectories and coordinates of the squared normalised error at step h)."""
     return np.sqrt(np.mean(error**2, axis=(0, 2)))
 
 
