@@ -17,6 +17,12 @@ METHODS: dict[str, str] = {
     "adagrad": "dynamark.methods.online.learners:OGD",
     # sequence
     # koopman
+    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
+    "dmd": "dynamark.methods.koopman.dmd:Dmd",
+    "edmd": "dynamark.methods.koopman.edmd:Edmd",
+    "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
+    "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
+    "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent
     # low rank
 }
