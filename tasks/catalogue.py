@@ -2,6 +2,9 @@
 
 TASKS: dict[str, str] = {
     # sensing
+    "sensing/psd": "dynamark.tasks.sensing.tasks:PositiveSensing",
+    "sensing/asymmetric": "dynamark.tasks.sensing.tasks:AsymmetricSensing",
+    "sensing/completion": "dynamark.tasks.sensing.completion:Completion",
     # lds
     # koopman
     # chaos
