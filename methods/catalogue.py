@@ -10,9 +10,25 @@ METHODS: dict[str, str] = {
     "scaled_gd": "dynamark.methods.sensing.scaled:ScaledGradientDescent",
     "altmin": "dynamark.methods.sensing.alternating:AlternatingMinimisation",
     # linear
+    "fir": "dynamark.methods.linear.regression:FIR",
+    "arx": "dynamark.methods.linear.regression:ARX",
+    "real_poles": "dynamark.methods.linear.regression:RealPoles",
+    "spectral_filtering": "dynamark.methods.linear.regression:SpectralFiltering",
+    "spectral_arx": "dynamark.methods.linear.regression:SpectralARX",
     # online
+    "vaw": "dynamark.methods.online.learners:VAW",
+    "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
+    "rls": "dynamark.methods.online.learners:RLS",
+    "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
+    "adagrad": "dynamark.methods.online.learners:OGD",
     # sequence
     # koopman
+    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
+    "dmd": "dynamark.methods.koopman.dmd:Dmd",
+    "edmd": "dynamark.methods.koopman.edmd:Edmd",
+    "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
+    "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
+    "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent
     # low rank
 }
