@@ -44,7 +44,7 @@ def interquartile_mean(values: Float[ndarray, "*batch run"]) -> Float[ndarray, "
     """
     n = values.shape[-1]
     cut = n // 4
-    return np.sort(values, axis=-1)[..., cut : n - cut].mean(axis=-1)
+    return np.asarray(np.sort(values, axis=-1)[..., cut : n - cut].mean(axis=-1))
 
 
 def stratified_bootstrap(

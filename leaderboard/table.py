@@ -99,6 +99,7 @@ def gather(stores: Sequence[Path | str], published: bool = True, keys: Iterable[
     frame["own"] = ~frame["key"].isin(known) if known else False
     if keys is not None:
         frame = frame[frame["key"].isin(set(keys))]
+    frame = frame[frame["tier"] != "experiment"]  # measurements of claims are not compared
     return with_skill(frame.reset_index(drop=True))
 
 

@@ -285,7 +285,7 @@ class HasJacobian(Protocol):
         ...
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """D step / d state."""
+        """d step / d state."""
         ...
 
 

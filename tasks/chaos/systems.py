@@ -35,13 +35,13 @@ def _columns(x: ndarray) -> list[ndarray]:
 
 
 def _lorenz63(state: ndarray) -> ndarray:
-    """X' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z."""
+    """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z."""
     x, y, z = _columns(state)
     return np.stack([10.0 * (y - x), x * (28.0 - z) - y, x * y - (8.0 / 3.0) * z], axis=1)
 
 
 def _rossler(state: ndarray) -> ndarray:
-    """X' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7)."""
+    """x' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7)."""
     x, y, z = _columns(state)
     return np.stack([-y - z, x + 0.2 * y, 0.2 + z * (x - 5.7)], axis=1)
 

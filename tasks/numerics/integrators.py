@@ -15,7 +15,7 @@ Field = Callable[[ndarray], ndarray]
 
 
 def rk4_step(field: Field, x: ndarray, h: float) -> ndarray:
-    """X + h/6 (k1 + 2 k2 + 2 k3 + k4): one step of the classical Runge-Kutta method, of error O(h^5)."""
+    """x + h/6 (k1 + 2 k2 + 2 k3 + k4): one step of the classical Runge-Kutta method, of error O(h^5)."""
     k1 = field(x)
     k2 = field(x + (h / 2) * k1)
     k3 = field(x + (h / 2) * k2)
