@@ -25,6 +25,12 @@ METHODS: dict[str, str] = {
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
+    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
+    "dmd": "dynamark.methods.koopman.dmd:Dmd",
+    "edmd": "dynamark.methods.koopman.edmd:Edmd",
+    "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
+    "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
+    "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent
     # low rank
 }

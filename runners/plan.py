@@ -274,7 +274,9 @@ def _nothing(suite: Suite, task: Sequence[str], method: Sequence[str], skipped: 
     return f"nothing in suite '{suite.name}' matches --task {' '.join(task)}; its tasks: {', '.join(names)}"
 
 
-def pending(plan: Plan, done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False) -> list[Planned]:
+def pending(
+    runs: Sequence[Planned], done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
+) -> list[Planned]:
     """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
     if force:
         return list(runs)

@@ -7,6 +7,11 @@ TASKS: dict[str, str] = {
     "lds/sym_pos_noisy": "dynamark.tasks.lds.onestep:OneStep(noise='nw+nv')",
     "lds/regret": "dynamark.tasks.lds.online:Regret",
     # koopman
+    "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
+    "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
+    "koopman/pendulum": "dynamark.tasks.koopman.deterministic:Pendulum",
+    "koopman/vdp": "dynamark.tasks.koopman.deterministic:VanDerPol",
+    "koopman/lotka_volterra": "dynamark.tasks.koopman.deterministic:LotkaVolterra",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
