@@ -22,6 +22,14 @@ METHODS: dict[str, str] = {
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
     "adagrad": "dynamark.methods.online.learners:OGD",
     # sequence
+    "stu": "dynamark.methods.sequence.kernels:STU",
+    "s4d": "dynamark.methods.sequence.kernels:S4D",
+    "s4d_lin": "dynamark.methods.sequence.kernels:S4D(init='lin')",
+    "s4d_inv": "dynamark.methods.sequence.kernels:S4D(init='inv')",
+    "s4d_real": "dynamark.methods.sequence.kernels:S4D(init='real')",
+    "lru": "dynamark.methods.sequence.kernels:LRU",
+    "gru": "dynamark.methods.sequence.gru:GRU",
+    "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
     "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
