@@ -111,7 +111,7 @@ class Inline:
         from dynamark.runners.worker import steady
 
         self._threads = torch.get_num_threads()
-        self._deterministic = torch.are_deterministic_algorithms_enabled()
+        self._deterministic = torch.get_deterministic_debug_mode()
         self._pools = threadpoolctl.threadpool_limits(1)
         steady()
         return self
@@ -121,4 +121,4 @@ class Inline:
 
         self._pools.restore_original_limits()
         torch.set_num_threads(self._threads)
-        torch.use_deterministic_algorithms(self._deterministic)
+        torch.set_deterministic_debug_mode(self._deterministic)

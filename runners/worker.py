@@ -102,7 +102,8 @@ def failure(error: BaseException) -> Failure:
 def steady() -> None:
     """One thread and deterministic kernels: the bits of a run must not depend on the machine's load or size."""
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As torch.use_deterministic_algorithms(True, warn_only=True), which would import torch's compiler: a second of CPU.
+    torch.set_deterministic_debug_mode("warn")
 
 
 def work(folder: Path, job: dict[str, Any]) -> None:
