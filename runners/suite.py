@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from dynamark.errors import UserError, unknown
 
@@ -80,9 +80,10 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
         tier, seeds, budget = (entry.get(key, told.get(key)) for key in _DEFAULTS)
         if not isinstance(tier, str):
             raise wrong('no tier; write tier = "tiny" at the top')
-        for key, value in (("seeds", seeds), ("budget", budget)):
-            if (type(value) is not int or value < 1) and (key, value) != ("budget", None):
-                raise wrong(f"{key} = {value!r} is not a positive whole number")
+        if not _counts(seeds):
+            raise wrong(f"seeds = {seeds!r} is not a positive whole number")
+        if budget is not None and not _counts(budget):
+            raise wrong(f"budget = {budget!r} is not a positive whole number")
         tasks, methods = (_texts(entry.get(key), key, wrong) for key in ("tasks", "methods"))
         entries.append(Entry(tasks, methods, tier, seeds, budget))
     if not entries:
@@ -93,6 +94,10 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
             raise wrong("an entry of [[left_out]] needs what and reason")
         left_out.append((str(entry["what"]), str(entry["reason"])))
     return Suite(path.stem, str(told.get("about", "")), tuple(entries), tuple(left_out))
+
+
+def _counts(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value > 0
 
 
 def _tables(value: Any, key: str, wrong: Any) -> list[dict[str, Any]]:
