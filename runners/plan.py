@@ -274,12 +274,14 @@ def _nothing(suite: Suite, task: Sequence[str], method: Sequence[str], skipped: 
     return f"nothing in suite '{suite.name}' matches --task {' '.join(task)}; its tasks: {', '.join(names)}"
 
 
-def pending(plan: Plan, done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False) -> list[Planned]:
+def pending(
+    runs: Sequence[Planned], done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
+) -> list[Planned]:
     """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
     if force:
-        return list(plan.runs)
+        return list(runs)
     again = set(FAILED) if retry_failed else set()
-    return [run for run in plan.runs if run.key not in done or done[run.key] in again]
+    return [run for run in runs if run.key not in done or done[run.key] in again]
 
 
 def cohorts(runs: Iterable[Planned]) -> list[Cohort]:

@@ -77,7 +77,11 @@ def parse(text: str) -> Spec:
     if bracket:
         try:
             call = ast.parse(f"f({rest}", mode="eval").body
-            if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            if (
+                not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name))
+                or call.args
+                or any(k.arg is None for k in call.keywords)
+            ):
                 raise ValueError
             fields = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
         except (SyntaxError, ValueError):
