@@ -75,6 +75,8 @@ class Inline:
     def _solve(self, cohort: Cohort) -> list[dict[str, Any]]:
         from dynamark.runners import scorer, worker
 
+        if cohort.experiment:
+            return self._measure(cohort)
         task, seeds = cohort.task, cohort.seeds
         try:
             problems = [task.problem(seed) for seed in seeds]
@@ -83,7 +85,7 @@ class Inline:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
         try:
             method = cohort.method.build()
-            answers = worker.solve(method, problems, entropies, budget=cohort.runs[0].budget, device=self._device)
+            answers = worker.solve(method, problems, entropies, budget=cohort.budget, device=self._device)
         except Exception as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)
@@ -92,6 +94,16 @@ class Inline:
         except Exception as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
 
+    def _measure(self, cohort: Cohort) -> list[dict[str, Any]]:
+        from dynamark.runners import scorer, worker
+
+        try:
+            experiment = cohort.method.build()
+            return [scorer.measure(experiment, entropy, self._device) for entropy in cohort.entropies]
+        except Exception as error:
+            told = worker.failure(error)
+            return failed(cohort, told.status, told.reason)
+
     def __enter__(self) -> Inline:
         import threadpoolctl
         import torch
@@ -99,7 +111,7 @@ class Inline:
         from dynamark.runners.worker import steady
 
         self._threads = torch.get_num_threads()
-        self._deterministic = torch.are_deterministic_algorithms_enabled()
+        self._deterministic = torch.get_deterministic_debug_mode()
         self._pools = threadpoolctl.threadpool_limits(1)
         steady()
         return self
@@ -109,4 +121,4 @@ class Inline:
 
         self._pools.restore_original_limits()
         torch.set_num_threads(self._threads)
-        torch.use_deterministic_algorithms(self._deterministic)
+        torch.set_deterministic_debug_mode(self._deterministic)

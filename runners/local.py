@@ -152,7 +152,10 @@ class Local:
         self._number += 1
         slot.cohort, slot.folder = cohort, self._root / str(self._number)
         slot.folder.mkdir()
-        self._ask_judge(slot, "pose")
+        if cohort.experiment:  # a measurement has no data of a task to be posed
+            self._fit(slot, cohort.entropies)
+        else:
+            self._ask_judge(slot, "pose")
 
     def _ask_judge(self, slot: _Slot, verb: str) -> None:
         assert slot.cohort is not None
@@ -182,7 +185,8 @@ class Local:
             "method": cohort.method.target,
             "fields": cohort.method.fields,
             "entropies": entropies,
-            "budget": cohort.runs[0].budget,
+            "budget": cohort.budget,
+            "experiment": cohort.experiment,
             "device": self._device,
             "timeout": self._limits.seconds * len(cohort.runs),
             "memory": self._limits.memory,
@@ -198,7 +202,10 @@ class Local:
         elif ended["killed"] == "out_of_memory":
             yield from self._done(slot, "out_of_memory", f"more than {self._limits.memory / 2**30:g} GiB resident")
         elif (slot.folder / "answers" / "tree.json").exists():
-            self._ask_judge(slot, "score")
+            if slot.cohort.experiment:
+                yield from self._done(slot, results=wire.read(slot.folder / "answers"))
+            else:
+                self._ask_judge(slot, "score")
         elif (slot.folder / "failure" / "tree.json").exists():
             told = wire.read(slot.folder / "failure")
             yield from self._done(slot, told["status"], told["reason"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from dynamark.runners.plugins import (
     load,
     matching,
     parse,
+    resolve_experiment,
     resolve_method,
     resolve_task,
     source_file,
@@ -24,7 +26,7 @@ from dynamark.runners.suite import Entry, Suite
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
-__all__ = ["Cohort", "Plan", "PlannedRun", "cohorts", "expand", "pending"]
+__all__ = ["Cohort", "Plan", "PlannedExperiment", "PlannedRun", "cohorts", "expand", "pending"]
 
 # Members of one cohort: enough to be bound by arithmetic, few enough to fit in memory.
 COHORT = 8
@@ -70,10 +72,57 @@ class PlannedRun:
 
 
 @dataclass(frozen=True)
+class PlannedExperiment:
+    """One measurement of a claim: experiment x seed. Its row stands where a run's stands, with the tier "experiment"."""
+
+    suite: str
+    method: Method
+    seed: int
+    device: str
+    salt: str
+
+    @functools.cached_property
+    def row(self) -> Row:
+        """The columns of its row that are known beforehand, the key among them."""
+        row: Row = {
+            "suite": self.suite,
+            "family": self.method.name.partition("/")[0],
+            "task": self.method.label,
+            "tier": "experiment",
+            "task_version": 1,
+            "task_fields": canonical(self.method.fields),
+            "task_source": self.method.source,
+            "salt": self.salt,
+            "method": "experiment",
+            "method_fields": "{}",
+            "method_source": self.method.source,
+            "seed": self.seed,
+            "budget": None,
+            "device": self.device,
+        }
+        return {"key": run_key(row), **row}
+
+    @property
+    def key(self) -> str:
+        """What identifies the measurement."""
+        return str(self.row["key"])
+
+    @property
+    def entropy(self) -> list[int]:
+        """The words that seed it: the same whatever its source."""
+        told = [self.method.name, self.row["task_fields"], self.salt]
+        words = hashlib.sha256(canonical(told).encode()).digest()[:16]
+        return [*(int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4)), self.seed]
+
+
+Planned = PlannedRun | PlannedExperiment
+
+
+@dataclass(frozen=True)
 class Plan:
     """The runs of a suite, and the combinations that do not apply, with the reason."""
 
-    runs: tuple[PlannedRun, ...]
+    runs: tuple[Planned, ...]
     not_applicable: tuple[tuple[str, str, str], ...]
 
 
@@ -81,13 +130,37 @@ class Plan:
 class Cohort:
     """Runs that differ in seed only, solved together."""
 
-    runs: tuple[PlannedRun, ...]
+    runs: tuple[Planned, ...]
     alone: bool = False  # a second try, member by member
 
     @property
+    def experiment(self) -> bool:
+        """Whether it is a measurement of its own, without a task."""
+        return isinstance(self.runs[0], PlannedExperiment)
+
+    @property
+    def label(self) -> str:
+        """What to say that is being run."""
+        first = self.runs[0].row
+        return str(first["task"]) if self.experiment else f"{first['method']} on {first['task']}"
+
+    @property
     def task(self) -> Task:
-        """The task of all members."""
-        return self.runs[0].task
+        """The task of all members; an experiment has none."""
+        first = self.runs[0]
+        assert isinstance(first, PlannedRun)
+        return first.task
+
+    @property
+    def entropies(self) -> list[list[int]]:
+        """The words that seed each member of an experiment; those of a run are its task's to give."""
+        return [run.entropy for run in self.runs if isinstance(run, PlannedExperiment)]
+
+    @property
+    def budget(self) -> int | None:
+        """Steps or passes that each member may take."""
+        first = self.runs[0]
+        return first.budget if isinstance(first, PlannedRun) else None
 
     @property
     def method(self) -> Method:
@@ -114,7 +187,7 @@ def expand(
     if seeds is not None and seeds < 1:
         raise UserError(f"--seeds {seeds} is not a positive whole number; give the number of seeds, for example 5")
     resolved = functools.cache(resolve_method)  # for this plan only: a file may change between two plans
-    runs: dict[str, PlannedRun] = {}
+    runs: dict[str, Planned] = {}
     skipped: dict[tuple[str, str, str], None] = {}
     for entry in _narrowed(suite, method):
         for name in _chosen_tasks(entry, task):
@@ -128,9 +201,20 @@ def expand(
                 for seed in range(seeds or entry.seeds):
                     run = PlannedRun(suite.name, instance, chosen, seed, instance.budget, device, source)
                     runs.setdefault(run.key, run)
+    for experiment in [] if method else _experiments(suite, task, seeds, device, salt):
+        runs.setdefault(experiment.key, experiment)
     if not runs:
         raise UserError(_nothing(suite, task, method, list(skipped)))
     return Plan(tuple(runs.values()), tuple(skipped))
+
+
+def _experiments(
+    suite: Suite, globs: Sequence[str], seeds: int | None, device: str, salt: str
+) -> Iterable[PlannedExperiment]:
+    for spec, count in suite.experiments:
+        if not globs or any(matching(glob, [spec, parse(spec).name]) for glob in globs):
+            experiment = resolve_experiment(spec)
+            yield from (PlannedExperiment(suite.name, experiment, k, device, salt) for k in range(seeds or count))
 
 
 def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
@@ -191,24 +275,27 @@ def _nothing(suite: Suite, task: Sequence[str], method: Sequence[str], skipped: 
 
 
 def pending(
-    plan: Plan, done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
-) -> list[PlannedRun]:
+    runs: Sequence[Planned], done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
+) -> list[Planned]:
     """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
     if force:
-        return list(plan.runs)
+        return list(runs)
     again = set(FAILED) if retry_failed else set()
-    return [run for run in plan.runs if run.key not in done or done[run.key] in again]
+    return [run for run in runs if run.key not in done or done[run.key] in again]
 
 
-def cohorts(runs: Iterable[PlannedRun]) -> list[Cohort]:
+def cohorts(runs: Iterable[Planned]) -> list[Cohort]:
     """Group runs that differ in seed only, where the method solves seeds together; else one run a cohort."""
-    groups: dict[Any, list[PlannedRun]] = {}
+    groups: dict[Any, list[Planned]] = {}
     for run in runs:
-        groups.setdefault((run.task.digest, run.method.label, run.row["method_fields"]), []).append(run)
+        group = (run.task.digest if isinstance(run, PlannedRun) else run.row["task"], run.method.label)
+        groups.setdefault((*group, run.row["method_fields"]), []).append(run)
     made: list[Cohort] = []
     for members in groups.values():
-        first = members[0]
-        together = hasattr(load(first.method.target, "method"), KINDS[first.task.kind][1])
-        size = COHORT if together else 1
+        size = COHORT if _together(members[0]) else 1
         made.extend(Cohort(tuple(members[i : i + size])) for i in range(0, len(members), size))
     return made
+
+
+def _together(run: Planned) -> bool:
+    return isinstance(run, PlannedRun) and hasattr(load(run.method.target, "method"), KINDS[run.task.kind][1])

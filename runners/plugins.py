@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from dynamark.errors import UserError, unknown
 from dynamark.methods.catalogue import METHODS
 from dynamark.results.keys import canonical, source_digest
+from dynamark.runners.experiments.catalogue import EXPERIMENTS
 from dynamark.tasks.catalogue import TASKS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "load",
     "method_names",
     "parse",
+    "resolve_experiment",
     "resolve_method",
     "resolve_task",
     "source_file",
@@ -75,7 +77,11 @@ def parse(text: str) -> Spec:
     if bracket:
         try:
             call = ast.parse(f"f({rest}", mode="eval").body
-            if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            if (
+                not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name))
+                or call.args
+                or any(k.arg is None for k in call.keywords)
+            ):
                 raise ValueError
             fields = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
         except (SyntaxError, ValueError):
@@ -128,12 +134,21 @@ def resolve_task(text: str, tier: str, salt: str = "") -> Task:
 
 def resolve_method(text: str) -> Method:
     """The method that a spec names."""
+    return _resolve(text, METHODS, "method")
+
+
+def resolve_experiment(text: str) -> Method:
+    """The experiment that a spec names; like a method it is a frozen dataclass of plain fields."""
+    return _resolve(text, EXPERIMENTS, "experiment")
+
+
+def _resolve(text: str, table: dict[str, str], kind: str) -> Method:
     spec = parse(text)
-    shown, behind = _find(spec.name, METHODS, "dynamark.methods", "method")
+    shown, behind = _find(spec.name, table, f"dynamark.{kind}s", kind)
     base = parse(behind)
-    cls = load(base.name, "method")
+    cls = load(base.name, kind)
     if not dataclasses.is_dataclass(cls):
-        raise UserError(f"method '{shown}' is not a dataclass; write @dataclass(frozen=True) above the class")
+        raise UserError(f"{kind} '{shown}' is not a dataclass; write @dataclass(frozen=True) above the class")
     preset = _fields(_construct(base.name, cls, base.fields, shown), shown)
     fields = _fields(_construct(base.name, cls, {**base.fields, **spec.fields}, shown), shown)
     changed = {name: fields[name] for name in spec.fields if preset[name] != fields[name]}
@@ -147,9 +162,7 @@ def _fields(method: Any, shown: str) -> dict[str, Any]:
     try:
         canonical(fields)
     except TypeError as error:
-        raise UserError(
-            f"a hyper-parameter of method '{shown}' is not plain data ({error}); use numbers and text"
-        ) from None
+        raise UserError(f"a hyper-parameter of '{shown}' is not plain data ({error}); use numbers and text") from None
     return fields
 
 

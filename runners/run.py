@@ -82,9 +82,11 @@ def run(
         salt=salt,
     )
     home.compact()
-    todo = pending(plan, home.status(), force=force, retry_failed=retry_failed)
-    report = Report(plan, home.folder, len(plan.runs) - len(todo))
-    mine = cohorts(todo)[shard[0] - 1 :: shard[1]]
+    # Parts are cut from the plan, not from what is left of it: they stay the same while other shards fill the store.
+    part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
+    todo = pending(part, home.status(), force=force, retry_failed=retry_failed)
+    report = Report(plan, home.folder, len(part) - len(todo))
+    mine = cohorts(todo)
     if not mine:
         return report
     try:
@@ -101,7 +103,7 @@ def run(
                 journal.write(rows)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
-                bar.set_postfix_str(f"{outcome.cohort.method.label} on {outcome.cohort.task.name}", refresh=False)
+                bar.set_postfix_str(outcome.cohort.label, refresh=False)
                 bar.update(len(rows))
     finally:
         home.compact()

@@ -1,17 +1,20 @@
-"""Posing problems and scoring answers: the only code that runs a task. It never imports a method."""
+"""Posing problems, scoring answers, measuring experiments: the only code that runs a task."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from dynamark.runners.answers import Answer
 from dynamark.runners.plugins import load
-from dynamark.tasks.base import Task
+from dynamark.tasks.base import Curve, Task
+from dynamark.tasks.problems import Run
 
-__all__ = ["describe", "judge", "rebuild"]
+__all__ = ["describe", "judge", "measure", "rebuild"]
 
 # Points of a stored curve at most.
 _POINTS = 128
@@ -42,20 +45,35 @@ def judge(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
     if primary is None or not np.isfinite(primary):
         raise ValueError(f"task {task.name} gave no finite '{task.primary.name}'")
     diverged = any(not np.isfinite(a).all() for name, a in answer.arrays.items() if not name.startswith("snapshot."))
-    curves = [_curve(c.name, c.axis, c.values) for c in scored.curves]
-    curves += [_curve(name, *np.array(points).T) for name, points in answer.curves.items()]
-    values = {**scored.values, **{f"fact.{name}": value for name, value in answer.facts.items()}}
+    facts = {f"fact.{name}": value for name, value in answer.facts.items()}
     return {
         "status": "diverged" if diverged else "ok",
         "reason": "the answers hold NaN or infinity" if diverged else None,
         "primary": {"value": float(primary), **scale(task, seed)},
-        "scores": [{"name": name, "value": float(value)} for name, value in values.items()],
-        "curves": curves,
+        **_columns({**scored.values, **facts}, scored.curves, answer.curves),
         "fit_seconds": answer.fit_seconds,
         "predict_seconds": answer.predict_seconds,
         "parameters": answer.parameters,
         "steps": answer.steps,
     }
+
+
+def measure(experiment: Any, entropy: list[int], device: str) -> dict[str, Any]:
+    """The columns of a row that one measurement of an experiment fills."""
+    run = Run(entropy, torch.device(device))
+    start = time.perf_counter()
+    scored = experiment.measure(run)
+    seconds = time.perf_counter() - start
+    return {"status": "ok", **_columns(scored.values, scored.curves, run.curves), "fit_seconds": seconds}
+
+
+def _columns(
+    values: Mapping[str, float], curves: Sequence[Curve], drawn: Mapping[str, list[tuple[float, float]]]
+) -> dict[str, Any]:
+    """Scores and curves as a row holds them; `drawn` are the curves that a method drew itself."""
+    kept = [_curve(c.name, c.axis, c.values) for c in curves]
+    kept += [_curve(name, *np.array(points).T) for name, points in drawn.items()]
+    return {"scores": [{"name": name, "value": float(value)} for name, value in values.items()], "curves": kept}
 
 
 def scale(task: Task, seed: int) -> dict[str, Any]:

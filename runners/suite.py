@@ -26,12 +26,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite: what it is for, its entries, and what it leaves out, with the reason."""
+    """A suite: what it is for, its entries, and what it leaves out, with the reason.
+
+    experiments: specs of experiments with their numbers of seeds; claims bring them, suite files hold none.
+    """
 
     name: str
     about: str
     entries: tuple[Entry, ...]
     left_out: tuple[tuple[str, str], ...] = ()
+    experiments: tuple[tuple[str, int], ...] = ()
 
 
 def suite_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Fitting a cohort and asking its models: the only code that runs a method. It knows problems, never tasks."""
+"""Fitting a cohort and asking its models: the only code that runs a method. It is handed problems, never tasks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import torch
 from dynamark.runners import wire
 from dynamark.runners.answers import Answer, BadAnswer, ask
 from dynamark.runners.plugins import load
+from dynamark.runners.scorer import measure
 from dynamark.tasks.problems import KINDS, Run, settle
 
 __all__ = ["Failure", "failure", "solve", "work"]
@@ -101,15 +102,18 @@ def failure(error: BaseException) -> Failure:
 def steady() -> None:
     """One thread and deterministic kernels: the bits of a run must not depend on the machine's load or size."""
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As torch.use_deterministic_algorithms(True, warn_only=True), which would import torch's compiler: a second of CPU.
+    torch.set_deterministic_debug_mode("warn")
 
 
 def work(folder: Path, job: dict[str, Any]) -> None:
-    """In a fresh process: read problems, solve, leave the answers or the failure in the folder."""
+    """In a fresh process: read problems and solve them, or measure; leave the answers or the failure in the folder."""
     steady()
     try:
-        target = job["method"]
-        method = load(target, "method")(**job["fields"])
+        method = load(job["method"], "method")(**job["fields"])
+        if job["experiment"]:
+            wire.write(folder / "answers", [measure(method, words, job["device"]) for words in job["entropies"]])
+            return
         problems = wire.read(folder / "problems")
         answers = solve(method, problems, job["entropies"], budget=job["budget"], device=job["device"])
         wire.write(folder / "answers", [vars(answer) for answer in answers])

@@ -2,8 +2,19 @@
 
 TASKS: dict[str, str] = {
     # sensing
+    "sensing/psd": "dynamark.tasks.sensing.tasks:PositiveSensing",
+    "sensing/asymmetric": "dynamark.tasks.sensing.tasks:AsymmetricSensing",
+    "sensing/completion": "dynamark.tasks.sensing.completion:Completion",
     # lds
+    "lds/sym_pos": "dynamark.tasks.lds.simulation:Simulation",
+    "lds/sym_pos_noisy": "dynamark.tasks.lds.onestep:OneStep(noise='nw+nv')",
+    "lds/regret": "dynamark.tasks.lds.online:Regret",
     # koopman
+    "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
+    "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
+    "koopman/pendulum": "dynamark.tasks.koopman.deterministic:Pendulum",
+    "koopman/vdp": "dynamark.tasks.koopman.deterministic:VanDerPol",
+    "koopman/lotka_volterra": "dynamark.tasks.koopman.deterministic:LotkaVolterra",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",

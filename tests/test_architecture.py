@@ -20,6 +20,7 @@ MAY = {
     "tasks": ("dynamark.tasks",),
     "methods": ("dynamark.methods", "dynamark.tasks.problems", "dynamark.tasks.numerics"),
     "results": ("dynamark.results", "dynamark.__version__"),
+    "runners/experiments": ("dynamark.runners.experiments", "dynamark.tasks", "dynamark.methods"),
     "runners": ("dynamark.runners", "dynamark.results", "dynamark.methods.catalogue", "dynamark.tasks"),
     "leaderboard": ("dynamark.leaderboard", "dynamark.results"),
     "cli": ("dynamark",),

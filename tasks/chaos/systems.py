@@ -38,7 +38,7 @@ class System:
 
 
 def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
-    """X' = f(x), one sample by `substeps` steps of the classical Runge-Kutta method."""
+    """x' = f(x), one sample by `substeps` steps of the classical Runge-Kutta method."""
 
     def bind(state: ndarray) -> Callable[[], None]:
         step = bind_rk4(field, state, dt / substeps)
@@ -53,7 +53,7 @@ def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
 
 
 def lorenz63(state: ndarray, out: ndarray) -> Callable[[], None]:
-    """X' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z."""
+    """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z."""
     (x, y, z), (dx, dy, dz), work = state, out, np.empty_like(state[0])
     ten, ratio, rayleigh = np.array(10.0), np.array(8.0 / 3.0), np.array(28.0)
 
@@ -71,7 +71,7 @@ def lorenz63(state: ndarray, out: ndarray) -> Callable[[], None]:
 
 
 def rossler(state: ndarray, out: ndarray) -> Callable[[], None]:
-    """X' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7)."""
+    """x' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7)."""
     (x, y, z), (dx, dy, dz) = state, out
     fifth, minus, c = np.array(0.2), np.array(-1.0), np.array(5.7)
 

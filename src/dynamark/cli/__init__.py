@@ -15,6 +15,7 @@ __all__ = ["main"]
 VERBS = {
     "run": "run a suite: tasks against methods, to rows and a table",
     "leaderboard": "make tables or a page from rows",
+    "claims": "list, run or show what papers claim, as checks on rows",
     "compare": "compare two sets of rows: the regression gate",
     "list": "list tasks, methods or suites",
     "check": "test a method before a long run",

@@ -1,0 +1,1 @@
+"""Claims about prediction of linear dynamical systems."""

@@ -1,0 +1,131 @@
+"""The rows that a claim needs, found among all rows by task, method, fields, tier and seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dynamark.leaderboard.claims.claim import Claim, Experiment, Runs
+from dynamark.results.schema import SCORED
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["COLUMNS", "experiments_of", "prepare", "runs_of", "select"]
+
+# The columns of rows that claims read.
+COLUMNS = (
+    "key",
+    "task",
+    "tier",
+    "salt",
+    "task_fields",
+    "method",
+    "method_fields",
+    "seed",
+    "status",
+    "scores",
+    "curves",
+    "fit_seconds",
+    "finished",
+)
+
+
+def prepare(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """Rows with names and fields taken apart: `task_name`, `method_name`, and the fields as dictionaries."""
+    rows = rows[rows["salt"] == ""]
+    return rows.assign(
+        task_name=[_name(label) for label in rows["task"]],
+        method_name=[_name(label) for label in rows["method"]],
+        task_told=[json.loads(text) for text in rows["task_fields"]],
+        method_told=[json.loads(text) for text in rows["method_fields"]],
+    )
+
+
+def select(claim: Claim, prepared: pandas.DataFrame) -> tuple[pandas.DataFrame, int]:
+    """The rows of a claim, and how many of those that it needs are missing.
+
+    Columns: those of the row, `task_name`, `method_name`, `task.<field>` and `method.<field>` for every field that the claim
+    names, and `score.<name>` (NaN where a run failed). Of several rows of one run the one that finished last.
+    """
+    import pandas
+
+    parts, missing = [], 0
+    for need in claim.needs:
+        found = _found(need, prepared).sort_values("finished").drop_duplicates("seed", keep="last")
+        missing += need.seeds - len(found)
+        told = {f"task.{k}": v for k, v in (need.task_fields if isinstance(need, Runs) else need.fields).items()}
+        told |= {f"method.{k}": v for k, v in need.fields.items()} if isinstance(need, Runs) else {}
+        parts.append(found.assign(**{k: [v] * len(found) for k, v in told.items()}))
+    rows = pandas.concat(parts, ignore_index=True)
+    scores = [
+        {f"score.{s['name']}": s["value"] for s in entry} if status in SCORED and entry is not None else {}
+        for entry, status in zip(rows["scores"], rows["status"], strict=True)
+    ]
+    return pandas.concat([rows, pandas.DataFrame(scores, index=rows.index)], axis=1), missing
+
+
+def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
+    rows = rows[rows["seed"] < need.seeds]
+    if isinstance(need, Experiment):
+        near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
+        return near[[_same(need.fields, told, label) for told, label in _pairs(near, "task")]]
+    near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
+    near = near[[_same(need.task_fields, told, label) for told, label in _pairs(near, "task")]]
+    return near[[_same(need.fields, told, label) for told, label in _pairs(near, "method")]]
+
+
+def _pairs(rows: pandas.DataFrame, side: str) -> zip[tuple[dict[str, Any], str]]:
+    return zip(rows[f"{side}_told"], rows[side], strict=True)
+
+
+def _same(wanted: Mapping[str, Any], told: Mapping[str, Any], label: str) -> bool:
+    """Whether a row has the fields that are wanted, and no other that differs from its default."""
+    return _changed(label) <= set(wanted) and all(
+        json.loads(json.dumps(value)) == told.get(name) for name, value in wanted.items()
+    )
+
+
+def _name(label: str) -> str:
+    return label.partition("(")[0]
+
+
+def _changed(label: str) -> set[str]:
+    """The fields that a label names: those that differ from their defaults."""
+    import ast
+
+    if not label.endswith(")"):
+        return set()
+    call = ast.parse(f"f{label[label.index('(') :]}", mode="eval").body
+    return {str(k.arg) for k in call.keywords} if isinstance(call, ast.Call) else set()
+
+
+def runs_of(claims: Sequence[Claim]) -> list[tuple[str, str, str, int]]:
+    """The runs that claims need as (task, method, tier, seeds), in the specs that `dynamark run` reads; each once."""
+    return _most(
+        ((_spec(n.task, n.task_fields), _spec(n.method, n.fields), n.tier), n.seeds)
+        for claim in claims
+        for n in claim.needs
+        if isinstance(n, Runs)
+    )
+
+
+def experiments_of(claims: Sequence[Claim]) -> list[tuple[str, int]]:
+    """The experiments that claims need as (experiment, seeds); each once."""
+    return _most(
+        ((_spec(n.name, n.fields),), n.seeds) for claim in claims for n in claim.needs if isinstance(n, Experiment)
+    )
+
+
+def _most(needed: Iterable[tuple[tuple[str, ...], int]]) -> list[Any]:
+    """Each thing once, with the largest number of seeds that any claim asks for."""
+    most: dict[tuple[str, ...], int] = {}
+    for what, seeds in needed:
+        most[what] = max(seeds, most.get(what, 0))
+    return [(*what, seeds) for what, seeds in most.items()]
+
+
+def _spec(name: str, fields: Mapping[str, Any]) -> str:
+    inside = ", ".join(f"{field}={value!r}" for field, value in fields.items())
+    return f"{name}({inside})" if inside else name

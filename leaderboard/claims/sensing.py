@@ -1,0 +1,1 @@
+"""Claims about matrix sensing and low-rank networks."""

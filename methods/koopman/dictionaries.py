@@ -1,0 +1,236 @@
+"""Dictionaries of observables: maps from states [point, dim] to features [point, feature], with the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.tasks.numerics.polynomials import exponents, monomials
+
+__all__ = ["NAMES", "Chebyshev", "Dictionary", "Extended", "Fourier", "Monomials", "Radial", "Terms", "build"]
+
+NAMES = ("monomials", "chebyshev", "exponential", "gaussian", "thin_plate", "fourier")
+
+States = Float[Tensor, "point dim"]
+Features = Shaped[Tensor, "point feature"]
+
+
+@runtime_checkable
+class Dictionary(Protocol):
+    """psi: states to features."""
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        ...
+
+    def readout(self, dim: int) -> Float[Tensor, "feature dim"] | None:
+        """C with x = psi(x) C exactly; None where the state is not in the span."""
+        ...
+
+    def parameter_count(self) -> int:
+        """Floats that it stores."""
+        ...
+
+
+@dataclass(frozen=True)
+class Monomials:
+    """All monomials up to a total degree, the constant first and the state next."""
+
+    degree: int
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        return monomials(x, self.degree)
+
+    def readout(self, dim: int) -> Tensor | None:
+        """Columns 1 to dim."""
+        features = len(exponents(dim, self.degree)) + 1
+        return torch.eye(features, dtype=torch.float64)[:, 1 : dim + 1] if self.degree else None
+
+    def parameter_count(self) -> int:
+        """None are stored."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The monomials that are listed, each as its factors: (0, 0, 2) is x0^2 x2, () the constant."""
+
+    factors: tuple[tuple[int, ...], ...]
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        return torch.stack([x[:, list(f)].prod(dim=1) for f in self.factors], dim=1)
+
+    def readout(self, dim: int) -> Tensor | None:
+        """The columns of x0, x1, ... where all are listed."""
+        if any((i,) not in self.factors for i in range(dim)):
+            return None
+        places = [self.factors.index((i,)) for i in range(dim)]
+        return torch.eye(len(self.factors), dtype=torch.float64)[:, places]
+
+    def parameter_count(self) -> int:
+        """None are stored."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Chebyshev:
+    """Products T_{k1}(u1) ... T_{kd}(ud), k1 + ... + kd <= degree, u the state mapped from the box to [-1, 1]."""
+
+    degree: int
+    low: Tensor
+    high: Tensor
+
+    def _orders(self, dim: int) -> list[tuple[int, ...]]:
+        everything = product(range(self.degree + 1), repeat=dim)
+        return sorted((k for k in everything if sum(k) <= self.degree), key=lambda k: (sum(k), k))
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        u = (2 * x - self.low - self.high) / (self.high - self.low)
+        known = [torch.ones_like(u), u]
+        while len(known) <= self.degree:
+            known.append(2 * u * known[-1] - known[-2])
+        columns = []
+        for orders in self._orders(x.shape[1]):
+            columns.append(torch.stack([known[k][:, i] for i, k in enumerate(orders)]).prod(dim=0))
+        return torch.stack(columns, dim=1)
+
+    def readout(self, dim: int) -> Tensor | None:
+        """x_i = (low_i + high_i)/2 + (high_i - low_i)/2 T_1(u_i)."""
+        if not self.degree:
+            return None
+        orders = self._orders(dim)
+        out = torch.zeros(len(orders), dim, dtype=torch.float64)
+        out[0] = (self.low + self.high) / 2
+        for i in range(dim):
+            out[orders.index(tuple(int(i == j) for j in range(dim))), i] = (self.high[i] - self.low[i]) / 2
+        return out
+
+    def parameter_count(self) -> int:
+        """The box."""
+        return 2 * self.low.numel()
+
+
+@dataclass(frozen=True)
+class Radial:
+    """phi(|x - c_j| / l) of each centre: exp(-r), exp(-r^2) or r^2 ln r (the scale l counts for the first two)."""
+
+    kind: Literal["exponential", "gaussian", "thin_plate"]
+    centres: Float[Tensor, "centre dim"]
+    scale: float
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        r = torch.cdist(x, self.centres, compute_mode="donot_use_mm_for_euclid_dist")
+        if self.kind == "thin_plate":
+            return torch.xlogy(r * r, r)
+        return torch.exp(-r / self.scale) if self.kind == "exponential" else torch.exp(-((r / self.scale) ** 2))
+
+    def readout(self, dim: int) -> Tensor | None:
+        """The state is not in the span."""
+        return None
+
+    def parameter_count(self) -> int:
+        """Centres and scale."""
+        return self.centres.numel() + 1
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """e^{i k.x} for all integer k with |k_j| <= order: for angles, of period 2 pi."""
+
+    order: int
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        span = torch.arange(-self.order, self.order + 1, dtype=x.dtype)
+        k = torch.cartesian_prod(*[span] * x.shape[1]).reshape(-1, x.shape[1])
+        phase = x @ k.T
+        return torch.complex(phase.cos(), phase.sin())
+
+    def readout(self, dim: int) -> Tensor | None:
+        """An angle is not in the span."""
+        return None
+
+    def parameter_count(self) -> int:
+        """None are stored."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Extended:
+    """The constant and the state, then the features of another dictionary."""
+
+    inner: Dictionary
+
+    def __call__(self, x: States) -> Features:
+        """psi(x), one row a state."""
+        features = self.inner(x)
+        return torch.cat([torch.ones_like(x[:, :1]).to(features), x.to(features), features], dim=1)
+
+    def readout(self, dim: int) -> Tensor:
+        """Columns 1 to dim."""
+        features = self(torch.ones(1, dim, dtype=torch.float64)).shape[1]
+        return torch.eye(features, dtype=torch.float64)[:, 1 : dim + 1]
+
+    def parameter_count(self) -> int:
+        """The inner dictionary's."""
+        return self.inner.parameter_count()
+
+
+def build(name: str, size: int, x: States, rng: np.random.Generator, append: bool = True) -> Dictionary:
+    """The dictionary of this name for these states.
+
+    size: the total degree (monomials, chebyshev), the largest wave number (fourier) or the number of centres (exponential,
+    gaussian, thin_plate), which are the means of k-means with the mean distance to the mean as scale. Any other name is a list
+    of monomials, such as "x0 x1 x0*x0", with "1" for the constant. append: add constant and state where the state is not in the
+    span.
+    """
+    dictionary: Dictionary
+    if name == "monomials":
+        dictionary = Monomials(size)
+    elif name == "chebyshev":
+        low, high = x.amin(0), x.amax(0)
+        dictionary = Chebyshev(size, low, torch.where(high > low, high, low + 1))
+    elif name in ("exponential", "gaussian", "thin_plate"):
+        dictionary = Radial(name, centres(x, size, rng), float((x - x.mean(0)).norm(dim=1).mean()))  # type: ignore[arg-type]
+    elif name == "fourier":
+        dictionary = Fourier(size)
+    else:
+        dictionary = Terms(_terms(name, x.shape[1]))
+    return Extended(dictionary) if append and dictionary.readout(x.shape[1]) is None else dictionary
+
+
+def _terms(text: str, dim: int) -> tuple[tuple[int, ...], ...]:
+    """Read "x0 x1 x0*x0"."""
+    known = {f"x{i}": i for i in range(dim)}
+    listed = []
+    for term in text.split():
+        factors = [] if term == "1" else term.split("*")
+        if any(f not in known for f in factors):
+            raise UserError(
+                f"'{text}' is no dictionary; write one of {', '.join(NAMES)}, or monomials such as 'x0 x1 x0*x0'"
+            )
+        listed.append(tuple(sorted(known[f] for f in factors)))
+    return tuple(listed)
+
+
+def centres(x: States, count: int, rng: np.random.Generator) -> Float[Tensor, "centre dim"]:
+    """The means of k-means (started by k-means++) on at most 20 points a centre; repeated points give fewer centres."""
+    from scipy.cluster.vq import kmeans2
+
+    points = x.numpy()
+    if len(points) > 20 * count:
+        points = points[rng.choice(len(points), 20 * count, replace=False)]
+    count = min(count, len(np.unique(points, axis=0)))
+    means, _ = kmeans2(points, count, iter=20, minit="++", rng=rng)
+    return torch.from_numpy(np.unique(means, axis=0))

@@ -1,0 +1,86 @@
+"""Extended dynamic mode decomposition: a linear map of a dictionary of observables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynamark.methods.koopman.dictionaries import Dictionary, build
+from dynamark.methods.koopman.lifted import LiftedModel, lifted_pairs, pairs
+from dynamark.tasks.numerics.koopman import compress, galerkin
+from dynamark.tasks.problems import Forecasting, Run
+
+__all__ = ["Edmd", "MpEdmd", "linear_model"]
+
+
+@dataclass(frozen=True)
+class Edmd:
+    """K = G^+ A, G = Psi_x* Psi_x, A = Psi_x* Psi_y: the least-squares map of features, psi(y) ~ psi(x) K.
+
+    dictionary, size: see `dictionaries.build`; constant and state are appended unless the state is in the span (`append`).
+    ridge: relative to tr(G)/N. It biases K by about its size: 0 for exact work. Where cond(G) > 1e10, or without a ridge, K
+    comes from the triangular factor of [Psi_x Psi_y], directions below `rcond` dropped.
+    relift: decode and lift anew every so many steps; 0 never.
+    States enter as they are: a shift would take {x1, x2, x1^2} out of its invariance.
+
+    Source: Williams, Kevrekidis, Rowley 2015, eqs. (12)-(16).
+    key: williams2015
+    """
+
+    dictionary: str = "monomials"
+    size: int = 3
+    append: bool = True
+    ridge: float = 1e-10
+    rcond: float = 1e-10
+    relift: int = 0
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
+        """One least-squares solve."""
+        x, y = pairs(problem.train)
+        lift = build(self.dictionary, self.size, x, run.numpy, self.append)
+        matrix = galerkin(lifted_pairs(lift, x, y), self.ridge) if self.ridge > 0 else None
+        if matrix is None:
+            matrix = compress(lifted_pairs(lift, x, y)).least_squares(self.rcond)
+        return linear_model(lift, matrix, x, self.relift)
+
+
+@dataclass(frozen=True)
+class MpEdmd:
+    """K = R^{-1} U R, G = R* R, U the unitary polar factor of R^{-*} A R^{-1}: EDMD for measure-preserving systems.
+
+    Every eigenvalue lies on the unit circle, whether or not the system preserves a measure. Dictionary and appended columns as
+    in `Edmd`; the dictionary must be linearly independent on the data.
+
+    Source: Colbrook 2023, The mpEDMD algorithm for data-driven computations of measure-preserving dynamical systems.
+    key: colbrook2023
+    """
+
+    dictionary: str = "monomials"
+    size: int = 3
+    append: bool = True
+    relift: int = 0
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
+        """One factorisation and one polar decomposition."""
+        x, y = pairs(problem.train)
+        lift = build(self.dictionary, self.size, x, run.numpy, self.append)
+        matrix = compress(lifted_pairs(lift, x, y)).unitary()
+        return linear_model(lift, matrix, x, self.relift)
+
+
+def linear_model(lift: Dictionary, matrix: Tensor, x: Tensor, relift: int = 0) -> LiftedModel:
+    """The model of a dictionary, read out by x = psi(x) C: exact where the state is in the span, else by least squares.
+
+    A readout of unit columns is counted as if it were dense.
+    """
+    readout = lift.readout(x.shape[1])
+    if readout is None:
+        psi = lift(x)
+        readout = torch.linalg.lstsq(psi, x.to(psi), driver="gelsd").solution
+
+    def decode(psi: Tensor) -> Tensor:
+        return (psi @ readout.to(psi)).real if psi.is_complex() else psi @ readout
+
+    return LiftedModel(lift, matrix, decode, readout.numel() + lift.parameter_count(), relift)

@@ -1,0 +1,75 @@
+"""Polynomial maps of increments: the cheap baseline that every nonlinear forecaster must beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.tasks.numerics.least_squares import validated_ridge
+from dynamark.tasks.numerics.polynomials import monomials
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["PolynomialIncrement"]
+
+
+@dataclass(frozen=True)
+class PolynomialIncrement:
+    """x_{n+1} = x_n + m(x_n, ..., x_{n-k+1}) W, m all monomials up to a degree of k delays (next-generation reservoir).
+
+    W by ridge regression, its penalty chosen on the one-step error of the validation data. Delays are scaled to unit standard
+    deviation first. A context shorter than k is filled by repeating its first state.
+
+    Source: Gauthier et al. 2021, eqs. (5)-(10), with one delay by default.
+    key: gauthier2021
+    """
+
+    degree: int = 5
+    delays: int = 1
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> PolynomialModel:
+        """One eigendecomposition for all penalties."""
+        flat = problem.train.observations.double().flatten(0, 1)
+        model = PolynomialModel(self.degree, self.delays, flat.mean(0), flat.std(0), flat.new_zeros(0))
+        held = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train
+        weights = validated_ridge(*model.regression(problem.train), *model.regression(held))
+        return PolynomialModel(self.degree, self.delays, model.mean, model.scale, weights)
+
+
+@dataclass(frozen=True)
+class PolynomialModel:
+    """The fitted map."""
+
+    degree: int
+    delays: int
+    mean: Float[Tensor, " dim"]
+    scale: Float[Tensor, " dim"]
+    weights: Tensor
+
+    def _features(self, past: Float[Tensor, "*batch delay dim"]) -> Float[Tensor, "*batch feature"]:
+        return monomials(((past - self.mean) / self.scale).flatten(-2), self.degree)
+
+    def regression(self, trajectories: Trajectories) -> tuple[Float[Tensor, "pair feature"], Float[Tensor, "pair dim"]]:
+        """Features and increments of all steps that have a full past."""
+        x = trajectories.observations.double()
+        past = x[:, :-1].unfold(1, self.delays, 1).transpose(-1, -2)
+        increments = x[:, self.delays :] - x[:, self.delays - 1 : -1]
+        return self._features(past).flatten(0, 1), increments.flatten(0, 1)
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """Iterate the map; an orbit that escapes overflows."""
+        past = context.observations.double()[:, -self.delays :]
+        past = torch.cat([past[:, :1].expand(-1, self.delays - past.shape[1], -1), past], dim=1)
+        states = []
+        for _ in range(horizon):
+            states.append(past[:, -1] + self._features(past) @ self.weights)
+            past = torch.cat([past[:, 1:], states[-1][:, None]], dim=1)
+        return torch.stack(states, dim=1)
+
+    def parameter_count(self) -> int:
+        """Weights and scaling."""
+        return self.weights.numel() + 2 * self.mean.numel()

@@ -1,0 +1,198 @@
+"""Regression on filtered inputs and outputs: one closed-form fit for all fixed banks of filters.
+
+Minimises sum_t |y_t - U_t M - Y_{t-1} N|^2, U the inputs and Y the outputs through their banks, by a ridge whose penalty the
+validation sequences choose. Without an output bank the model simulates; with one it predicts one step and rolls on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.methods.linear import banks
+from dynamark.methods.linear.model import LinearPredictor
+from dynamark.tasks.numerics.convolution import filtered
+from dynamark.tasks.numerics.least_squares import PENALTIES, ridge_path
+from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
+
+__all__ = ["ARX", "FIR", "Bank", "FilterRegression", "RealPoles", "SpectralARX", "SpectralFiltering", "regress"]
+
+# Lags and filters of two banks differ, so their axes carry no names.
+Bank = Float[Tensor, "_ _"]
+
+
+def regress(problem: Prediction | Forecasting, inputs: Bank, outputs: Bank | None) -> tuple[LinearPredictor, float]:
+    """The regression on these banks, and its mean squared one-step error on the validation sequences."""
+    features, targets = features_of(problem.train, inputs, outputs)
+    held, held_targets = features_of(problem.validation, inputs, outputs)
+    path = ridge_path(features, targets, PENALTIES)
+    errors = torch.nan_to_num((held @ path - held_targets).square().mean(dim=(1, 2)), nan=torch.inf)
+    best = int(errors.argmin())
+    return responses(path[best], problem.train, inputs, outputs), float(errors[best])
+
+
+def features_of(
+    paths: Trajectories, inputs: Bank, outputs: Bank | None
+) -> tuple[Float[Tensor, "sample feature"], Float[Tensor, "sample dim"]]:
+    """Filtered inputs up to t, filtered outputs before t, and output t, over all sequences and times."""
+    y = paths.observations
+    columns = [y.new_zeros(*y.shape[:2], 0)]
+    if paths.inputs is not None:
+        columns.append(filtered(paths.inputs, inputs).flatten(2))
+    if outputs is not None:
+        past = torch.cat([torch.zeros_like(y[:, :1]), y[:, :-1]], dim=1)
+        columns.append(filtered(past, outputs).flatten(2))
+    return torch.cat(columns, dim=2).flatten(0, 1), y.flatten(0, 1)
+
+
+def responses(
+    weights: Float[Tensor, "feature dim"], paths: Trajectories, inputs: Bank, outputs: Bank | None
+) -> LinearPredictor:
+    """Weights on filters contracted to impulse responses."""
+    split = paths.channels * inputs.shape[1]
+    first = weights[:split].reshape(paths.channels, -1, paths.dim) if paths.channels else None
+    second = weights[split:].reshape(paths.dim, -1, paths.dim) if outputs is not None else None
+    return LinearPredictor(
+        None if first is None else torch.einsum("lf,cfd->lcd", inputs, first),
+        None if second is None or outputs is None else torch.einsum("lf,cfd->lcd", outputs, second),
+        weights.numel(),
+    )
+
+
+@dataclass(frozen=True)
+class FilterRegression(ABC):
+    """A method that is a choice of banks."""
+
+    @abstractmethod
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """The filters of inputs, and of past outputs, for sequences of this length."""
+
+    def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:
+        """One step ahead."""
+        return regress(problem, *self.banks(problem.train.observations.shape[1]))[0]
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
+        """The same fit: without outputs among the features it simulates, with them it rolls its one-step model on."""
+        return regress(problem, *self.banks(problem.train.observations.shape[1]))[0]
+
+
+@dataclass(frozen=True)
+class FIR(FilterRegression):
+    """y^_t = sum_{i<taps} u_{t-i} G_i: the finite impulse response.
+
+    key: ljung1999
+    """
+
+    taps: int = 100
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """Unit impulses."""
+        return banks.taps(self.taps, self.taps), None
+
+
+@dataclass(frozen=True)
+class ARX(FilterRegression):
+    """y^_t = sum_{i<=order} u_{t-i} G_i + sum_{0<j<=order} y_{t-j} H_j.
+
+    order: lags; None tries `orders` and keeps the least error on the validation sequences: one step ahead for prediction
+        and for forecasts from a context, of the whole simulation for forecasts from rest.
+
+    key: ljung1999
+    """
+
+    order: int | None = None
+    orders: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """Unit impulses for both, of the largest order."""
+        return self._banks(self.order or max(self.orders))
+
+    def _banks(self, order: int) -> tuple[Bank, Bank]:
+        return banks.taps(order + 1, order + 1), banks.taps(order, order)
+
+    def _fits(self, problem: Prediction | Forecasting) -> list[tuple[LinearPredictor, float]]:
+        tried = (self.order,) if self.order is not None else self.orders
+        return [regress(problem, *self._banks(order)) for order in tried]
+
+    def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:
+        """One step ahead."""
+        return min(self._fits(problem), key=lambda fit: fit[1])[0]
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
+        """The one-step model, rolled on."""
+        fits = self._fits(problem)
+        if problem.context or len(fits) == 1:
+            return min(fits, key=lambda fit: fit[1])[0]
+        return min((fit[0] for fit in fits), key=lambda model: _simulation_error(model, problem.validation))
+
+
+def _simulation_error(model: LinearPredictor, paths: Trajectories) -> float:
+    """Mean squared error from rest; a roll-out that escapes counts as infinite."""
+    empty = Trajectories(paths.observations[:, :0], None if paths.inputs is None else paths.inputs[:, :0])
+    answer = model.forecast(empty, paths.observations.shape[1], paths.inputs)
+    return float(torch.nan_to_num((answer - paths.observations).square().mean(), nan=torch.inf))
+
+
+@dataclass(frozen=True)
+class RealPoles(FilterRegression):
+    """Regression on a^i sqrt(1 - a^2) at fixed real poles with log-spaced gaps: the control of spectral filtering.
+
+    Any real spectrum in [0, 1) is close to the span of few such filters, without a theory of their choice.
+    poles: how many. recursive: filter past outputs as well.
+
+    key: heuberger2005
+    """
+
+    poles: int = 20
+    recursive: bool = False
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """The same poles for both."""
+        bank = banks.poles(length, self.poles)
+        return bank, bank if self.recursive else None
+
+
+@dataclass(frozen=True)
+class SpectralFiltering(FilterRegression):
+    """y^_t = sum_{i<taps} u_{t-i} M_i + sum_j (M+_j U+_{t,j} + M-_j U-_{t,j}), U+_{t,j} = sum_i phi_j(i+1) u_{t-i}.
+
+    phi_j are the leading eigenvectors of the Hankel matrix 2 / ((i+j)^3 - (i+j)); U- has the filters (-1)^i phi_j(i+1), for
+    negative poles. Error falls exponentially with the number of filters, whatever the number of states, when poles are real.
+
+    Differs from equation (5) of the paper: features are not delayed by two steps (with a fitted head that costs accuracy
+    only) and not scaled by s_j^{1/4}, which serves gradient learners; the head is a ridge instead of online gradient descent.
+
+    key: hazan2017
+    """
+
+    filters: int = 20
+    taps: int = 3
+    both_signs: bool = True
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """Taps and spectral filters of the inputs."""
+        parts = [banks.taps(length, self.taps), banks.spectral(length, self.filters, self.both_signs)]
+        return torch.cat(parts, dim=1), None
+
+
+@dataclass(frozen=True)
+class SpectralARX(SpectralFiltering):
+    """Spectral filtering of inputs and of past outputs: y^_t = M (taps, U+-)_t + N (taps, Y+-)_{t-1}.
+
+    The Kalman predictor is itself a linear system, driven by inputs and outputs, whose poles are real where those of a
+    symmetric system with independent noise are nearly so: it is what this regression approaches, not the simulation.
+
+    key: hazan2017
+    """
+
+    filters: int = 17
+    both_signs: bool = False
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """The same filters for both."""
+        bank, _ = super().banks(length)
+        return bank, bank

@@ -1,0 +1,1 @@
+"""Learners that predict, then see the output."""

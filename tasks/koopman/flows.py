@@ -1,0 +1,196 @@
+"""The task of forecasting a flow from one state: splits by initial condition, forecasts and spectra scored."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
+from dynamark.tasks.koopman import errors, spectra
+from dynamark.tasks.koopman.systems import Flow, Sampler
+from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
+
+__all__ = ["FlowTask"]
+
+# Steps ahead at which errors are reported; the longest within the test length gives the primary score.
+_HORIZONS = (1, 10, 100, 500)
+# Held-out pairs at most on which residuals are measured.
+_PAIRS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowTask(Task):
+    """Learn x_{n+1} = F(x_n) from trajectories, then continue unseen initial states (context 1).
+
+    Training, validation and test start from independent draws of one law. Noise N(0, noise^2) is added to training and
+    validation data and to the test context; targets are clean. Errors are in units of the training data's standard
+    deviation. Eigenfunctions are asked at a shuffled pool of held-out states, their successors, and the first states of
+    training and test; which belong together only the task knows.
+    """
+
+    train: int = 1000
+    validation: int = 100
+    test: int = 200
+    steps: int = 100
+    test_steps: int = 500
+    dt: float = 0.1
+    noise: float = 0.0
+
+    kind: ClassVar[type] = Forecasting
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
+        *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in _HORIZONS),
+        Metric(
+            "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"
+        ),
+        Metric("diverged", about="share of test trajectories that leave mean +- 1000 sd"),
+        Metric("drift", about="nrmse at the longest horizon over nrmse at a tenth of it"),
+        Metric("spec_err", about="distance of the leading estimated eigenvalues to the true ones"),
+        Metric("spec_miss", about="distance of the leading true eigenvalues to the estimated ones"),
+        Metric("residual_median", about="residual of eigenpairs on held-out pairs, the constant left out"),
+        Metric("residual_max", about="the same, largest"),
+        Metric("residual_share", lower_is_better=False, about="share of eigenpairs with a residual below 0.05"),
+        Metric("rho", about="largest modulus of an eigenvalue"),
+        Metric(
+            "basin_acc", lower_is_better=False, about="accuracy of the basin told by eigenfunctions of eigenvalue 1"
+        ),
+    )
+
+    @property
+    @abstractmethod
+    def flow(self) -> Flow:
+        """The true flow."""
+
+    @property
+    @abstractmethod
+    def starts(self) -> Sampler:
+        """The law of initial states."""
+
+    @property
+    def spectrum(self) -> tuple[ndarray, ndarray] | None:
+        """The finite list of true eigenvalues of one step, and the leading ones that should be found; None if unknown."""
+        return None
+
+    def basins(self, paths: ndarray) -> ndarray | None:
+        """1 or 0 by the basin of attraction in which each path [trajectory, time, dim] ends; None where there is one."""
+        return None
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Horizons within the test length."""
+        return tuple(h for h in _HORIZONS if h <= self.test_steps)
+
+    @property
+    def floor(self) -> float:
+        """Skill is a logarithm, and the exact flow scores 0."""
+        return 1e-6
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """Clean trajectories by split, the noise of each, and where the pool's pairs come from and go to."""
+        sizes = {"train": self.train, "validation": self.validation, "test": self.test}
+        rngs = {name: self.rng(seed, "data", i) for i, name in enumerate(sizes)}
+        starts = np.concatenate([self.starts(rngs[name], count) for name, count in sizes.items()])
+        # All splits in one batch: the integration is bound by overhead, and no trajectory feels its neighbours.
+        paths = self.flow(starts, self.dt, max(self.steps, self.test_steps))
+        data = {}
+        for name, own in zip(sizes, np.split(paths, np.cumsum([*sizes.values()])[:-1]), strict=True):
+            data[name] = own[:, : 1 + (self.test_steps if name == "test" else self.steps)]
+            noisy = data[name][:, :1] if name == "test" else data[name]
+            data[f"{name}_noise"] = self.noise * rngs[name].standard_normal(noisy.shape)
+            if (side := self.basins(own)) is not None:
+                data[f"{name}_basin"] = side
+        rng = self.rng(seed, "data", 3)
+        available = self.test * min(self.steps, self.test_steps)
+        data["pairs"] = rng.permutation(available)[:_PAIRS].astype(float)
+        data["order"] = rng.permutation(2 * len(data["pairs"]) + self.train + self.test).astype(float)
+        return data
+
+    def _pool(self, data: Mapping[str, ndarray]) -> ndarray:
+        """States x, successors y, first training states, first test states."""
+        trajectory, time = np.divmod(data["pairs"].astype(int), min(self.steps, self.test_steps))
+        x, y = data["test"][trajectory, time], data["test"][trajectory, time + 1]
+        return np.concatenate([x, y, data["train"][:, 0], data["test"][:, 0]])
+
+    def problem(self, seed: int) -> Forecasting:
+        """Noisy training and validation trajectories; one rollout of the test's length and the shuffled pool."""
+        data = self.data(seed)
+        context = data["test"][:, :1] + data["test_noise"]
+        pool = self._pool(data)[data["order"].astype(int)]
+        query = ForecastingQuery(
+            {"test": Rollout(self._paths(context), self.test_steps)}, torch.from_numpy(pool[:, None])
+        )
+        train, validation = (self._paths(data[name] + data[f"{name}_noise"]) for name in ("train", "validation"))
+        return Forecasting(train, validation, 1, query)
+
+    def _paths(self, x: ndarray) -> Trajectories:
+        return Trajectories(torch.from_numpy(np.array(x)), dt=self.dt)
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Errors of the rollout, and the spectrum where the model has one."""
+        data = self.data(seed)
+        gap = self._deviation(data, solution["forecast.test"])
+        by_horizon = errors.nrmse(gap.error)
+        values = {
+            "nrmse_mean": float(by_horizon[: self.horizons[-1]].mean()),
+            **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
+            "valid_horizon": errors.valid_horizon(gap.error, self.dt),
+            "diverged": float(gap.diverged.mean()),
+            "drift": errors.drift(by_horizon, self.horizons[-1]),
+        }
+        if "eigenvalues" in solution:
+            values |= self._spectral(data, solution["eigenvalues"], solution["eigenfunctions"])
+        return Scores(values, (Curve("nrmse", 1 + np.arange(self.test_steps), by_horizon),))
+
+    def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> errors.Deviation:
+        train = (data["train"] + data["train_noise"]).reshape(-1, data["train"].shape[2])
+        return errors.deviation(data["test"][:, 1:], forecast, train.mean(axis=0), train.std(axis=0))
+
+    def _spectral(self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray) -> dict[str, float]:
+        """Distances to the true spectrum, residuals, and basins."""
+        values = np.empty(shuffled.shape, dtype=complex)
+        values[data["order"].astype(int)] = shuffled
+        eigenvalues = eigenvalues.astype(complex)
+        at_x, at_y, at_train, at_test = np.split(values, np.cumsum([*[len(data["pairs"])] * 2, self.train]))
+        found = {"rho": spectra.spectral_radius(eigenvalues)}
+        if self.spectrum is not None:
+            truth, first = self.spectrum
+            found["spec_err"] = spectra.spectral_error(eigenvalues, truth, len(first))
+            found["spec_miss"] = spectra.spectral_miss(eigenvalues, first)
+        left = spectra.residuals(at_x, at_y, eigenvalues)
+        if len(left):
+            found |= {"residual_median": float(np.median(left)), "residual_max": float(left.max())}
+            found["residual_share"] = float(np.mean(left < 0.05))
+        near = np.abs(eigenvalues - 1) < 0.01
+        if "test_basin" in data and near.any():
+            train, test = (np.nan_to_num(part[:, near].real, posinf=0, neginf=0) for part in (at_train, at_test))
+            found["basin_acc"] = spectra.basin_accuracy(train, data["train_basin"] > 0, test, data["test_basin"] > 0)
+        return found
+
+    def baseline(self, seed: int) -> float:
+        """The better of repeating the first state and of the training mean."""
+        data = self.data(seed)
+        truth = data["test"][:, 1:]
+        first = np.broadcast_to(data["test"][:, :1] + data["test_noise"], truth.shape)
+        mean = np.broadcast_to((data["train"] + data["train_noise"]).mean(axis=(0, 1)), truth.shape)
+        by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (first, mean)]
+        return float(min(error[: self.horizons[-1]].mean() for error in by_horizon))
+
+    def oracle(self, seed: int) -> float:
+        """The exact flow from the context that is shown: 0 without noise."""
+        data = self.data(seed)
+        if not self.noise:
+            return 0.0
+        forecast = self.flow(data["test"][:, 0] + data["test_noise"][:, 0], self.dt, self.test_steps)[:, 1:]
+        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.horizons[-1]].mean())
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"train": 50, "validation": 10, "test": 20, "steps": 50},
+        "standard": {},
+        "large": {"train": 10_000},
+    }

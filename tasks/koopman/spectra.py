@@ -1,0 +1,122 @@
+"""How good a Koopman spectrum is: distances to the true one, residuals on held-out pairs, basins of attraction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Complex, Float
+from numpy import ndarray
+
+__all__ = [
+    "basin_accuracy",
+    "lattice",
+    "leading",
+    "residuals",
+    "spectral_error",
+    "spectral_miss",
+    "spectral_radius",
+]
+
+# What a spectral score counts as when its ingredients are not finite.
+_WORST = 1e3
+
+
+def lattice(rates: Sequence[complex], multiples: Sequence[Sequence[int]], dt: float) -> Complex[ndarray, " mode"]:
+    """exp(dt sum_j m_j s_j) for each tuple of multiples: products of eigenfunctions are eigenfunctions."""
+    return np.exp(dt * (np.asarray(multiples, dtype=float) @ np.asarray(rates, dtype=complex)))
+
+
+def leading(values: Complex[ndarray, " mode"], k: int) -> Complex[ndarray, " some"]:
+    """The k values of largest modulus; a conjugate pair that k would cut is kept whole."""
+    ordered = values[np.argsort(-np.abs(values), kind="stable")]
+    first, rest = ordered[:k], ordered[k:]
+    if len(first) and len(rest) and abs(first[-1].imag) > 1e-12:
+        partner = first[-1].conj()
+        close = 1e-9 * max(1.0, abs(partner))
+        nearest = int(np.argmin(np.abs(rest - partner)))
+        if abs(first[:-1] - partner).min(initial=np.inf) > close and abs(rest[nearest] - partner) <= close:
+            first = np.append(first, rest[nearest])
+    return first
+
+
+def spectral_error(estimated: Complex[ndarray, " mode"], truth: Complex[ndarray, " true"], k: int) -> float:
+    """max over the k leading estimates of the distance to the truth: what is claimed and wrong."""
+    return _directed(leading(_finite(estimated), k), truth)
+
+
+def spectral_miss(estimated: Complex[ndarray, " mode"], truth: Complex[ndarray, " true"]) -> float:
+    """max over these true eigenvalues of the distance to the estimates: what is there and not found."""
+    return _directed(truth, _finite(estimated))
+
+
+def _finite(values: ndarray) -> ndarray:
+    return np.where(np.isfinite(values), values, _WORST).astype(complex)
+
+
+def _directed(some: ndarray, others: ndarray) -> float:
+    if not len(some) or not len(others):
+        return _WORST
+    return min(float(np.abs(some[:, None] - others[None, :]).min(axis=1).max()), _WORST)
+
+
+def spectral_radius(estimated: Complex[ndarray, " mode"]) -> float:
+    """rho = max |lambda|."""
+    return min(float(np.abs(_finite(estimated)).max(initial=0.0)), _WORST)
+
+
+def constant(values: Complex[ndarray, "point mode"]) -> Bool[ndarray, " mode"]:
+    """Whether an eigenfunction is the constant: standard deviation below 1e-3 of its root mean square."""
+    return values.std(axis=0) < 1e-3 * np.sqrt(np.mean(np.abs(values) ** 2, axis=0))
+
+
+def residuals(
+    at_x: Complex[ndarray, "pair mode"], at_y: Complex[ndarray, "pair mode"], eigenvalues: Complex[ndarray, " mode"]
+) -> Float[ndarray, " kept"]:
+    """|phi(y) - lambda phi(x)| / |phi(x)| over held-out pairs, of every eigenfunction but the constant.
+
+    The expanded form phi* L phi - 2 Re(...) cancels; this one is accurate to rounding. Source: Colbrook, Townsend 2024 (ResDMD).
+    """
+    varies = ~constant(np.nan_to_num(np.concatenate([at_x, at_y])))
+    with np.errstate(all="ignore"):
+        ratio = np.linalg.norm(at_y - eigenvalues * at_x, axis=0) / np.linalg.norm(at_x, axis=0)
+    return np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST)[varies]
+
+
+def basin_accuracy(
+    train: Float[ndarray, "sample mode"],
+    train_labels: Bool[ndarray, " sample"],
+    test: Float[ndarray, "point mode"],
+    test_labels: Bool[ndarray, " point"],
+) -> float:
+    """Share of test states whose basin a threshold on a linear discriminant of eigenfunctions of eigenvalue 1 tells.
+
+    The discriminant is Fisher's, w = (S_within + 1e-9 I)^{-1} (m_1 - m_0) in standardised columns; its threshold is the one of
+    least training error. One eigenfunction alone is thresholded as it is.
+    """
+    centre, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-300)
+    train, test = (train - centre) / spread, (test - centre) / spread
+    if train.shape[1] > 1:
+        one, other = train[train_labels], train[~train_labels]
+        if not len(one) or not len(other):
+            return float(np.mean(test_labels == train_labels[0]))
+        within = sum((len(part) * np.cov(part.T, bias=True) for part in (one, other)), np.zeros(())) / len(train)
+        w = np.linalg.solve(within + 1e-9 * np.eye(len(within)), one.mean(axis=0) - other.mean(axis=0))
+        train, test = train @ w[:, None], test @ w[:, None]
+    threshold, above = _best_threshold(train[:, 0], train_labels)
+    return float(np.mean(((test[:, 0] > threshold) == above) == test_labels))
+
+
+def _best_threshold(values: ndarray, labels: ndarray) -> tuple[float, bool]:
+    """The threshold of least error, and whether the label is True above it."""
+    order = np.argsort(values, kind="stable")
+    ordered, named = values[order], labels[order]
+    cuts = np.concatenate([[-np.inf], (ordered[1:] + ordered[:-1]) / 2, [np.inf]])
+    # Cut i leaves i samples below: right where the label is False below and True above.
+    right = np.concatenate([[0], np.cumsum(~named)]) + named.sum() - np.concatenate([[0], np.cumsum(named)])
+    ties = np.concatenate([[False], ordered[1:] == ordered[:-1], [False]])
+    right = np.where(ties, len(named) / 2, right)
+    best, worst = int(np.argmax(right)), int(np.argmin(right))
+    if right[best] >= len(named) - right[worst]:
+        return float(cuts[best]), True
+    return float(cuts[worst]), False

@@ -1,0 +1,125 @@
+"""The systems of the Koopman family: vector fields, closed-form flows, and the laws of their initial conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import ellipj, ellipk, ellipkinc
+
+from dynamark.tasks.numerics.integrators import Rates, dop853
+
+__all__ = [
+    "VDP_CYCLES",
+    "Flow",
+    "Ode",
+    "Sampler",
+    "box",
+    "duffing",
+    "lotka_volterra",
+    "pendulum",
+    "pendulum_flow",
+    "pendulum_starts",
+    "slow_manifold",
+    "slow_manifold_flow",
+    "vdp",
+]
+
+# (starts [batch, dim], dt, steps) -> states [batch, steps + 1, dim], the start first
+Flow = Callable[[ndarray, float, int], ndarray]
+# (random numbers, count) -> starts [count, dim]
+Sampler = Callable[[np.random.Generator, int], ndarray]
+
+
+@dataclass(frozen=True)
+class Ode:
+    """The flow of x' = rates(x), by `substeps` steps of order 8 a sample."""
+
+    rates: Rates
+    substeps: int
+
+    def __call__(self, start: ndarray, dt: float, steps: int) -> ndarray:
+        """The states at 0, dt, ..., steps dt."""
+        return dop853(self.rates, start, dt, steps, self.substeps)
+
+
+def box(low: tuple[float, ...], high: tuple[float, ...]) -> Sampler:
+    """Uniform on a box."""
+    return lambda rng, count: rng.uniform(low, high, (count, len(low)))
+
+
+def slow_manifold(mu: float, lam: float) -> Rates:
+    """x1' = mu x1, x2' = lam (x2 - x1^2)."""
+    return lambda x: np.stack([mu * x[0], lam * (x[1] - x[0] * x[0])])
+
+
+def slow_manifold_flow(mu: float, lam: float) -> Flow:
+    """The flow of `slow_manifold`: x1 and x2 - b x1^2, b = lam/(lam - 2 mu), are eigenfunctions of rates mu and lam."""
+    b = lam / (lam - 2 * mu)
+
+    def flow(start: ndarray, dt: float, steps: int) -> ndarray:
+        t = dt * np.arange(steps + 1)
+        x1 = start[:, :1] * np.exp(mu * t)
+        x2 = (start[:, 1:] - b * start[:, :1] ** 2) * np.exp(lam * t) + b * x1**2
+        return np.stack([x1, x2], axis=-1)
+
+    return flow
+
+
+def duffing(damping: float) -> Rates:
+    """x' = v, v' = -damping v + x - x^3: wells at x = -1 and 1, a saddle between them."""
+    return lambda x: np.stack([x[1], x[0] - x[0] * x[0] * x[0] - damping * x[1]])
+
+
+def pendulum(theta: ndarray) -> ndarray:
+    """theta' = nu, nu' = -sin theta."""
+    return np.stack([theta[1], -np.sin(theta[0])])
+
+
+def pendulum_flow(start: Float[ndarray, "batch 2"], dt: float, steps: int, frequency: float = 1.0) -> ndarray:
+    """The flow of theta'' = -w^2 sin theta, in Jacobi's functions, for orbits that swing (k < 1).
+
+    theta = 2 arcsin(k sn(u0 + w t)), theta' = 2 k w cn(u0 + w t), parameter m = k^2 = sin^2(theta0/2) + (nu0/2w)^2,
+    u0 = F(atan2(sin(theta0/2)/k, nu0/(2 k w)) | m); a start at rest at theta0 = 0 stays there.
+    """
+    s, c = np.sin(start[:, 0] / 2), start[:, 1] / (2 * frequency)
+    m = s**2 + c**2
+    k = np.sqrt(m)[:, None]
+    u = ellipkinc(np.arctan2(s, c), m)[:, None] + frequency * dt * np.arange(steps + 1)
+    # Folded into one period, 4K, in which sn and cn keep their accuracy.
+    u = np.remainder(u, 4 * ellipk(m)[:, None])
+    sn, cn, _, _ = ellipj(u, m[:, None])
+    return np.stack([2 * np.arcsin(k * sn), 2 * k * frequency * cn], axis=-1)
+
+
+def pendulum_starts(rng: np.random.Generator, count: int) -> ndarray:
+    """theta in U(-2.5, 2.5), nu in U(-0.5, 0.5), drawn again where the energy nu^2/2 + 1 - cos theta exceeds 1.9.
+
+    The separatrix has energy 2.
+    """
+    kept = np.empty((0, 2))
+    while len(kept) < count:
+        x = rng.uniform((-2.5, -0.5), (2.5, 0.5), (count, 2))
+        kept = np.concatenate([kept, x[x[:, 1] ** 2 / 2 + 1 - np.cos(x[:, 0]) <= 1.9]])
+    return kept[:count]
+
+
+def vdp(mu: float) -> Rates:
+    """x' = v, v' = mu (1 - x^2) v - x: one limit cycle."""
+    return lambda x: np.stack([x[1], mu * (1 - x[0] * x[0]) * x[1] - x[0]])
+
+
+# mu -> period and Floquet exponent of the limit cycle
+VDP_CYCLES: dict[float, tuple[float, float]] = {
+    0.5: (6.3806758018, -0.5077310892),
+    1.0: (6.66328685932, -1.05937699484),
+    2.0: (7.6298744797, -2.3825604900),
+}
+
+
+def lotka_volterra(alpha: float, beta: float, gamma: float, delta: float) -> Rates:
+    """x' = alpha x - beta x y, y' = delta x y - gamma y; delta x - gamma ln x + beta y - alpha ln y is conserved."""
+    return lambda x: np.stack([alpha * x[0] - beta * x[0] * x[1], delta * x[0] * x[1] - gamma * x[1]])

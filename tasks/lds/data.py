@@ -1,0 +1,132 @@
+"""Sequences of a linear system: inputs, noise, simulation, and the scale of the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynamark.tasks.lds.systems import System
+from dynamark.tasks.numerics.convolution import causal_convolution
+
+__all__ = ["INPUTS", "NOISES", "Excitation", "excitation", "input_sequences", "normalised", "simulate"]
+
+# Standard deviations: of measurement noise (outputs have unit power), and of process noise (unit: System.spread).
+_MEASURED, _PROCESS = 0.3, 0.2
+NOISES = ("n0", "nv", "nw+nv", "heavy")
+
+
+@dataclass(frozen=True)
+class Excitation:
+    """What drives a system besides its inputs: standard deviations of process noise, of measurement noise and of x_0."""
+
+    process: Float[ndarray, " state"]
+    measured: float
+    start: float = 0.0
+    heavy: bool = False
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the inputs alone decide the outputs."""
+        return not self.process.any() and self.measured == 0 and self.start == 0
+
+
+def excitation(system: System, noise: str, drive: str) -> Excitation:
+    """The noise `nv` v ~ N(0, 0.3^2), `nw+nv` w_i ~ N(0, (0.2 |b_i|)^2) as well, `heavy` v ~ Student-t(3) of equal variance.
+
+    Without inputs the system is driven by w_i ~ N(0, |b_i|^2) (`none`) or starts at x_0 ~ N(0, I) (`start`).
+    """
+    level = {"none": 1.0, "start": 0.0}.get(drive, 0.0) ** 2 + (_PROCESS**2 if noise == "nw+nv" else 0.0)
+    measured = 0.0 if noise == "n0" else _MEASURED
+    return Excitation(np.sqrt(level) * system.spread, measured, float(drive == "start"), noise == "heavy")
+
+
+def normalised(system: System, length: int, drive: str) -> System:
+    """Outputs scaled to time-averaged power 1: P = 1/(T p) sum_{t<T} sum_{i<=t} |G_i|_F^2, exact for white inputs.
+
+    Without inputs P is that of the noise that drives the system, or of x_0 ~ N(0, I).
+    """
+    if drive == "start":
+        start = system.advance(np.eye(system.order))
+        power = float(np.sum(system.response(start, length) ** 2)) / length
+    else:
+        g = system.response(np.diag(system.spread), length) if drive == "none" else system.markov(length)
+        weight = length - np.arange(length)
+        power = float(np.sum(weight * np.sum(g**2, axis=(1, 2)))) / length
+    return system.scaled(np.sqrt(len(system.c) / power))
+
+
+def simulate(
+    system: System, u: Float[ndarray, "sequence time channel"], noise: Excitation, rng: np.random.Generator
+) -> tuple[Float[ndarray, "sequence time dim"], Float[ndarray, "sequence time dim"]]:
+    """The outputs, and what the inputs alone make of them (G * u).
+
+    The input's path goes through the FFT; process noise takes the recurrence, block by block.
+    """
+    count, time = u.shape[:2]
+    dim = len(system.c)
+    clean = np.zeros((count, time, dim))
+    if u.shape[2]:
+        kernel = torch.from_numpy(system.markov(time).transpose(0, 2, 1).copy())
+        clean = causal_convolution(torch.from_numpy(u), kernel).numpy()
+    y = clean.copy()
+    if noise.process.any() or noise.start:
+        x = noise.start * rng.standard_normal((system.order, count))
+        for t in range(time):
+            x = system.advance(x) + noise.process[:, None] * rng.standard_normal(x.shape)
+            y[:, t] += (system.c @ x).T
+    if noise.heavy:  # Student-t(3) has variance 3
+        y += noise.measured / np.sqrt(3) * rng.standard_t(3, y.shape)
+    elif noise.measured:
+        y += noise.measured * rng.standard_normal(y.shape)
+    return y, clean
+
+
+def input_sequences(
+    kind: str, count: int, time: int, channels: int, rng: np.random.Generator
+) -> Float[ndarray, "sequence time channel"]:
+    """Input sequences of a kind."""
+    return INPUTS[kind](count, time, channels, rng)
+
+
+def _white(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarray:
+    return rng.standard_normal((count, time, channels))
+
+
+def _ou(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarray:
+    """u_t = 0.95 u_{t-1} + sqrt(1 - 0.95^2) N(0, 1), stationary."""
+    u = rng.standard_normal((count, time, channels))
+    for t in range(1, time):
+        u[:, t] = 0.95 * u[:, t - 1] + np.sqrt(1 - 0.95**2) * u[:, t]
+    return u
+
+
+def _blocks(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarray:
+    """Pieces of 10 to 200 steps: a constant of -1, 0, 1 plus a sinusoid of log-uniform frequency 1e-3 .. 0.5; bounded by 2."""
+    u = np.empty((count, channels, time))
+    for line in u.reshape(-1, time):
+        at = 0
+        while at < time:
+            piece = line[at : at + int(rng.integers(10, 201))]
+            frequency = 10 ** rng.uniform(-3, np.log10(0.5))
+            phase = rng.uniform(0, 2 * np.pi)
+            piece[:] = rng.integers(-1, 2) + np.sin(2 * np.pi * frequency * np.arange(len(piece)) + phase)
+            at += len(piece)
+    return u.transpose(0, 2, 1)
+
+
+def _nothing(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarray:
+    return np.zeros((count, time, 0))
+
+
+INPUTS: dict[str, Callable[[int, int, int, np.random.Generator], ndarray]] = {
+    "white": _white,
+    "ou": _ou,
+    "blocks": _blocks,
+    "none": _nothing,
+    "start": _nothing,
+}

@@ -1,0 +1,100 @@
+"""One-step prediction: the next output from earlier outputs and from inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy import ndarray
+
+from dynamark.tasks.base import Curve, Metric, Scores, Solution
+from dynamark.tasks.lds.base import NMSE_FLOOR, LinearSystemTask, bounded, relative
+from dynamark.tasks.lds.kalman import KalmanFilter
+from dynamark.tasks.problems import Prediction, PredictionQuery
+
+__all__ = ["OneStep"]
+
+_EXCESS = Metric("excess", about="squared distance to the Kalman filter's prediction over the innovation variance")
+_NMSE = Metric("nmse", about="squared error of the output over its power, after the burn-in")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStep(LinearSystemTask):
+    """Predict y_t from y_{<t} and u_{<=t}.
+
+    Primary score with measurement noise: the excess mean |y^ - y*|^2 / mean tr S_t over the Kalman filter's y*, which equals
+    the excess risk, with less variance than a difference of two errors. With heavy-tailed noise the filter is the best linear
+    predictor only, and the excess a distance to it. Without noise: nmse; every ARX model of sufficient order is then exact.
+    """
+
+    kind: ClassVar[type] = Prediction
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        _EXCESS,
+        _NMSE,
+        Metric("excess_late", about="the excess over the last quarter"),
+        Metric("mse_ratio", about="mean squared error over that of the Kalman filter"),
+    )
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the Kalman filter exists, so that the excess is defined."""
+        return self.noise != "n0"
+
+    @property
+    def primary(self) -> Metric:
+        """The excess where it is defined, else the nmse."""
+        return _EXCESS if self.noisy else _NMSE
+
+    @property
+    def floor(self) -> float:
+        """One parameter's worth of least squares; without noise, rounding."""
+        return 1 / (self.train * self.length) if self.noisy else NMSE_FLOOR
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """The sequences; with noise also the Kalman filter's predictions of the test sequences and tr S_t."""
+        system = self.system(seed)
+        data = self.sequences(system, seed)
+        if self.noisy:
+            kalman = KalmanFilter.of(system, self.excitation(system), self.length)
+            data["test.best"] = kalman.predict(data["test.y"], data["test.u"])
+            data["innovation"] = np.trace(kalman.innovation, axis1=1, axis2=2)
+        return data
+
+    def problem(self, seed: int) -> Prediction:
+        """Sequences to learn from, and sequences to predict step by step."""
+        query = PredictionQuery(self.paths(seed, "test"))
+        return Prediction(self.paths(seed, "train"), self.paths(seed, "validation"), query)
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Nmse, and with noise the excess."""
+        data = self.data(seed)
+        y, b = data["test.y"], self.burn_in
+        answer = bounded(solution["prediction"][0], y.shape)
+        values = {"nmse": relative(answer[:, b:] - y[:, b:], y[:, b:])}
+        if not self.noisy:
+            return Scores(values)
+        best, late = data["test.best"], 3 * self.length // 4
+        values["excess"] = self._excess(data, answer, b)
+        values["excess_late"] = self._excess(data, answer, late)
+        values["mse_ratio"] = relative(answer[:, b:] - y[:, b:], best[:, b:] - y[:, b:])
+        by_time = np.mean(np.sum((answer - best) ** 2, axis=2), axis=0) / data["innovation"]
+        return Scores(values, (Curve("excess_by_time", np.arange(self.length), by_time),))
+
+    def _excess(self, data: Mapping[str, ndarray], answer: ndarray, start: int) -> float:
+        distance = np.sum((answer - data["test.best"])[:, start:] ** 2, axis=2)
+        return float(np.mean(distance) / np.mean(data["innovation"][start:]))
+
+    def baseline(self, seed: int) -> float:
+        """The better of predicting 0 and the last output."""
+        y = self.data(seed)["test.y"]
+        last = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+        return min(
+            self.score({"prediction": answer[None]}, seed).values[self.primary.name]
+            for answer in (np.zeros_like(y), last)
+        )
+
+    def oracle(self, seed: int) -> float:
+        """The Kalman filter is at distance 0 from itself; without noise the simulation is exact."""
+        return 0.0

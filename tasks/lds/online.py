@@ -1,0 +1,108 @@
+"""Online prediction of one sequence, judged by regret against the known system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynamark.tasks.base import Curve, Metric, Scores, Solution
+from dynamark.tasks.lds.base import LinearSystemTask, bounded
+from dynamark.tasks.lds.kalman import KalmanFilter
+from dynamark.tasks.problems import Online, OnlineQuery
+
+__all__ = ["Regret", "growth"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regret(LinearSystemTask):
+    """R_t = sum_{s<=t} (|y^_s - y_s|^2 - |y*_s - y_s|^2), y* the known system: its simulation, with noise its Kalman filter.
+
+    One sequence: predict, see the output, learn. Primary score: R_T over the energy sum |y_s|^2. Exponents are slopes of
+    log R_t over log t and of R_t over log^2 t, at 16 log-spaced points of [T/16, T].
+    """
+
+    train: int = 0
+    validation: int = 0
+    test: int = 1
+
+    kind: ClassVar[type] = Online
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"length": 1024, "order": 16},
+        "standard": {"length": 4096},
+        "large": {"length": 65536, "order": 1024},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("regret_rate", about="regret at the end over the energy of the outputs"),
+        Metric("regret", about="regret at the end"),
+        Metric("exponent", about="slope of log regret over log time"),
+        Metric("energy_exponent", about="the same of the energy"),
+        Metric("log_square_slope", about="slope of the regret over the squared logarithm of time"),
+    )
+
+    @property
+    def floor(self) -> float:
+        """One step's worth."""
+        return 1 / self.length
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """The sequence, and the comparator's predictions."""
+        system = self.system(seed)
+        data = self.sequences(system, seed)
+        u, y = data["test.u"], data["test.y"]
+        noise = self.excitation(system)
+        best = data["test.clean"]
+        if noise.measured:
+            best = KalmanFilter.of(system, noise, self.length).predict(y, u)
+        return {"u": u, "y": y, "best": best}
+
+    def problem(self, seed: int) -> Online:
+        """Sizes and horizon; the sequence is revealed step by step."""
+        data = self.data(seed)
+        query = OnlineQuery(torch.from_numpy(data["u"].copy()), torch.from_numpy(data["y"].copy()))
+        return Online(data["u"].shape[2], self.dim, self.length, query)
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Regret, its growth, and its curve."""
+        data = self.data(seed)
+        y = data["y"]
+        loss = np.sum((bounded(solution["prediction"], y.shape) - y) ** 2, axis=(0, 2))
+        regret = np.cumsum(loss - np.sum((data["best"] - y) ** 2, axis=(0, 2)))
+        energy = np.cumsum(np.sum(y**2, axis=(0, 2)))
+        values = {"regret_rate": float(regret[-1] / energy[-1]), "regret": float(regret[-1])}
+        points = log_points(self.length)
+        values["log_square_slope"] = float(np.polyfit(np.log(points) ** 2, regret[points - 1], 1)[0])
+        for name, total in (("exponent", regret), ("energy_exponent", energy)):
+            if (slope := growth(total)) is not None:
+                values[name] = slope
+        return Scores(values, (Curve("regret", points.astype(float), regret[points - 1]),))
+
+    def baseline(self, seed: int) -> float:
+        """Predicting 0."""
+        return self.score({"prediction": np.zeros_like(self.data(seed)["y"])}, seed).values["regret_rate"]
+
+    def oracle(self, seed: int) -> float:
+        """The comparator has no regret against itself."""
+        return 0.0
+
+
+def log_points(time: int) -> ndarray:
+    """16 log-spaced steps of [T/16, T], counted from 1."""
+    return np.unique(np.round(np.geomspace(time / 16, time, 16)).astype(int))
+
+
+def growth(total: Float[ndarray, " time"]) -> float | None:
+    """The exponent: least-squares slope of log total_t over log t; points with total <= 0 are dropped.
+
+    None with fewer than eight points left or a last total <= 0: one clipped point would rule the slope.
+    """
+    points = log_points(len(total))
+    kept = points[total[points - 1] > 0]
+    if len(kept) < 8 or total[-1] <= 0:
+        return None
+    return float(np.polyfit(np.log(kept), np.log(total[kept - 1]), 1)[0])

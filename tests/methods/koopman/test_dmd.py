@@ -1,0 +1,73 @@
+"""DMD against dense linear algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from koopman_problems import linear_paths, posed
+
+from dynamark.methods.koopman.dmd import Dmd, dmd, energy_rank
+from dynamark.methods.koopman.mean import TrainMean
+from dynamark.tasks.problems import Run, Trajectories
+
+STABLE = torch.tensor([[0.9, 0.3, 0.0], [-0.3, 0.9, 0.1], [0.0, 0.0, 0.5]], dtype=torch.float64)
+
+
+def sorted_eigenvalues(values: np.ndarray) -> np.ndarray:
+    return np.sort_complex(np.round(values, 12))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_linear_system_is_recovered(exact: bool) -> None:
+    model = Dmd(exact=exact).fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
+    unseen = linear_paths(STABLE, 4, 60, seed=1)
+    np.testing.assert_allclose(model.forecast(Trajectories(unseen[:, :1]), 60), unseen[:, 1:], atol=1e-12)
+    expected = sorted_eigenvalues(np.linalg.eigvals(STABLE.numpy()))
+    np.testing.assert_allclose(sorted_eigenvalues(model.eigenvalues().numpy()), expected, atol=1e-11)
+
+
+@pytest.mark.parametrize(("pairs", "dim", "rank"), [(200, 8, 3), (10, 40, 4), (30, 6, 0)])
+def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> None:
+    """A = Y pinv(X_r), from NumPy's singular values; its eigenvalues are those of U* A U."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, pairs, dim)) @ np.diag(np.linspace(2, 0.5, dim))
+    u, s, vh = np.linalg.svd(x.T, full_matrices=False)
+    r = rank or len(s)
+    dense = y.T @ vh[:r].T @ np.diag(1 / s[:r]) @ u[:, :r].T
+    model = dmd(torch.from_numpy(x), torch.from_numpy(y), rank)
+    np.testing.assert_allclose((model.basis @ model.step).T, dense, atol=1e-11)
+    expected = np.linalg.eigvals(u[:, :r].T @ dense @ u[:, :r])
+    np.testing.assert_allclose(sorted_eigenvalues(model.eigenvalues().numpy()), sorted_eigenvalues(expected), atol=1e-9)
+    state = torch.from_numpy(rng.standard_normal((3, 1, dim)))
+    expected_states = [np.linalg.matrix_power(dense, n) @ state[0, 0].numpy() for n in (1, 2, 3)]
+    np.testing.assert_allclose(model.forecast(Trajectories(state), 3)[0], expected_states, atol=1e-9)
+
+
+def test_projected_steps_stay_in_the_span_of_the_leading_directions() -> None:
+    rng = np.random.default_rng(1)
+    x, y = (torch.from_numpy(part) for part in rng.standard_normal((2, 30, 5)))
+    exact, projected = dmd(x, y, 2), dmd(x, y, 2, exact=False)
+    np.testing.assert_allclose(exact.eigenvalues(), projected.eigenvalues(), atol=1e-12)
+    forecast = projected.forecast(Trajectories(x[:4, None]), 6)
+    np.testing.assert_allclose(forecast @ projected.basis @ projected.basis.T, forecast, atol=1e-12)
+
+
+def test_eigenfunctions_are_linear_and_move_by_their_eigenvalue() -> None:
+    model = Dmd().fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
+    x = linear_paths(STABLE, 7, 1, seed=2)
+    before, after = model.eigenfunctions(x[:, :1]), model.eigenfunctions(x[:, 1:])
+    np.testing.assert_allclose(after, model.eigenvalues() * before, atol=1e-12)
+
+
+def test_the_rank_by_energy() -> None:
+    singular = torch.tensor([3.0, 1.0, 0.1], dtype=torch.float64)
+    assert [energy_rank(singular, share) for share in (0.5, 0.9, 0.95, 0.9995, 1.0)] == [1, 2, 2, 3, 3]
+
+
+def test_the_mean_forecasts_the_mean() -> None:
+    paths = linear_paths(STABLE, 20, 5)
+    model = TrainMean().fit_forecaster(posed(paths), Run())
+    expected = paths.mean(dim=(0, 1)).expand(2, 7, 3)
+    np.testing.assert_allclose(model.forecast(Trajectories(paths[:2, :1]), 7), expected, rtol=1e-14)
+    assert model.eigenvalues().tolist() == [1]

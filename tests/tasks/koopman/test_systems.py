@@ -1,0 +1,57 @@
+"""The systems against independent integrations, conserved quantities and linearisations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from dynamark.tasks.koopman import systems
+from dynamark.tasks.numerics.integrators import dop853
+
+
+def test_the_closed_form_of_the_slow_manifold() -> None:
+    start = np.random.default_rng(0).uniform(-1, 1, (6, 2))
+    integrated = dop853(systems.slow_manifold(-0.05, -1.0), start, 0.1, 500)
+    np.testing.assert_allclose(systems.slow_manifold_flow(-0.05, -1.0)(start, 0.1, 500), integrated, atol=1e-13)
+
+
+@pytest.mark.parametrize("frequency", [1.0, 9.81**0.5])
+def test_the_pendulum_in_elliptic_functions(frequency: float) -> None:
+    start = np.vstack([systems.pendulum_starts(np.random.default_rng(0), 20), [[0, 0], [2.4, 0], [-0.8, 0], [0, 1.5]]])
+    integrated = dop853(lambda x: np.stack([x[1], -(frequency**2) * np.sin(x[0])]), start, 0.1, 500, 8)
+    np.testing.assert_allclose(systems.pendulum_flow(start, 0.1, 500, frequency), integrated, atol=2e-10)
+
+
+def test_pendulum_starts_stay_below_the_separatrix() -> None:
+    theta, nu = systems.pendulum_starts(np.random.default_rng(0), 4000).T
+    energy = nu**2 / 2 + 1 - np.cos(theta)
+    assert energy.max() <= 1.9
+    assert energy.max() > 1.85
+    assert np.abs(theta).max() <= 2.5
+
+
+def test_lotka_volterra_conserves_its_quantity() -> None:
+    start = np.random.default_rng(0).uniform(0.5, 2, (8, 2))
+    x, y = np.moveaxis(dop853(systems.lotka_volterra(0.5, 0.4, 0.3, 0.2), start, 0.2, 200), 2, 0)
+    kept = 0.2 * x - 0.3 * np.log(x) + 0.4 * y - 0.5 * np.log(y)
+    assert np.ptp(kept, axis=1).max() < 1e-12
+    assert np.ptp(x, axis=1).min() > 0.1
+
+
+@pytest.mark.parametrize("mu", sorted(systems.VDP_CYCLES))
+def test_period_and_floquet_exponent_of_van_der_pol(mu: float) -> None:
+    """From the section v = 0 back to itself; the exponent is the mean divergence along the cycle."""
+
+    def rates(_: float, x: np.ndarray) -> np.ndarray:
+        return np.append(systems.vdp(mu)(x[:2]), mu * (1 - x[0] ** 2))
+
+    def crossing(_: float, x: np.ndarray) -> float:
+        return float(x[1])
+
+    crossing.direction = -1  # type: ignore[attr-defined]
+    found = solve_ivp(rates, (0, 100), [2.0, 0.1, 0.0], "DOP853", rtol=1e-12, atol=1e-12, events=crossing)
+    (before, after), states = found.t_events[0][-2:], found.y_events[0][-2:]
+    period, floquet = systems.VDP_CYCLES[mu]
+    assert after - before == pytest.approx(period, abs=1e-8)
+    assert (states[1][2] - states[0][2]) / (after - before) == pytest.approx(floquet, abs=1e-7)
