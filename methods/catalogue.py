@@ -16,12 +16,14 @@ METHODS: dict[str, str] = {
     "real_poles": "dynamark.methods.linear.regression:RealPoles",
     "spectral_filtering": "dynamark.methods.linear.regression:SpectralFiltering",
     "spectral_arx": "dynamark.methods.linear.regression:SpectralARX",
+    "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
     "rls": "dynamark.methods.online.learners:RLS",
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
     "adagrad": "dynamark.methods.online.learners:OGD",
+    "usp": "dynamark.methods.online.preconditioning:Preconditioned",
     # sequence
     "stu": "dynamark.methods.sequence.kernels:STU",
     "s4d": "dynamark.methods.sequence.kernels:S4D",
