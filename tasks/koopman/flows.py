@@ -139,6 +139,7 @@ class FlowTask(Task):
         values = {
             "nrmse_mean": float(by_horizon[: self.horizons[-1]].mean()),
             **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
+            "nrmse_end": float(by_horizon[-1]),
             "valid_horizon": errors.valid_horizon(gap.error, self.dt),
             "diverged": float(gap.diverged.mean()),
             "drift": errors.drift(by_horizon, self.horizons[-1]),
