@@ -160,6 +160,8 @@ def _recovery(estimate: Any, problem: Recovery, run: Run) -> dict[str, np.ndarra
     for step, factors in run.snapshots:
         for i, factor in enumerate(factors):
             answers[f"snapshot.{step}.{i}"] = _array(f"snapshot {step}", factor, shapes[i])
+    if run.passes and len(run.passes) == len(run.snapshots):
+        answers["passes"] = np.array(run.passes, dtype=float)
     return answers
 
 

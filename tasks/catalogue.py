@@ -2,6 +2,9 @@
 
 TASKS: dict[str, str] = {
     # sensing
+    "sensing/psd": "dynamark.tasks.sensing.tasks:PositiveSensing",
+    "sensing/asymmetric": "dynamark.tasks.sensing.tasks:AsymmetricSensing",
+    "sensing/completion": "dynamark.tasks.sensing.completion:Completion",
     # lds
     "lds/sym_pos": "dynamark.tasks.lds.simulation:Simulation",
     "lds/sym_pos_noisy": "dynamark.tasks.lds.onestep:OneStep(noise='nw+nv')",

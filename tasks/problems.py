@@ -115,6 +115,7 @@ class Recovery:
 
     rank: the exact rank or an upper bound on it, as `rank_is_exact` says; None when it is unknown.
     noise: standard deviation of the entries of the noise times sqrt(m), where the task tells it.
+    shared: whether other seeds measure with the very same operator, so that one matrix product serves several.
     """
 
     operator: Operator
@@ -123,6 +124,7 @@ class Recovery:
     rank: int | None = None
     rank_is_exact: bool = True
     noise: float | None = None
+    shared: bool = False
     query: None = None
 
 
@@ -233,6 +235,10 @@ class Estimate:
     factors: tuple[Tensor, ...]
     form: Literal["product", "symmetric", "cp", "dense"]
 
+    def parameter_count(self) -> int:
+        """Entries of the factors."""
+        return sum(factor.numel() for factor in self.factors)
+
 
 @runtime_checkable
 class Predictor(Protocol):
@@ -325,6 +331,7 @@ class Run:
     on_progress: Callable[[int, int], None] | None = None
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     snapshots: list[tuple[int, tuple[Tensor, ...]]] = field(default_factory=list)
+    passes: list[int] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
     steps: int | None = None
     _torch: torch.Generator | None = None
@@ -368,10 +375,12 @@ class Run:
         """Whether a snapshot is due: at each of the first 50 steps, then at steps that grow by 5 %."""
         return step <= 50 or int(np.log(step) / np.log(1.05)) != int(np.log(step - 1) / np.log(1.05))
 
-    def snapshot(self, step: int, factors: tuple[Tensor, ...]) -> None:
-        """Keep a copy of an iterate, if one is due at this step."""
+    def snapshot(self, step: int, factors: tuple[Tensor, ...], passes: int | None = None) -> None:
+        """Keep a copy of an iterate, if one is due at this step; `passes` of the operator were made until then."""
         if self.wants_snapshot(step):
             self.snapshots.append((step, tuple(f.detach().clone() for f in factors)))
+            if passes is not None:
+                self.passes.append(passes)
 
 
 def settle(value: Any, device: torch.device) -> Any:

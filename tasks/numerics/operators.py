@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,16 @@ from torch import Tensor
 
 __all__ = ["DenseOperator", "SampledOperator", "half_vectorise", "unvectorise"]
 
-_SQRT2 = 2.0**0.5
+
+@functools.cache
+def _places(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Flat places of the entries (i, j) and (j, i), i <= j; the place in vech of every entry; the weights 1 and sqrt(2)."""
+    i, j = torch.triu_indices(n, n)
+    place = torch.empty(n, n, dtype=torch.long)
+    place[i, j] = place[j, i] = torch.arange(len(i))
+    # In double precision before any conversion: weights rounded to single would break the isometry at 1e-8.
+    weight = torch.where(i == j, torch.tensor(1.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64).sqrt())
+    return i * n + j, j * n + i, place.flatten(), weight
 
 
 def half_vectorise(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch half"]:
@@ -18,20 +28,15 @@ def half_vectorise(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch
 
     A matrix that is not symmetric is projected on its symmetric part.
     """
-    n = matrix.shape[-1]
-    i, j = torch.triu_indices(n, n, device=matrix.device)
-    values = (matrix[..., i, j] + matrix[..., j, i]) / 2
-    return values * torch.where(i == j, 1.0, _SQRT2).to(matrix)
+    upper, lower, _, weight = (part.to(matrix.device) for part in _places(matrix.shape[-1]))
+    flat = matrix.flatten(-2)
+    return (flat.index_select(-1, upper) + flat.index_select(-1, lower)) * (weight / 2).to(matrix)
 
 
 def unvectorise(values: Float[Tensor, "*batch half"], n: int) -> Float[Tensor, "*batch n n"]:
     """The inverse of `half_vectorise` on symmetric matrices, and its adjoint."""
-    i, j = torch.triu_indices(n, n, device=values.device)
-    scaled = values * torch.where(i == j, 1.0, 1 / _SQRT2).to(values)
-    matrix = values.new_zeros(*values.shape[:-1], n, n)
-    matrix[..., i, j] = scaled
-    matrix[..., j, i] = scaled
-    return matrix
+    _, _, place, weight = (part.to(values.device) for part in _places(n))
+    return (values / weight.to(values)).index_select(-1, place).view(*values.shape[:-1], n, n)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""Alternating minimisation: with one factor fixed, the other is a linear least-squares problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.sensing.iteration import State, iterate
+from dynamark.methods.sensing.measurements import DenseMeasurements, Measurements, SampledMeasurements, measure
+from dynamark.methods.sensing.start import fitted_rank, spectral
+from dynamark.tasks.numerics.least_squares import ridge
+from dynamark.tasks.problems import Estimate, Recovery, Run
+
+__all__ = ["AlternatingMinimisation", "left_factor"]
+
+# Ridge of the systems of rows with fewer samples than unknowns, relative to the mean diagonal.
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class AlternatingMinimisation:
+    """F <- argmin |A(F Q^T) - y|, G = QR; then G <- argmin |A(Q G^T) - y|, F = QR; each step solved exactly.
+
+    From the spectral start. Dense operators: one least-squares problem m x (n k), by its Gram matrix (well conditioned, since Q
+    is orthonormal) or, where m < n k, by singular values and of least norm. Sampled entries: one k x k system a row, all formed
+    by one matrix product mask (Q o Q). A half step counts as k passes; one more forms the residual.
+
+    Refuses symmetric problems: their operator does not see the skew part of F G^T, and exact alternation then turns an error E
+    of the column space into -E (for the identity operator F = 2 X* Q - Q Q^T X* Q) instead of reducing it.
+
+    Source: Jain, Netrapalli and Sanghavi, Low-rank matrix completion using alternating minimization, STOC 2013.
+    key: jain2013
+    """
+
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem, all members together."""
+        if problems[0].symmetric:
+            raise UserError(
+                "AlternatingMinimisation: a symmetric operator leaves the skew part of F G^T open; use scaled_gd"
+            )
+        measurements = measure(problems)
+        rank = fitted_rank(problems[0], self.rank)
+        first = spectral(measurements, rank, symmetric=False)
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            f, g = state
+            residual = measurements.forward(f @ g.mT) - measurements.y
+            f = left_factor(measurements, torch.linalg.qr(g)[0], transposed=False)
+            f = torch.linalg.qr(f)[0]
+            return (f, left_factor(measurements, f, transposed=True)), residual
+
+        return iterate(measurements, runs, first, advance, "product")
+
+
+def left_factor(measurements: Measurements, fixed: Tensor, transposed: bool) -> Tensor:
+    """argmin_F |A(F Q^T) - y|, Q = `fixed` [seed, column, k]; with `transposed` argmin_G |A(Q G^T) - y|."""
+    if isinstance(measurements, SampledMeasurements):
+        return _sampled(measurements, fixed, transposed)
+    assert isinstance(measurements, DenseMeasurements)
+    return _dense(measurements, fixed, transposed)
+
+
+def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
+    """One least-squares problem for all entries of the factor."""
+    count, (rows, columns) = len(measurements.y[0]), measurements.shape
+    solved = torch.empty(len(fixed), columns if transposed else rows, fixed.shape[-1]).to(fixed)
+    for operator, members in measurements.groups:
+        matrices = operator.rows.view(count, rows, columns)
+        if transposed:
+            matrices = matrices.mT
+        for i in members:
+            design = (matrices @ fixed[i]).flatten(1)
+            target = measurements.y[i][:, None]
+            if design.shape[1] > count:
+                weights = torch.linalg.lstsq(design, target, driver="gelsd").solution
+            else:
+                weights = ridge(design, target, 0.0)
+            solved[i] = weights.view(solved.shape[1:])
+    measurements.passes += fixed.shape[-1]
+    return solved
+
+
+def _sampled(measurements: SampledMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
+    """One k x k system a row: Gram matrices sum_j mask_ij q_j q_j^T by one product."""
+    mask, values = measurements.mask, measurements.y.view_as(measurements.mask)
+    if transposed:
+        mask, values = mask.mT, values.mT
+    k = fixed.shape[-1]
+    outer = (fixed[..., :, None] * fixed[..., None, :]).flatten(2)
+    grams = (mask.square() @ outer).view(*fixed.shape[:1], -1, k, k)
+    level = grams.diagonal(dim1=-2, dim2=-1).mean(dim=(1, 2))[:, None]
+    few = (mask > 0).sum(dim=2) < k
+    grams.diagonal(dim1=-2, dim2=-1).add_((_TINY * level * few)[..., None])
+    right = (mask * values) @ fixed
+    measurements.passes += k
+    return torch.cholesky_solve(right[..., None], torch.linalg.cholesky_ex(grams)[0])[..., 0]

@@ -1,0 +1,36 @@
+"""The spectral estimate: the start of most methods, and a method of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.start import fitted_rank, spectral
+from dynamark.tasks.problems import Estimate, Recovery, Run
+
+__all__ = ["Spectral"]
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """P_k(A*y): the best approximation of rank k of A*y, whose mean over Gaussian operators is X*.
+
+    Positive semidefinite for symmetric problems; for sampled entries trimmed first. Costs one pass. Its error is of order
+    sqrt(r n / m) |X*|.
+
+    Source: Keshavan, Montanari and Oh, Matrix completion from a few entries, IEEE Trans. Inf. Theory 2010.
+    key: keshavan2010
+    """
+
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem."""
+        measurements = measure(problems)
+        symmetric = problems[0].symmetric
+        factors = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric)
+        for i, run in enumerate(runs):
+            run.snapshot(0, tuple(part[i] for part in factors), measurements.passes)
+        members = [tuple(part[i] for part in factors) for i in range(len(problems))]
+        return [Estimate(own, "symmetric" if symmetric else "product") for own in members]

@@ -1,0 +1,62 @@
+"""Matrix completion: some entries of a matrix of low rank are seen."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.tasks.numerics.operators import SampledOperator
+from dynamark.tasks.sensing.tasks import LowRankRecovery
+from dynamark.tasks.sensing.truth import incoherence
+
+__all__ = ["Completion"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion(LowRankRecovery):
+    """MC: A(X) = (X_ij)/sqrt(p) over a Bernoulli(p) mask, p = oversampling * degrees of freedom / (n1 n2).
+
+    The scaling makes E A*A = I. The noise is that of the entries times sqrt(p) (see `Recovery`).
+    """
+
+    rows: int = 400
+    columns: int = 400
+    rank: int = 5
+    oversampling: float = 4.0
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 100, "columns": 100, "rank": 3, "passes": 2000},
+        "standard": {},
+    }
+
+    @property
+    def probability(self) -> float:
+        """The chance that an entry is seen."""
+        return min(1.0, self.oversampling * self.freedom / (self.rows * self.columns))
+
+    def operator(self, seed: int) -> SampledOperator:
+        """The operator of this seed."""
+        return _mask(self, seed // self.share)
+
+    def operator_arrays(self, seed: int) -> dict[str, ndarray]:
+        """Row and column of every entry that is seen; the incoherence of the truth is a property of it, see `facts`."""
+        operator = self.operator(seed)
+        return {"row": operator.row.numpy().astype(float), "column": operator.column.numpy().astype(float)}
+
+    def incoherence(self, seed: int) -> float:
+        """The larger incoherence mu of the two frames of the truth."""
+        data = self.data(seed)
+        return max(incoherence(data["left"]), incoherence(data["right"]))
+
+
+@functools.lru_cache(maxsize=8)
+def _mask(task: Completion, group: int) -> SampledOperator:
+    seen = task.rng(group, "operator").random((task.rows, task.columns)) < task.probability
+    row, column = (torch.from_numpy(places) for places in np.nonzero(seen))
+    return SampledOperator(row, column, (task.rows, task.columns), float(task.probability**-0.5))

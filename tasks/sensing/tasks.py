@@ -1,0 +1,226 @@
+"""Recovery of a matrix of low rank from linear measurements: Gaussian sensing of symmetric and rectangular matrices."""
+
+from __future__ import annotations
+
+import functools
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.errors import UserError
+from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
+from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator
+from dynamark.tasks.problems import Recovery
+from dynamark.tasks.sensing import errors, oracles
+from dynamark.tasks.sensing.convergence import VERDICTS, convergence_rate, reach
+from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, spectrum
+
+__all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
+
+_LEVELS = (2, 4, 6, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRankRecovery(Task):
+    """y = A(X*) + sigma e/sqrt(m), e ~ N(0, I): recover X* of rank r with singular values from 1 to 1/condition.
+
+    fit_rank: the rank that a method is told; 0 tells the true rank. Anything else is told as an upper bound.
+    share: this many consecutive seeds measure with the same operator (their truths, noise and starts differ).
+    passes: the budget in passes of the operator: one application of A or of A*.
+    Primary score: |X - X*|_F / |X*|_F, whose floor is that of double precision.
+    """
+
+    rows: int = 50
+    columns: int = 50
+    rank: int = 3
+    condition: float = 3.0
+    spacing: Literal["linear", "geometric"] = "linear"
+    fit_rank: int = 0
+    noise: float = 0.0
+    share: int = 1
+    passes: int = 4000
+
+    kind: ClassVar[type] = Recovery
+    symmetric: ClassVar[bool] = False
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("rel", about="relative error in the Frobenius norm"),
+        Metric("relr", about="the same, of the estimate truncated to the true rank"),
+        Metric("loss", about="relative residual |A(X) - y|/|y|"),
+        Metric("spectral", about="relative error in the spectral norm"),
+        *(Metric(f"steps_{k}", "step", about=f"steps until rel <= 1e-{k}; absent when never") for k in _LEVELS),
+        *(Metric(f"passes_{k}", "pass", about=f"passes until rel <= 1e-{k}; absent when never") for k in _LEVELS),
+        Metric("rate", "1/step", lower_is_better=False, about="-d log rel / d step where convergence is linear"),
+        Metric("rate_r2", lower_is_better=False, about="R^2 of that line"),
+        Metric("power", lower_is_better=False, about="-d log rel^2 / d log step over the last 95 % of the steps"),
+        Metric("verdict", about="0 floor, 1 linear, 2 power, 3 stalled, 4 mixed"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.symmetric and self.rows != self.columns:
+            raise UserError(f"{type(self).__name__}: a symmetric matrix has as many rows as columns")
+        if not 1 <= self.rank <= min(self.rows, self.columns):
+            raise UserError(
+                f"{type(self).__name__}: rank {self.rank} is not between 1 and {min(self.rows, self.columns)}"
+            )
+        if self.share < 1:
+            raise UserError(
+                f"{type(self).__name__}: share = {self.share}; give the number of seeds per operator, 1 or more"
+            )
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the truth."""
+        return degrees_of_freedom(self.rows, self.columns, self.rank, self.symmetric)
+
+    @property
+    def floor(self) -> float:
+        """Rounding of double precision: errors below are equal."""
+        return 1e-15
+
+    @property
+    def budget(self) -> int:
+        """Passes of the operator."""
+        return self.passes
+
+    @abstractmethod
+    def operator(self, seed: int) -> DenseOperator | SampledOperator:
+        """The operator of this seed; the very same object for seeds that share it."""
+
+    @abstractmethod
+    def operator_arrays(self, seed: int) -> dict[str, ndarray]:
+        """What the operator is made of, by name."""
+
+    def spectrum(self) -> ndarray:
+        """The singular values of the truth, descending."""
+        return spectrum(self.rank, self.condition, self.spacing)
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """The truth in factors, the operator and the measurements."""
+        truth = low_rank(self.rng(seed, "data", 0), self.rows, self.columns, self.spectrum(), self.symmetric)
+        matrix = torch.from_numpy(truth["left"] * truth["values"] @ truth["right"].T)
+        y = self.operator(seed).forward(matrix).numpy()
+        y = y + self.noise / np.sqrt(len(y)) * self.rng(seed, "data", 1).standard_normal(len(y))
+        return {**truth, "y": y, **self.operator_arrays(seed)}
+
+    def problem(self, seed: int) -> Recovery:
+        """The operator, the measurements, the hint of the rank, and the noise where there is some."""
+        return Recovery(
+            self.operator(seed),
+            torch.from_numpy(np.array(self.data(seed)["y"])),
+            self.symmetric,
+            self.fit_rank or self.rank,
+            rank_is_exact=self.fit_rank in (0, self.rank),
+            noise=self.noise or None,
+            shared=self.share > 1,
+        )
+
+    def truth(self, seed: int) -> errors.Pair:
+        """X* as a pair of factors."""
+        data = self.data(seed)
+        return data["left"] * data["values"], data["right"]
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Errors of the final estimate, and reach and rates from the snapshots."""
+        truth, estimate = self.truth(seed), errors.estimate(solution)
+        values = {
+            "rel": float(errors.relative_error(estimate, truth)),
+            "relr": float(errors.relative_error(errors.truncate(estimate, self.rank), truth)),
+            "loss": self._residual(estimate, seed),
+            "spectral": errors.spectral_error(estimate, truth),
+        }
+        steps, iterates = errors.snapshots(solution)
+        if iterates is None:
+            return Scores(values)
+        error = errors.relative_error(iterates, truth)
+        told = convergence_rate(steps, error)
+        values["verdict"] = float(VERDICTS.index(told.verdict))
+        values["unfinished"] = float(told.unfinished)
+        for name in ("rate", "rate_r2", "power"):
+            if (value := getattr(told, name)) is not None:
+                values[name] = value
+        axes = {"steps": steps}
+        if "passes" in solution:
+            axes["passes"] = solution["passes"]
+        for axis, places in axes.items():
+            reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
+            values |= {name: at for name, at in reached.items() if at is not None}
+        return Scores(values, tuple(Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()))
+
+    def _residual(self, estimate: errors.Pair, seed: int) -> float:
+        y = torch.from_numpy(np.array(self.data(seed)["y"]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            fitted = self.operator(seed).forward(torch.from_numpy(estimate[0] @ estimate[1].T))
+        loss = float((fitted - y).norm() / y.norm())
+        return min(loss, errors.WORST) if np.isfinite(loss) else errors.WORST
+
+    def baseline(self, seed: int) -> float:
+        """The matrix zero."""
+        left, right = self.truth(seed)
+        return float(errors.relative_error((0 * left, right), (left, right)))
+
+    def oracle(self, seed: int) -> float:
+        """Least squares on the true tangent space; with too small a rank, the minimiser of the loss of that rank."""
+        data = self.data(seed)
+        y = torch.from_numpy(np.array(data["y"]))
+        if 0 < self.fit_rank < self.rank:
+            best = oracles.loss_minimiser(self.operator(seed), y, self.truth(seed), self.fit_rank, self.symmetric)
+        elif self.noise == 0:
+            return 0.0
+        else:
+            best = oracles.tangent_least_squares(self.operator(seed), y, data["left"], data["right"], self.symmetric)
+        return float(errors.relative_error(best, self.truth(seed)))
+
+
+@functools.lru_cache(maxsize=8)
+def _gaussian(task: GaussianSensing, group: int) -> DenseOperator:
+    """Rows N(0, 1/m); of a symmetric operator the half-vectorised ones, which is the symmetrised Gaussian ensemble."""
+    n = task.rows
+    entries = n * (n + 1) // 2 if task.symmetric else n * task.columns
+    rows = task.rng(group, "operator").standard_normal((task.measurements, entries))
+    rows /= np.sqrt(task.measurements)
+    return DenseOperator(torch.from_numpy(rows), (n, task.columns), task.symmetric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussianSensing(LowRankRecovery):
+    """A(X)_i = <A_i, X>/sqrt(m) with entries of A_i N(0, 1), so that E A*A = I."""
+
+    measurements: int = 1500
+
+    def operator(self, seed: int) -> DenseOperator:
+        """The operator of this seed."""
+        return _gaussian(self, seed // self.share)
+
+    def operator_arrays(self, seed: int) -> dict[str, ndarray]:
+        """The measurement matrices as rows."""
+        return {"rows": self.operator(seed).rows.numpy()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositiveSensing(GaussianSensing):
+    """MS-PSD: X* = U diag(s) U^T, symmetric A_i.
+
+    At the tiny tier m exceeds the dimension n (n + 1)/2 = 210: A is injective there, which tests dynamics, not sample
+    complexity.
+    """
+
+    symmetric: ClassVar[bool] = True
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 20, "columns": 20, "rank": 2, "measurements": 400, "passes": 2000},
+        "standard": {},
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsymmetricSensing(GaussianSensing):
+    """MS-ASYM: X* = U diag(s) V^T with independent frames. Injective at the tiny tier (m = 800 > 400)."""
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 20, "columns": 20, "rank": 2, "measurements": 800, "passes": 2000},
+        "standard": {"rows": 60, "columns": 50, "measurements": 2000},
+    }

@@ -1,0 +1,58 @@
+"""Measurements of a cohort against the operators of its members."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dynamark.methods.sensing.measurements import DenseMeasurements, measure
+from dynamark.tasks.sensing.completion import Completion
+from dynamark.tasks.sensing.tasks import AsymmetricSensing, LowRankRecovery, PositiveSensing
+
+TASKS: list[type[LowRankRecovery]] = [PositiveSensing, AsymmetricSensing, Completion]
+
+
+@pytest.mark.parametrize("share", [1, 2, 5])
+@pytest.mark.parametrize("cls", TASKS)
+def test_a_cohort_measures_as_its_members_do(cls: type[LowRankRecovery], share: int) -> None:
+    task = cls.at("tiny", share=share)
+    problems = [task.problem(seed) for seed in range(5)]
+    together = measure(problems)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(5, *together.shape, generator=draw, dtype=torch.float64)
+    x = x + x.mT
+    residual, z = together.normal(x)
+    for i, problem in enumerate(problems):
+        own = problem.operator.forward(x[i]) - problem.y
+        torch.testing.assert_close(residual[i].norm(), own.norm(), rtol=1e-12, atol=0)
+        torch.testing.assert_close(z[i], problem.operator.adjoint(own), rtol=1e-11, atol=1e-12)
+        torch.testing.assert_close(together.relative(residual)[i], own.norm() / problem.y.norm())
+    assert together.passes == 2
+
+
+def test_members_that_share_are_measured_by_one_product() -> None:
+    task = AsymmetricSensing.at("tiny", share=3)
+    together = measure([task.problem(seed) for seed in range(5)])
+    assert isinstance(together, DenseMeasurements)
+    assert [members for _, members in together.groups] == [[0, 1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize("share", [1, 64])
+@pytest.mark.parametrize("cls", TASKS)
+def test_the_bits_of_a_member_do_not_depend_on_its_neighbours(cls: type[LowRankRecovery], share: int) -> None:
+    task = cls.at("tiny", share=share)
+    problems = [task.problem(seed) for seed in range(9)]
+    x = torch.randn(9, task.rows, task.columns, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    full = measure(problems).normal(x)[1]
+    for size in range(1, 9):
+        assert torch.equal(measure(problems[:size]).normal(x[:size])[1], full[:size])
+
+
+def test_trimming_drops_rows_that_were_seen_too_often() -> None:
+    task = Completion.at("tiny", oversampling=1.5)
+    problem = task.problem(0)
+    together = measure([problem])
+    torch.testing.assert_close(together.proxy()[0], problem.operator.adjoint(problem.y))
+    together.mask[0, 3] = together.mask.amax()  # a row that is seen in full
+    assert together.proxy()[0, 3].abs().max() == 0
+    assert together.proxy()[0, 4].abs().max() > 0
