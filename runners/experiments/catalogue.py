@@ -11,6 +11,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spurious_pairs": "dynamark.runners.experiments.koopman:SpuriousPairs",
     "koopman/three_tones": "dynamark.runners.experiments.koopman_modes:ThreeTones",
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
+    "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
 }

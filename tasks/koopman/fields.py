@@ -58,7 +58,9 @@ class ReactionDiffusion:
     n: int = 128
     h: float = 0.05
 
-    def __call__(self, start: Float[ndarray, "batch 2 n n"], dt: float, steps: int) -> Float[ndarray, "batch states 2 n n"]:
+    def __call__(
+        self, start: Float[ndarray, "batch 2 n n"], dt: float, steps: int
+    ) -> Float[ndarray, "batch states 2 n n"]:
         """The states at 0, dt, ..., steps dt; dt is a multiple of h."""
         kx, ky = wavenumbers(self.n, self.length), wavenumbers(self.n, self.length, half=True)
         kept = kept_modes(self.n)[:, None] * kept_modes(self.n, half=True)
