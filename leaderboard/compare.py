@@ -122,7 +122,7 @@ def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Itera
     merged = sides[0].merge(sides[1], on=[*_PAIR, "seed"], how="left", suffixes=("_old", "_new"), indicator="found")
     columns = {str(name): merged[name].to_numpy() for name in merged}
     # Arrays by place, and no frame a pair: thousands of pairs are compared in the time of one read.
-    groups: dict[Any, ndarray] = dict(merged.groupby(_PAIR).indices)
+    groups: Any = merged.groupby(_PAIR).indices
     for (task, tier, salt, method), places in sorted(groups.items()):
         label = f"{task} [{tier}]" + (f" (salt {salt})" if salt else "")
         found = _paired({name: values[places] for name, values in columns.items()}, effect)

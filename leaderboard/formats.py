@@ -63,17 +63,17 @@ def _standings(table: Table, inline: bool) -> tuple[list[str], list[list[str]]]:
     """Place, skill, coverage and cost; inline also the median score of each task."""
     tasks = table.tasks if inline else ()
     held = any(s.held_out is not None for s in table.standings)
-    head = ["method", "place", "band", "skill", "95 %", *(["held out"] if held else []), "rank"]
+    placed = [] if table.family == "overall" else ["place", "band"]
+    head = ["method", *placed, "skill", "95 %", *(["held out"] if held else []), "rank"]
     head += ["runs", "failed", "fit s", "parameters"]
     head += [f"{short(t.name)}, {t.metric}" if t.metric else short(t.name) for t in tasks]
-    return head, [_standing(s, [t.name for t in tasks], held) for s in table.standings]
+    return head, [_standing(s, [t.name for t in tasks], bool(placed), held) for s in table.standings]
 
 
-def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
+def _standing(s: Standing, tasks: Sequence[str], placed: bool, held: bool) -> list[str]:
     return [
         s.method + (" *" if s.own else ""),
-        place(s),
-        str(s.band),
+        *([place(s), number(s.band, "d")] if placed else []),
         number(s.skill, ".3f"),
         "" if s.low is None or s.high is None else f"{s.low:.2f} to {s.high:.2f}",
         *([number(s.held_out, ".3f")] if held else []),

@@ -143,23 +143,31 @@ def _compared(frame: pandas.DataFrame) -> ndarray:
 
 
 def _codes(frame: pandas.DataFrame, columns: Sequence[str]) -> ndarray:
-    """One whole number for each combination of values."""
-    combined = np.zeros(len(frame), dtype=np.int64)
+    """One whole number for each combination of values, in the order of the columns' values."""
+    combined, bound = np.zeros(len(frame), dtype=np.int64), 1
     for name in columns:
         column = frame[name]
         if hasattr(column, "cat"):
-            codes, size = column.cat.codes.to_numpy().astype(np.int64), len(column.cat.categories)
+            codes, size = column.cat.codes.to_numpy(), len(column.cat.categories)
         else:
-            values, codes = np.unique(column.to_numpy(), return_inverse=True)
-            size = len(values)
-        # Numbered anew at each step, so that no product overflows.
-        combined = np.unique(combined * max(size, 1) + codes, return_inverse=True)[1]
+            codes = column.to_numpy(np.int64)
+            codes = codes - codes.min(initial=0)
+            size = int(codes.max(initial=0)) + 1
+        if bound * max(size, 1) > 2**62:  # numbered anew, so that no product overflows
+            combined, bound = np.unique(combined, return_inverse=True)[1], len(frame)
+            codes, size = np.unique(codes, return_inverse=True)[1], len(frame)
+        combined, bound = combined * max(size, 1) + codes, bound * max(size, 1)
     return combined
+
+
+def _numbered(codes: ndarray) -> ndarray:
+    """The same, counted from 0 without gaps."""
+    return np.unique(codes, return_inverse=True)[1]
 
 
 def _current(frame: pandas.DataFrame) -> ndarray:
     """Places of the rows that no newer row replaces, in the order of `RUN`."""
-    instance = _codes(frame, INSTANCE)
+    instance = _numbered(_codes(frame, INSTANCE))
     version = frame["task_version"].to_numpy()
     newest = np.full(int(instance.max(initial=-1)) + 1, -np.inf)
     np.maximum.at(newest, instance, version)
@@ -168,7 +176,7 @@ def _current(frame: pandas.DataFrame) -> ndarray:
     run = _codes(frame.iloc[kept], RUN)
     order = np.argsort(run, kind="stable")
     kept, run = kept[order], run[order]
-    if len(np.unique(run)) < len(run):
+    if (run[1:] == run[:-1]).any():
         doubled = np.flatnonzero(np.isin(run, run[1:][run[1:] == run[:-1]]))
         stamps = frame["finished"].to_numpy()[kept[doubled]] + "@" + frame["key"].to_numpy()[kept[doubled]]
         by_time = doubled[np.lexsort((stamps, run[doubled]))]
@@ -203,7 +211,7 @@ def _skill(frame: pandas.DataFrame) -> ndarray:
     """The skill of each row. A failed run has 0 where its task has a scale (where some answer has a skill, or none at all)."""
     told = skill(*(frame[n].to_numpy() for n in ("score", "baseline", "oracle", "floor", "log", "lower_is_better")))
     failed = frame["failed"].to_numpy()
-    instance = _codes(frame, INSTANCE)
+    instance = _numbered(_codes(frame, INSTANCE))
     count = int(instance.max(initial=-1)) + 1
     answered = np.bincount(instance[~failed], minlength=count)
     scaled = np.bincount(instance[~failed], weights=~np.isnan(told[~failed]), minlength=count)

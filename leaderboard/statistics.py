@@ -72,7 +72,7 @@ def interquartile_mean(values: Float[ndarray, "*batch run"]) -> Float[ndarray, "
     return np.asarray(np.sort(values, axis=-1)[..., cut : n - cut].mean(axis=-1))
 
 
-def resample(strata: Int[ndarray, " cell"], seed: int = 0, draws: int | None = None) -> Int[ndarray, "cell draw"]:
+def resample(strata: Int[ndarray, " cell"], seed: int = 0, draws: int | None = None) -> Int[ndarray, "draw cell"]:
     """How often each cell is drawn, drawing with replacement within each stratum as many cells as it has.
 
     The bootstrap of Agarwal et al. 2021 (rliable), with the cells drawn for all methods at once. Deterministic.
@@ -81,35 +81,39 @@ def resample(strata: Int[ndarray, " cell"], seed: int = 0, draws: int | None = N
     if draws is None:
         draws = int(np.clip(_WORK // max(cells, 1), _LEAST_DRAWS, _DRAWS))
     rng = np.random.default_rng(seed)
-    counts = np.zeros((cells, draws), dtype=np.int32)
+    counts = np.zeros((draws, cells), dtype=np.int32)
+    row = np.arange(draws)[:, None]
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         size = len(members)
-        picks = rng.integers(0, size, size=(size, draws)) * draws + np.arange(draws)
-        counts[members] = np.bincount(picks.ravel(), minlength=size * draws).reshape(size, draws)
+        picks = rng.integers(0, size, size=(draws, size)) + row * size
+        counts[:, members] = np.bincount(picks.ravel(), minlength=draws * size).reshape(draws, size)
     return counts
 
 
 def bootstrap_means(
-    values: Float[ndarray, "method cell"], counts: Int[ndarray, "cell draw"]
+    values: Float[ndarray, "method cell"], counts: Int[ndarray, "draw cell"]
 ) -> Float[ndarray, "method draw"]:
     """The interquartile mean of each method in each resample: a trimmed mean of cells weighted by `counts`.
 
-    NaN where a method has no cell in a resample.
+    With sorted values v_i and cumulated counts c_i, clipped to [cut, n - cut], it is sum_i v_i (c_i - c_{i-1}) / (n - 2 cut);
+    below the sum is taken by parts, which needs no second array. NaN where a method has no cell in a resample.
     """
-    means = np.full((len(values), counts.shape[1]), np.nan)
+    means = np.full((len(values), len(counts)), np.nan)
     for row, mean in zip(values, means, strict=True):
         known = np.flatnonzero(~np.isnan(row))
         if not len(known):
             continue
         order = known[np.argsort(row[known], kind="stable")]
-        count = counts[order]
-        upto = np.cumsum(count, axis=0)
-        total = upto[-1]
+        ordered = row[order]
+        kept = counts[:, order]
+        np.cumsum(kept, axis=1, out=kept)  # in the type of the counts: a cast costs more than the sum
+        total = kept[:, -1].copy()
         cut = total // 4
-        kept = np.clip(np.minimum(upto, total - cut) - np.maximum(upto - count, cut), 0, None)
+        np.clip(kept, cut[:, None], (total - cut)[:, None], out=kept)
+        whole = ordered[-1] * kept[:, -1] - ordered[0] * cut - kept[:, :-1].astype(float) @ np.diff(ordered)
         with np.errstate(invalid="ignore"):
-            mean[:] = np.einsum("c,cd->d", row[order], kept) / (total - 2 * cut)
+            mean[:] = np.clip(whole / (total - 2 * cut), ordered[0], ordered[-1])  # rounding stays within the values
     return means
 
 

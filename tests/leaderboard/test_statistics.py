@@ -95,8 +95,8 @@ def test_resamples_draw_as_many_as_there_are_from_each_stratum() -> None:
     strata = np.array([0, 1, 1, 2, 2, 2, 0])
     counts = statistics.resample(strata, draws=500)
     for stratum, size in ((0, 2), (1, 2), (2, 3)):
-        assert (counts[strata == stratum].sum(axis=0) == size).all()
-    assert counts[:3].std() > 0
+        assert (counts[:, strata == stratum].sum(axis=1) == size).all()
+    assert counts[:, :3].std() > 0
     assert (counts == statistics.resample(strata, draws=500)).all()
 
 
@@ -107,7 +107,7 @@ def test_a_weighted_trimmed_mean_is_the_trimmed_mean_of_what_was_drawn(n: int, s
     counts = statistics.resample(rng.integers(0, 3, n), seed, draws=5)
     told = statistics.bootstrap_means(values[None], counts)[0]
     for draw in range(5):
-        assert told[draw] == pytest.approx(interquartile_mean(np.repeat(values, counts[:, draw])), abs=1e-14)
+        assert told[draw] == pytest.approx(interquartile_mean(np.repeat(values, counts[draw])), abs=1e-14)
 
 
 def test_a_method_without_some_runs_is_resampled_over_those_it_has() -> None:
@@ -121,8 +121,8 @@ def test_a_method_without_some_runs_is_resampled_over_those_it_has() -> None:
 
 
 def test_large_tables_get_fewer_draws() -> None:
-    assert statistics.resample(np.zeros(10, int)).shape[1] == 2000
-    assert statistics.resample(np.arange(30_000) % 7).shape[1] == 100
+    assert statistics.resample(np.zeros(10, int)).shape[0] == 2000
+    assert statistics.resample(np.arange(30_000) % 7).shape[0] == 100
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
