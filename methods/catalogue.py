@@ -2,6 +2,7 @@
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
+    "mean": "dynamark.methods.trivial:Mean",
     # sensing
     "spectral": "dynamark.methods.sensing.spectral:Spectral",
     "gd": "dynamark.methods.sensing.descent:GradientDescent",
@@ -38,5 +39,9 @@ METHODS: dict[str, str] = {
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent
+    "ngrc": "dynamark.methods.recurrent.ngrc:NextGenerationReservoir",
+    "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
+    "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
+    "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
     # low rank
 }
