@@ -46,6 +46,9 @@ TASKS: dict[str, str] = {
     "koopman/pendulum": "dynamark.tasks.koopman.deterministic:Pendulum",
     "koopman/vdp": "dynamark.tasks.koopman.deterministic:VanDerPol",
     "koopman/lotka_volterra": "dynamark.tasks.koopman.deterministic:LotkaVolterra",
+    "koopman/ou": "dynamark.tasks.koopman.stochastic:OrnsteinUhlenbeck",
+    "koopman/noisy_logistic": "dynamark.tasks.koopman.stochastic:NoisyLogistic",
+    "koopman/double_well": "dynamark.tasks.koopman.stochastic:DoubleWell",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
