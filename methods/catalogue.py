@@ -16,6 +16,8 @@ METHODS: dict[str, str] = {
     "real_poles": "dynamark.methods.linear.regression:RealPoles",
     "spectral_filtering": "dynamark.methods.linear.regression:SpectralFiltering",
     "spectral_arx": "dynamark.methods.linear.regression:SpectralARX",
+    "era": "dynamark.methods.linear.realisation:ERA",
+    "n4sid": "dynamark.methods.linear.realisation:N4SID",
     "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",

@@ -119,7 +119,7 @@ def subspace(paths: Trajectories, order: int, rows: int) -> StateSpace:
     """
     y = paths.observations.numpy().transpose(0, 2, 1)
     u = np.zeros((len(y), 0, y.shape[2])) if paths.inputs is None else paths.inputs.numpy().transpose(0, 2, 1)
-    dim, channels, columns = y.shape[1], u.shape[1], y.shape[2] - 2 * rows + 1
+    dim, columns = y.shape[1], y.shape[2] - 2 * rows + 1
 
     def stack(x: ndarray, first: int, last: int) -> ndarray:
         """Block rows first .. last-1 of the Hankel matrix of a signal."""
@@ -131,7 +131,7 @@ def subspace(paths: Trajectories, order: int, rows: int) -> StateSpace:
         future_u, future_y = stack(u, split, 2 * rows), stack(y, split, 2 * rows)
         past = np.concatenate([stack(u, 0, split), stack(y, 0, split)])
         whole = np.concatenate([future_u, past, future_y])
-        lower = np.linalg.qr(whole.T, mode="r").T
+        lower = np.asarray(np.linalg.qr(whole.T, mode="r")).T
         a, b = len(future_u), len(future_u) + len(past)
         # Without noise the past is rank deficient, whence the pseudo-inverse.
         return lower[b:, a:b] @ np.linalg.pinv(lower[a:b, a:b], rcond=1e-10) @ past

@@ -201,7 +201,8 @@ def _normal(states: int) -> tuple[ndarray, ndarray]:
 class NormalLegs:
     """S4D-LegS (A + P P', B/2) against LegS (A, B): input by input it converges, uniformly over frequencies it does not.
 
-    low: max |G - G_N| over 0 <= w <= 10 relative to max |G| there, the worst of states 0 .. 4. peak: max_k |(i w_k - A)^{-1} B - (i w_k - A_N)^{-1} B/2|_2 at
+    low: max |G - G_N| over 0 <= w <= 10 relative to max |G| there, the worst of states 0 .. 4.
+    peak: max_k |(i w_k - A)^{-1} B - (i w_k - A_N)^{-1} B/2|_2 at
     w_k = Im lambda_k, the sup over unit readouts; a grid of frequencies misses these peaks.
     """
 
