@@ -185,7 +185,7 @@ L19 = Claim(
 
 _LEGS = tuple(16 * 2**k for k in range(5))
 L22 = Claim(
-    paper="gu2022s4d",
+    paper="gu2022",
     kind=THEOREM,
     statement="The diagonal part of LegS approaches LegS input by input, but not uniformly over inputs.",
     needs=[Experiment("lds/normal_legs", {"states": n}) for n in _LEGS],
