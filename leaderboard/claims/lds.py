@@ -27,8 +27,13 @@ from dynamark.leaderboard.claims.lds_theory import (
     L11,
     L18,
     L19,
+    L20,
+    L21,
     L22,
     L23,
+    L27,
+    L41,
+    L43,
 )
 from dynamark.leaderboard.claims.measures import median, pick, ratio
 
@@ -50,8 +55,13 @@ __all__ = [
     "L17",
     "L18",
     "L19",
+    "L20",
+    "L21",
     "L22",
     "L23",
+    "L27",
+    "L41",
+    "L43",
 ]
 
 if TYPE_CHECKING:
@@ -80,13 +90,13 @@ L06 = Claim(
     kind=EMPIRICAL,
     statement="Twenty features of spectral filtering simulate systems with slow real poles where finite responses cannot.",
     needs=[
-        *(Runs("lds/sym_pos", "fir", {"taps": n}, _SIM, "standard") for n in (20, 200)),
+        *(Runs("lds/sym_pos", "fir", {"taps": n}, _SIM, "standard", 9) for n in (20, 200)),
         *(
-            Runs(f"lds/{t}", "spectral_filtering", _SPECTRAL, _SIM, "standard")
+            Runs(f"lds/{t}", "spectral_filtering", _SPECTRAL, _SIM, "standard", 9)
             for t in ("sym_pos", "sym_pos_sim_noisy", "sym")
         ),
-        Runs("lds/sym", "spectral_filtering", {"both_signs": True}, _SIM, "standard"),
-        Runs("lds/sym_pos", "real_poles", {}, _SIM, "standard"),
+        Runs("lds/sym", "spectral_filtering", {"both_signs": True}, _SIM, "standard", 9),
+        Runs("lds/sym_pos", "real_poles", {}, _SIM, "standard", 9),
     ],
     checks=[
         Check("nmse, 20 features", median("nmse", task="lds/sym_pos", method="spectral_filtering"), Below(1e-4)),
@@ -219,7 +229,7 @@ L17 = Claim(
     kind=EMPIRICAL,
     statement="Spectral filtering of inputs and outputs comes within a percent of the Kalman filter.",
     needs=[
-        Runs(task, method, fields, _HUNDRED, "standard")
+        Runs(task, method, fields, _HUNDRED, "standard", 9)
         for task in ("lds/sym_pos_noisy", "lds/sym_pos_measured")
         for method, fields in (("spectral_arx", {}), ("arx", {"order": 20}), ("spectral_filtering", _SPECTRAL))
     ],
