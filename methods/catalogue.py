@@ -32,6 +32,7 @@ METHODS: dict[str, str] = {
     "s4d_lin": "dynamark.methods.sequence.kernels:S4D(init='lin')",
     "s4d_inv": "dynamark.methods.sequence.kernels:S4D(init='inv')",
     "s4d_real": "dynamark.methods.sequence.kernels:S4D(init='real')",
+    "s5": "dynamark.methods.sequence.kernels:S5",
     "lru": "dynamark.methods.sequence.kernels:LRU",
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
