@@ -43,6 +43,12 @@ METHODS: dict[str, str] = {
     "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",
     "edmd": "dynamark.methods.koopman.edmd:Edmd",
     "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
+    "rrr": "dynamark.methods.koopman.kernel:KernelKoopman",
+    "pcr": "dynamark.methods.koopman.kernel:KernelKoopman(estimator='pcr')",
+    "lran": "dynamark.methods.koopman.lran:Lran",
+    "ckae": "dynamark.methods.koopman.consistent:ConsistentAutoencoder",
+    "mlp": "dynamark.methods.koopman.recurrent:MlpForecaster",
+    "gru_forecaster": "dynamark.methods.koopman.recurrent:GruForecaster",
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent

@@ -24,6 +24,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/three_tones": "dynamark.runners.experiments.koopman_modes:ThreeTones",
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
+    "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
 }
