@@ -19,6 +19,8 @@ METHODS: dict[str, str] = {
     "era": "dynamark.methods.linear.realisation:ERA",
     "n4sid": "dynamark.methods.linear.realisation:N4SID",
     "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
+    "prophecy": "dynamark.methods.linear.prophecy:Prophecy",
+    "extrapolation": "dynamark.methods.linear.prophecy:Extrapolation",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
