@@ -5,6 +5,13 @@ TASKS: dict[str, str] = {
     "sensing/psd": "dynamark.tasks.sensing.tasks:PositiveSensing",
     "sensing/asymmetric": "dynamark.tasks.sensing.tasks:AsymmetricSensing",
     "sensing/completion": "dynamark.tasks.sensing.completion:Completion",
+    "sensing/population": "dynamark.tasks.sensing.variants:PopulationSensing",
+    "sensing/incremental": "dynamark.tasks.sensing.variants:IncrementalSensing",
+    "sensing/few": "dynamark.tasks.sensing.variants:FewMeasurements",
+    "sensing/ill_conditioned": "dynamark.tasks.sensing.tasks:AsymmetricSensing(condition=1000.0, spacing='geometric')",
+    "sensing/correlated": "dynamark.tasks.sensing.variants:CorrelatedSensing",
+    "sensing/coherent": "dynamark.tasks.sensing.variants:CoherentCompletion",
+    "sensing/noisy": "dynamark.tasks.sensing.variants:NoisySensing",
     # lds
     "lds/sym_pos": "dynamark.tasks.lds.simulation:Simulation",
     "lds/sym_pos_noisy": "dynamark.tasks.lds.onestep:OneStep(noise='nw+nv')",

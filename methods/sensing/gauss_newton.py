@@ -48,7 +48,7 @@ class ApproximateGaussNewton:
             f, g = state
             residual, z = measurements.normal(f @ g.mT)
             f = f - self.step * z @ _pseudo_inverse(g, self.cutoff).mT
-            _, z = measurements.normal(f @ g.mT)
+            z = measurements.normal(f @ g.mT)[1]
             return (f, g - self.step * z.mT @ _pseudo_inverse(f, self.cutoff).mT), residual
 
         first = tuple(self.start_scale * size.sqrt() * gaussian(runs, n, rank, size) for n in measurements.shape)
@@ -110,7 +110,9 @@ def linearised(
     residual = target.clone()
     gradient = down(residual)
     direction, power = gradient, gradient.square().sum((1, 2))
-    enough = power * tolerance**2
+    # A gradient at the rounding of its own parts says nothing: following it would diverge (noise leaves a residual).
+    rounding = 1e-14 * target.norm(dim=1) * (f.square().sum((1, 2)) + g.square().sum((1, 2))).sqrt()
+    enough = torch.maximum(power * tolerance**2, rounding.square())
     for _ in range(inner):
         active = power > enough
         if not bool(active.any()):

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from sensing_support import normals, scores
 
 from dynamark.errors import UserError
