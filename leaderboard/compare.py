@@ -3,45 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas
-import pyarrow as pa
+from numpy import ndarray
 
-from dynamark.errors import UserError
-from dynamark.leaderboard.table import with_skill
-from dynamark.results.schema import SCORED
-from dynamark.results.store import Store, read_file
+from dynamark.leaderboard import statistics
+from dynamark.leaderboard.revisions import rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas
 
 __all__ = ["Comparison", "Verdict", "compare"]
 
+Word = Literal["failed", "worse", "slower", "incomparable", "missing", "better", "same"]
+
 _PAIR = ["task", "tier", "salt", "method"]
-_COLUMNS = [
-    *_PAIR,
-    "key",
-    "seed",
-    "status",
-    "primary",
-    "task_version",
-    "task_fields",
-    "fit_seconds",
-    "finished",
-    "provenance",
-]
 # Times below this many seconds, summed over seeds, are noise.
 _LEAST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One method on one task: `better`, `same`, `worse`, `slower`, `failed`, `incomparable` or `missing`, and why."""
+    """One method on one task, and why."""
 
     task: str
     method: str
-    verdict: str
+    verdict: Word
     detail: str
 
 
@@ -62,96 +54,130 @@ class Comparison:
         return 3 if seen & {"incomparable", "missing"} else 0
 
 
-def compare(base: Path | str, new: Path | str, *, effect: float = 0.02, slowdown: float = 1.6) -> Comparison:
-    """Pair runs by task, method and seed.
+def compare(
+    base: Path | str, new: Path | str, *, effect: float = 0.02, slowdown: float = 1.6, level: float = 0.01
+) -> Comparison:
+    """Pair runs by task, method and seed. BASE and NEW: a store, a Parquet file, or a git revision of `results/published`.
 
-    Worse: the mean over seeds of ln(new / base) of the primary score exceeds ln(1 + effect) by more than its one-sided 95 %
-    error, with the sign turned where higher is better (scores that take no logarithm are compared by their difference).
-    Slower: `slowdown` times the seconds, on the same processor. Tasks of other versions or parameters are incomparable.
+    Worse: the mean over seeds of ln(new / base) of the primary score exceeds ln(1 + effect), with the sign turned where higher
+    is better (scores that take no logarithm are compared by their difference), and a one-sided t-test of that, adjusted
+    (Holm) for the number of pairs compared, is significant at `level`. Better: the same, the other way.
+    Slower: `slowdown` times the seconds in all and its root times with each seed, on the same processor and in cohorts of the
+    same size.
+    Tasks of other versions or parameters are incomparable, and so are scores that changed with one seed only.
     """
-    old, fresh = _load(base), _load(new)
-    groups = dict(iter(fresh.groupby(_PAIR, sort=True)))
-    verdicts = []
-    for key, rows in old.groupby(_PAIR, sort=True):
-        task, tier, salt, method = key
+    old, fresh = rows_of(base), rows_of(new)
+    pairs = list(_pairs(old, fresh, effect))
+    tested = [pair for pair in pairs if isinstance(pair, _Change)]
+    worse = statistics.holm(np.array([p.worse for p in tested]))
+    better = statistics.holm(np.array([p.better for p in tested]))
+    verdicts = [pair for pair in pairs if isinstance(pair, Verdict)]
+    verdicts += [p.judged(w, b, slowdown, level) for p, w, b in zip(tested, worse, better, strict=True)]
+    return Comparison(tuple(sorted(verdicts, key=lambda v: (v.task, v.method))))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How one method's scores and seconds on one task changed."""
+
+    task: str
+    method: str
+    metric: str
+    seeds: int
+    change: float  # mean worsening over seeds
+    relative: bool  # whether it is a logarithm of ratios
+    worse: float  # p-values of: not worse, not better, than the effect size
+    better: float
+    seconds: ndarray | None  # [before and after, seed], where they can be compared
+
+    def judged(self, worse: float, better: float, slowdown: float, level: float) -> Verdict:
+        """The verdict, by p-values adjusted for the number of tests."""
+        shown = f"{math.expm1(self.change):+.1%}" if self.relative else f"{self.change:+.3g}"
+        told = f"{self.metric} {shown} over {self.seeds} seeds"
+        if worse <= level:
+            return Verdict(self.task, self.method, "worse", told)
+        if self.seconds is not None and _slower(self.seconds, slowdown):
+            before, after = self.seconds.sum(axis=1)
+            return Verdict(self.task, self.method, "slower", f"{after / before:.1f} times the seconds")
+        return Verdict(self.task, self.method, "better" if better <= level else "same", told)
+
+
+def _slower(seconds: ndarray, slowdown: float) -> bool:
+    """Slower in all, and each seed at least half as much slower (in logarithms): one disturbed run is not enough."""
+    before, after = seconds
+    return bool(
+        after.sum() > _LEAST_SECONDS
+        and after.sum() > slowdown * before.sum()
+        and (after > math.sqrt(slowdown) * before).all()
+    )
+
+
+# The columns of paired rows, as arrays over seeds.
+_Columns = dict[str, ndarray]
+
+
+def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Iterator[_Change | Verdict]:
+    """What there is to say of each method on each task of BASE."""
+    sides = [frame.astype(dict.fromkeys([*_PAIR, "task_fields", "metric", "status"], object)) for frame in (old, new)]
+    merged = sides[0].merge(sides[1], on=[*_PAIR, "seed"], how="left", suffixes=("_old", "_new"), indicator="found")
+    columns = {str(name): merged[name].to_numpy() for name in merged}
+    # Arrays by place, and no frame a pair: thousands of pairs are compared in the time of one read.
+    groups: Any = merged.groupby(_PAIR).indices
+    for (task, tier, salt, method), places in sorted(groups.items()):
         label = f"{task} [{tier}]" + (f" (salt {salt})" if salt else "")
-        verdict, detail = (
-            ("missing", "no run in NEW") if key not in groups else _judge(rows, groups[key], effect, slowdown)
-        )
-        verdicts.append(Verdict(label, str(method), verdict, detail))
-    return Comparison(tuple(verdicts))
+        found = _paired({name: values[places] for name, values in columns.items()}, effect)
+        if isinstance(found, tuple):
+            yield Verdict(label, str(method), *found)
+        else:
+            yield replace(found, task=label, method=str(method))
 
 
-def _load(where: Path | str) -> pandas.DataFrame:
-    path = Path(where)
-    if path.is_dir():
-        store = Store(path)
-        store.compact()
-        rows: pa.Table = store.rows(_COLUMNS)
-    elif path.is_file():
-        rows = read_file(path, _COLUMNS)
-    else:
-        raise UserError(f"{where} does not exist; name a store or a Parquet file")
-    if not len(rows):
-        raise UserError(f"{where} holds no rows; fill it with `dynamark run SUITE --store {where}`")
-    return with_skill(rows.to_pandas())
-
-
-def _judge(old: pandas.DataFrame, new: pandas.DataFrame, effect: float, slowdown: float) -> tuple[str, str]:
-    pairs = old.merge(new, on="seed", suffixes=("_old", "_new"))
-    if len(pairs) < len(old):
-        return "missing", f"{len(old) - len(pairs)} of {len(old)} seeds have no run in NEW"
+def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+    count, absent = len(pairs["found"]), int((pairs["found"] == "left_only").sum())
+    if absent:
+        return "missing", f"{absent} of {count} seeds have no run in NEW"
     for column, what in (("task_version", "version"), ("task_fields", "parameters")):
         if (pairs[f"{column}_old"] != pairs[f"{column}_new"]).any():
             return "incomparable", f"the task's {what} changed"
-    ended = pairs[pairs["status_old"].isin(SCORED) & ~pairs["status_new"].isin(SCORED)]
-    if len(ended):
-        return "failed", f"{len(ended)} of {len(pairs)} seeds: {ended['status_new'].iloc[0]}"
-    scored = pairs[pairs["status_old"].isin(SCORED) & pairs["status_new"].isin(SCORED)]
-    if not len(scored):
-        return "same", "failed in both"
-    change, error, relative = _change(scored)
-    limit = math.log1p(effect) if relative else effect
-    shown = f"{math.expm1(change):+.1%}" if relative else f"{change:+.3g}"
-    if change - error > limit:
-        return "worse", f"{scored['metric_new'].iloc[0]} {shown} over {len(scored)} seeds"
-    if _same_machine(scored):
-        before, after = float(scored["fit_seconds_old"].sum()), float(scored["fit_seconds_new"].sum())
-        if after > _LEAST_SECONDS and after > slowdown * before:
-            return "slower", f"{after / before:.1f} times the seconds"
-    return ("better", shown) if change + error < -limit else ("same", shown)
+    before, after = (~pairs[f"failed_{side}"].astype(bool) for side in ("old", "new"))
+    if (before & ~after).any():
+        ended = pairs["status_new"][before & ~after]
+        return "failed", f"{len(ended)} of {count} seeds: {ended[0]}"
+    if not before.any():
+        answered = int(after.sum())
+        return ("better", f"{answered} of {count} seeds answer now") if answered else ("same", "failed in both")
+    return _change({name: values[before & after] for name, values in pairs.items()}, effect)
 
 
-def _change(pairs: pandas.DataFrame) -> tuple[float, float, bool]:
-    """Mean worsening over seeds, its one-sided 95 % error, and whether it is a logarithm of ratios."""
-    from scipy import stats
-
-    first = pairs.iloc[0]
-    relative = bool(first["log_new"])
-    old, new = pairs["score_old"].to_numpy(float), pairs["score_new"].to_numpy(float)
+def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+    metric, relative = str(pairs["metric_new"][0]), bool(pairs["log_new"][0])
+    old, new = pairs["score_old"].astype(float), pairs["score_new"].astype(float)
     if relative:
-        floor = max(float(first["floor_new"]), 1e-300)
+        floor = max(float(pairs["floor_new"][0]), 1e-300)
         old, new = np.log(np.maximum(old, floor)), np.log(np.maximum(new, floor))
-    worsening = (new - old) * (1 if first["lower_is_better_new"] else -1)
-    n = len(worsening)
-    # Equal bits on one machine: the spread is 0 and any change beyond the effect counts. One seed has no spread to tell.
-    error = 0.0 if n == 1 else float(stats.t.ppf(0.95, n - 1) * worsening.std(ddof=1) / math.sqrt(n))
-    return float(worsening.mean()), error, relative
+    worsening = (new - old) * (1 if pairs["lower_is_better_new"][0] else -1)
+    mean, limit = float(worsening.mean()), math.log1p(effect) if relative else effect
+    if len(worsening) == 1 and abs(mean) > limit:
+        return "incomparable", f"{metric} changed with one seed, which cannot be told from noise; run more"
+    worse, better = _beyond(worsening, limit), _beyond(-worsening, limit)
+    return _Change("", "", metric, len(worsening), mean, relative, worse, better, _seconds(pairs))
 
 
-def _same_machine(pairs: pandas.DataFrame) -> bool:
-    def machines(column: str) -> set[tuple[str, str]]:
-        return {(p["processor"], p["device"]) for p in pairs[column]}
+def _seconds(pairs: _Columns) -> ndarray | None:
+    """Seconds of fitting [before and after, seed] of the seeds that ran on the same machine in cohorts of one size."""
+    alike = [pairs[f"{c}_old"] == pairs[f"{c}_new"] for c in ("processor", "device", "cohort_size")]
+    same = np.logical_and.reduce(alike)
+    seconds = np.stack([pairs["fit_seconds_old"], pairs["fit_seconds_new"]]).astype(float)
+    return seconds[:, same] if same.any() else None
 
-    return machines("provenance_old") == machines("provenance_new")
 
+def _beyond(values: ndarray, limit: float) -> float:
+    """The p-value of a one-sided t-test: mean <= limit. Equal bits on one machine have no spread: then 0 or 1."""
+    from scipy import special
 
-def render(comparison: Comparison, everything: bool = False) -> str:
-    """The verdicts as text: those that matter, or all."""
-    import tabulate
-
-    kept: Sequence[Verdict] = [v for v in comparison.verdicts if everything or v.verdict != "same"]
-    same = len(comparison.verdicts) - len(kept)
-    body = [[v.verdict, v.method, v.task, v.detail] for v in kept]
-    text = tabulate.tabulate(body, ["verdict", "method", "task", "change"], tablefmt="simple") + "\n\n" if body else ""
-    return f"{text}{same} pairs of method and task are the same"
+    excess = float(values.mean()) - limit
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    # Below this, the spread is the rounding of the logarithm and not noise.
+    if spread <= 1e-12 * (1 + np.abs(values).max()):
+        return 0.0 if excess > 0 else 1.0
+    return float(special.stdtr(len(values) - 1, -excess / (spread / math.sqrt(len(values)))))

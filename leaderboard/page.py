@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Sequence
-from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from dynamark.leaderboard.table import Standing, Table, tables
+from dynamark.leaderboard.formats import clean
+from dynamark.leaderboard.table import Standing, Table, TaskInfo, tables
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["page"]
+
+
+def escape(text: str) -> str:
+    """Text as HTML, in attributes too."""
+    return html.escape(clean(text))
 
 
 def page(frame: pandas.DataFrame, family: str | None = None) -> str:
@@ -53,13 +59,11 @@ failed run has skill 0. Shown is the interquartile mean over tasks and seeds wit
 
 
 def _section(table: Table) -> str:
-    tasks = () if table.title == "overall" else table.tasks
+    tasks = () if table.family == "overall" else table.tasks
     heads = ["method", "skill", "runs", "failed", "fit, s", "parameters"]
     columns = "".join(_head(name) for name in heads)
-    columns += "".join(
-        _head(f"{name.split('/', 1)[-1]}", f"{name}: {metric}, median over seeds") for name, metric, _ in tasks
-    )
-    body = "\n".join(_line(standing, [name for name, _, _ in tasks]) for standing in table.standings)
+    columns += "".join(_head(f"{t.name.split('/', 1)[-1]}", f"{t.name}: {t.metric}, median over seeds") for t in tasks)
+    body = "\n".join(_line(standing, [t.name for t in tasks]) for standing in table.standings)
     return f"""<section id="{escape(table.title)}">
 <h2>{escape(table.title)}</h2>
 <div class="wide" role="region" aria-label="{escape(table.title)}" tabindex="0">
@@ -75,10 +79,10 @@ def _section(table: Table) -> str:
 """
 
 
-def _caption(table: Table, tasks: Sequence[tuple[str, str, bool]]) -> str:
+def _caption(table: Table, tasks: Sequence[TaskInfo]) -> str:
     if not tasks:
         return f"All families, {len(table.tasks)} tasks"
-    scores = sorted({f"{metric} ({'lower' if low else 'higher'} is better)" for _, metric, low in tasks})
+    scores = sorted({f"{t.metric} ({'lower' if t.lower_is_better else 'higher'} is better)" for t in tasks})
     return escape(f"{len(tasks)} tasks; task columns show the median over seeds of {', '.join(scores)}")
 
 

@@ -1,14 +1,37 @@
-"""From scores to statements: skill, interquartile means and their bootstrap intervals."""
+"""From scores to statements: skill, interquartile means, bootstrap intervals, ranks, and paired tests.
+
+Values of several methods are kept as one matrix [method, cell]. A cell is a task and a seed, which all methods share, so
+that whatever is resampled or tested is paired; NaN marks a run that there is not. A stratum is a task.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-__all__ = ["Interval", "interquartile_mean", "skill", "stratified_bootstrap"]
+__all__ = [
+    "Interval",
+    "bands",
+    "bootstrap_means",
+    "holm",
+    "interquartile_mean",
+    "paired_tests",
+    "percentiles",
+    "places",
+    "ranks",
+    "resample",
+    "skill",
+]
 
 Interval = tuple[float, float]
+
+# Resamples of a bootstrap: many for tables of ordinary size, fewer (but never below the least) for tables of so many cells
+# that the intervals are narrow anyhow.
+_DRAWS, _LEAST_DRAWS, _WORK = 2000, 100, 2_000_000
 
 
 def skill(
@@ -17,24 +40,26 @@ def skill(
     oracle: Float[ndarray, " run"],
     floor: Float[ndarray, " run"],
     log: ndarray,
+    lower_is_better: ndarray,
 ) -> Float[ndarray, " run"]:
     """(ln baseline - ln score) / (ln baseline - ln oracle), clipped to [0, 1]; without logarithms where `log` is False.
 
-    On a logarithmic scale all three count as `floor` when they are below it. A missing score (a failed run) has skill 0;
-    without an oracle, or with one that is no better than the baseline, skill is NaN: such tasks have ranks only.
+    On a logarithmic scale all three count as `floor` when they are below it. A missing score (a failed run) has skill 0, so
+    that a crash never beats an answer. Without an oracle, or with one that is not better than the baseline, skill is NaN:
+    such tasks have ranks only.
     """
     with np.errstate(all="ignore"):
         ends = []
         for value in (baseline, score, oracle):
-            raised = np.maximum(value, np.maximum(floor, 1e-300))
+            raised = np.maximum(value, np.maximum(np.nan_to_num(floor), 1e-300))
             ends.append(np.where(log, np.log(raised), value))
         worst, given, best = ends
         span = worst - best
         raw = (worst - given) / span
-    clipped = np.clip(np.nan_to_num(raw, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 1.0)
-    failed = ~np.isfinite(score)
-    unknown = ~failed & (~np.isfinite(oracle) | ~np.isfinite(span) | (span == 0))
-    return np.where(unknown, np.nan, np.where(failed, 0.0, clipped))
+        scaled = np.isfinite(span) & (np.where(lower_is_better, span, -span) > 0)
+    failed = np.isnan(score)
+    clipped = np.clip(np.nan_to_num(raw, nan=0.0), 0.0, 1.0)
+    return np.where(failed, 0.0, np.where(scaled, clipped, np.nan))
 
 
 def interquartile_mean(values: Float[ndarray, "*batch run"]) -> Float[ndarray, "*batch"]:
@@ -47,22 +72,128 @@ def interquartile_mean(values: Float[ndarray, "*batch run"]) -> Float[ndarray, "
     return np.asarray(np.sort(values, axis=-1)[..., cut : n - cut].mean(axis=-1))
 
 
-def stratified_bootstrap(
-    values: Float[ndarray, " run"], strata: Int[ndarray, " run"], draws: int = 2000, level: float = 0.95, seed: int = 0
-) -> Interval:
-    """Percentile interval of the interquartile mean, runs drawn again with replacement within each stratum (task).
+def resample(strata: Int[ndarray, " cell"], seed: int = 0, draws: int | None = None) -> Int[ndarray, "draw cell"]:
+    """How often each cell is drawn, drawing with replacement within each stratum as many cells as it has.
 
-    Source: Agarwal et al. 2021 (rliable). Deterministic: the same values give the same interval.
+    The bootstrap of Agarwal et al. 2021 (rliable), with the cells drawn for all methods at once. Deterministic.
     """
+    cells = len(strata)
+    if draws is None:
+        draws = int(np.clip(_WORK // max(cells, 1), _LEAST_DRAWS, _DRAWS))
     rng = np.random.default_rng(seed)
-    resampled = np.empty((draws, len(values)))
-    start = 0
+    counts = np.zeros((draws, cells), dtype=np.int32)
+    row = np.arange(draws)[:, None]
     for stratum in np.unique(strata):
-        members = values[strata == stratum]
-        pick = rng.integers(0, len(members), size=(draws, len(members)))
-        resampled[:, start : start + len(members)] = members[pick]
-        start += len(members)
-    means = interquartile_mean(resampled)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+        members = np.flatnonzero(strata == stratum)
+        size = len(members)
+        picks = rng.integers(0, size, size=(draws, size)) + row * size
+        counts[:, members] = np.bincount(picks.ravel(), minlength=draws * size).reshape(draws, size)
+    return counts
+
+
+def bootstrap_means(
+    values: Float[ndarray, "method cell"], counts: Int[ndarray, "draw cell"]
+) -> Float[ndarray, "method draw"]:
+    """The interquartile mean of each method in each resample: a trimmed mean of cells weighted by `counts`.
+
+    With sorted values v_i and cumulated counts c_i, clipped to [cut, n - cut], it is sum_i v_i (c_i - c_{i-1}) / (n - 2 cut);
+    below the sum is taken by parts, which needs no second array. NaN where a method has no cell in a resample.
+    """
+    means = np.full((len(values), len(counts)), np.nan)
+    for row, mean in zip(values, means, strict=True):
+        known = np.flatnonzero(~np.isnan(row))
+        if not len(known):
+            continue
+        order = known[np.argsort(row[known], kind="stable")]
+        ordered = row[order]
+        kept = counts[:, order]
+        np.cumsum(kept, axis=1, out=kept)  # in the type of the counts: a cast costs more than the sum
+        total = kept[:, -1].copy()
+        cut = total // 4
+        np.clip(kept, cut[:, None], (total - cut)[:, None], out=kept)
+        whole = ordered[-1] * kept[:, -1] - ordered[0] * cut - kept[:, :-1].astype(float) @ np.diff(ordered)
+        with np.errstate(invalid="ignore"):
+            mean[:] = np.clip(whole / (total - 2 * cut), ordered[0], ordered[-1])  # rounding stays within the values
+    return means
+
+
+def percentiles(draws: Float[ndarray, " draw"], level: float = 0.95) -> Interval | None:
+    """The percentile interval of bootstrap draws; None where all draws are the same because nothing could be resampled."""
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def places(means: Float[ndarray, "method draw"]) -> Float[ndarray, "method draw"]:
+    """The place of each method in each resample: 1 for the largest mean; equal ones share the better place, NaN is last."""
+    from scipy.stats import rankdata
+
+    return rankdata(-np.nan_to_num(means, nan=-np.inf), method="min", axis=0).astype(float)
+
+
+def ranks(
+    score: Float[ndarray, "method cell"], present: ndarray, lower_is_better: ndarray
+) -> Float[ndarray, "method cell"]:
+    """Rank of each method within each cell, 1 the best, ties averaged; a failed run (present, but NaN) ranks last.
+
+    score: NaN where failed or absent. present: bool [method, cell]. lower_is_better: bool [cell].
+    """
+    from scipy.stats import rankdata
+
+    turned = np.where(lower_is_better, score, -score)
+    turned = np.where(np.isnan(turned), np.finfo(float).max, turned)
+    # Absent runs come after all others, where they change no rank.
+    ranked = rankdata(np.where(present, turned, np.inf), axis=0)
+    return np.where(present, ranked, np.nan)
+
+
+def holm(p: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
+    """Adjusted p-values: max over j <= i of (m - j + 1) p_(j), at most 1, in the order of the smallest first.
+
+    Source: Holm 1979. A test is significant at level a, family-wise, when its adjusted p-value is at most a.
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
+    return adjusted
+
+
+def paired_tests(values: Float[ndarray, "method cell"]) -> Float[ndarray, "method method"]:
+    """Two-sided p-values of all pairs of methods over the cells that both have, adjusted for their number.
+
+    Wilcoxon's signed-rank test (normal approximation with corrections for ties and continuity; cells without a difference are
+    dropped), then Holm over all m (m - 1) / 2 pairs. Source: Wilcoxon 1945, Holm 1979.
+    """
+    from scipy.stats import wilcoxon
+
+    count = len(values)
+    p = np.ones((count, count))
+    for i in range(count - 1):
+        # An absent run makes no difference, and no difference is dropped.
+        difference = np.nan_to_num(values[i] - values[i + 1 :])
+        decided = np.flatnonzero(difference.any(axis=1))
+        if len(decided):
+            tested: Any = wilcoxon(
+                difference[decided], zero_method="wilcox", correction=True, method="asymptotic", axis=1, keepdims=True
+            )
+            p[i, i + 1 + decided] = tested.pvalue[:, 0]
+    upper = np.triu_indices(count, 1)
+    adjusted = np.ones((count, count))
+    adjusted[upper] = holm(p[upper])
+    return np.minimum(adjusted, adjusted.T)
+
+
+def bands(order: Sequence[int], adjusted: Float[ndarray, "method method"], level: float = 0.05) -> list[int]:
+    """The band of each method, in the order given (best first).
+
+    A band is led by its first method; whoever cannot be told from the leader joins it, and the first that can leads the next.
+    """
+    made: list[int] = []
+    leader = None
+    for method in order:
+        if leader is None or adjusted[leader, method] <= level:
+            leader, number = method, len(set(made)) + 1
+        made.append(number)
+    return made

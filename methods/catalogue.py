@@ -2,6 +2,7 @@
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
+    "mean": "dynamark.methods.trivial:Mean",
     # sensing
     "spectral": "dynamark.methods.sensing.spectral:Spectral",
     "gd": "dynamark.methods.sensing.descent:GradientDescent",
@@ -31,6 +32,14 @@ METHODS: dict[str, str] = {
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
     "adagrad": "dynamark.methods.online.learners:OGD",
     # sequence
+    "stu": "dynamark.methods.sequence.kernels:STU",
+    "s4d": "dynamark.methods.sequence.kernels:S4D",
+    "s4d_lin": "dynamark.methods.sequence.kernels:S4D(init='lin')",
+    "s4d_inv": "dynamark.methods.sequence.kernels:S4D(init='inv')",
+    "s4d_real": "dynamark.methods.sequence.kernels:S4D(init='real')",
+    "lru": "dynamark.methods.sequence.kernels:LRU",
+    "gru": "dynamark.methods.sequence.gru:GRU",
+    "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
     "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
@@ -39,5 +48,9 @@ METHODS: dict[str, str] = {
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent
+    "ngrc": "dynamark.methods.recurrent.ngrc:NextGenerationReservoir",
+    "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
+    "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
+    "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
     # low rank
 }

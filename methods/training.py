@@ -145,4 +145,4 @@ def _report(runs: Sequence[Run], step: int, steps: int, losses: Tensor) -> None:
         run.progress(step, steps)
     if Run.wants_snapshot(step):
         for run, value in zip(runs, losses.detach().tolist(), strict=True):
-            run.curve("training_loss", step, value)
+            run.curve("training_loss", float(step), value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dynamark.errors import UserError
@@ -15,6 +15,7 @@ from dynamark.runners.plugins import (
     Method,
     load,
     matching,
+    method_names,
     parse,
     resolve_experiment,
     resolve_method,
@@ -193,13 +194,15 @@ def expand(
         for name in _chosen_tasks(entry, task):
             instance = resolve_task(name, tier or entry.tier, salt)
             source = _task_source(instance)
-            for spec in entry.methods:
+            budget = instance.budget if entry.budget is None else entry.budget
+            for spec, by_name in _expanded(entry.methods, method_names):
                 chosen = resolved(spec)
                 if not applies(chosen, instance):
-                    skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
+                    if by_name:
+                        skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
                     continue
                 for seed in range(seeds or entry.seeds):
-                    run = PlannedRun(suite.name, instance, chosen, seed, instance.budget, device, source)
+                    run = PlannedRun(suite.name, instance, chosen, seed, budget, device, source)
                     runs.setdefault(run.key, run)
     for experiment in [] if method else _experiments(suite, task, seeds, device, salt):
         runs.setdefault(experiment.key, experiment)
@@ -228,19 +231,27 @@ def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
         names = {parse(m).name for m in entry.methods}
         methods = (*(s for s in specs if parse(s).name in names), *new)
         if methods:
-            narrowed.append(Entry(entry.tasks, methods, entry.tier, entry.seeds))
+            narrowed.append(replace(entry, methods=methods))
     return narrowed
 
 
 def _chosen_tasks(entry: Entry, globs: Sequence[str]) -> list[str]:
-    names = [n for t in entry.tasks for n in (matching(t, sorted(task_names())) if _is_glob(t) else [t])]
+    names = [name for name, _ in _expanded(entry.tasks, task_names)]
     if not globs:
         return names
     return [name for name in names if any(matching(g, [name, parse(name).name]) for g in globs)]
 
 
-def _is_glob(name: str) -> bool:
-    return any(sign in name for sign in "*?[")
+def _expanded(specs: Sequence[str], known: Callable[[], Mapping[str, str]]) -> list[tuple[str, bool]]:
+    """Specs with globs replaced by the names that they find, and whether each was given by name."""
+    found: dict[str, bool] = {}
+    for spec in specs:
+        if any(sign in spec.partition("(")[0] for sign in "*?["):
+            for name in matching(spec, sorted(known())):
+                found.setdefault(name, False)
+        else:
+            found[spec] = True
+    return list(found.items())
 
 
 def applies(method: Method, task: Task) -> bool:

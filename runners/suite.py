@@ -5,23 +5,31 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from dynamark.errors import UserError, unknown
 
 __all__ = ["Entry", "Suite", "load_suite", "suite_names"]
+
+# What stands at the top for all entries, and may stand in one.
+_DEFAULTS = ("tier", "seeds", "budget")
 
 _SHIPPED = Path(__file__).parent / "suites"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Every one of these methods on every one of these tasks."""
+    """Every one of these methods on every one of these tasks.
+
+    tasks, methods: specs, or globs of names; of the methods that a glob finds those count that apply to a task.
+    budget: training steps or passes at most; None leaves it to the task.
+    """
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     tier: str
     seeds: int
+    budget: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,23 +70,22 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
         return UserError(f"suite {path}: {what}")
 
     for key in told:
-        if key not in {"about", "tier", "seeds", "runs", "left_out"}:
-            raise wrong(f"unknown key '{key}'; a suite has about, tier, seeds, runs and left_out")
+        if key not in {"about", *_DEFAULTS, "runs", "left_out"}:
+            raise wrong(f"unknown key '{key}'; a suite has about, tier, seeds, budget, runs and left_out")
     entries = []
     for entry in _tables(told.get("runs"), "runs", wrong):
         for key in entry:
-            if key not in {"tasks", "methods", "tier", "seeds"}:
-                raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier and seeds")
-        tier, seeds = entry.get("tier", told.get("tier")), entry.get("seeds", told.get("seeds"))
+            if key not in {"tasks", "methods", *_DEFAULTS}:
+                raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier, seeds and budget")
+        tier, seeds, budget = (entry.get(key, told.get(key)) for key in _DEFAULTS)
         if not isinstance(tier, str):
             raise wrong('no tier; write tier = "tiny" at the top')
-        if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        if not _counts(seeds):
             raise wrong(f"seeds = {seeds!r} is not a positive whole number")
-        entries.append(
-            Entry(
-                _texts(entry.get("tasks"), "tasks", wrong), _texts(entry.get("methods"), "methods", wrong), tier, seeds
-            )
-        )
+        if budget is not None and not _counts(budget):
+            raise wrong(f"budget = {budget!r} is not a positive whole number")
+        tasks, methods = (_texts(entry.get(key), key, wrong) for key in ("tasks", "methods"))
+        entries.append(Entry(tasks, methods, tier, seeds, budget))
     if not entries:
         raise wrong("no [[runs]]; write at least one with tasks and methods")
     left_out = []
@@ -87,6 +94,10 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
             raise wrong("an entry of [[left_out]] needs what and reason")
         left_out.append((str(entry["what"]), str(entry["reason"])))
     return Suite(path.stem, str(told.get("about", "")), tuple(entries), tuple(left_out))
+
+
+def _counts(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value > 0
 
 
 def _tables(value: Any, key: str, wrong: Any) -> list[dict[str, Any]]:

@@ -44,10 +44,12 @@ def cached(task: Task, seed: int) -> Mapping[str, np.ndarray]:
 def _read(folder: Path) -> dict[str, np.ndarray]:
     import datasets
 
-    table = datasets.load_from_disk(str(folder)).with_format("numpy")
+    # As Arrow: the NumPy format of `datasets` would round to single precision.
+    table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
+    names, shapes, values = (table.column(name) for name in ("name", "shape", "values"))
     return {
-        str(row["name"]): np.asarray(row["values"], dtype=np.float64).reshape(np.asarray(row["shape"], dtype=int))
-        for row in table
+        str(name): flat.values.to_numpy().reshape(shape)
+        for name, shape, flat in zip(names.to_pylist(), shapes.to_pylist(), values, strict=True)
     }
 
 

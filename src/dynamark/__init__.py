@@ -11,6 +11,8 @@ In a notebook::
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -54,9 +56,19 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dynamark' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    # The submodule `leaderboard` and the function share a name: the function wins from here on.
     globals()[name] = value
     return value
+
+
+class _Face(types.ModuleType):
+    """The folder `leaderboard` and the function share a name: importing the folder must not hide the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name == "leaderboard" and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:

@@ -90,7 +90,7 @@ def valid_time(
     dt: float,
     threshold: float = 0.4,
 ) -> Float[ndarray, " window"]:
-    """First time with |x^ - x| / sqrt(power) > threshold, in units of time; the whole horizon where that never happens.
+    """How long |x^ - x| / sqrt(power) <= threshold holds without a break, in units of time; the whole horizon at most.
 
     power: mean of |x - mean x|^2 over the test trajectory. NaN counts as beyond the threshold.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from numpy import ndarray
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
 from dynamark.tasks.chaos import metrics
 from dynamark.tasks.chaos.systems import LORENZ63, ROSSLER, System, orbits
+from dynamark.tasks.numerics.lyapunov import kaplan_yorke
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
 __all__ = ["Lorenz63", "Reconstruction", "Rossler"]
@@ -23,6 +25,8 @@ _CONTEXT = 100
 _AHEAD = 20
 # Independent true orbits whose median distance to the test trajectory is the floor of D_stsp.
 _REFERENCES = 10
+# Standard deviations beyond which a long rollout counts as escaped, and the relative error of an exponent that is none.
+_ESCAPED, _WORST_ERROR = 10.0, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +43,14 @@ class Reconstruction(Task):
     test: int = 100_000
     windows: int = 100
     noise: float = 0.0
+    updates: int = 20_000
 
     kind: ClassVar[type] = Forecasting
     system: ClassVar[System]
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 5000, "test": 10_000, "windows": 20},
+        "tiny": {"train": 5000, "test": 5000, "windows": 20, "updates": 300},
         "standard": {},
-        "large": {"train": 1_000_000},
+        "large": {"updates": 100_000},
     }
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("d_stsp", "nat", about="Kullback-Leibler divergence of the occupation of state space"),
@@ -53,9 +58,18 @@ class Reconstruction(Task):
         Metric("d_h", about="Hellinger distance of power spectra"),
         Metric("prediction_error", "sd^2", about="mean squared error 20 steps ahead"),
         Metric("valid_time", "Lyapunov time", lower_is_better=False, about="median time until the error exceeds 0.4"),
+        Metric("valid_time_mean", "Lyapunov time", lower_is_better=False, about="its mean"),
+        Metric("censored", about="share of the short forecasts that stay valid to their end", lower_is_better=False),
+        Metric("lyapunov_error", about="|l - l*| / l* of the largest exponent, at most 10"),
+        Metric("escaped", about="1 where the long rollout left ten standard deviations, and counts as a fixed point"),
     )
     cached: ClassVar[bool] = True
     exact: ClassVar[bool] = True
+
+    @property
+    def budget(self) -> int:
+        """Training steps: the same for every method that is trained by gradients."""
+        return self.updates
 
     @property
     def horizon(self) -> int:
@@ -65,20 +79,26 @@ class Reconstruction(Task):
     def generate(self, seed: int) -> dict[str, ndarray]:
         """Independent orbits: training, validation, test, references, and short ones of context and horizon."""
         rng = self.rng(seed)
-        longest = max(self.train, self.test)
-        long = orbits(self.system, 3 + _REFERENCES, longest, rng)
-        short = orbits(self.system, self.windows, _CONTEXT + self.horizon, rng)
-        count = self.test // (_CONTEXT + _AHEAD)
-        windows = orbits(self.system, count, _CONTEXT + _AHEAD, rng)
+        validation = max(self.train // 5, 1000)
+        made = orbits(
+            self.system,
+            {
+                "long": (3 + _REFERENCES, max(self.train, self.test, validation)),
+                "short": (self.windows, _CONTEXT + self.horizon),
+                "windows": (self.test // (_CONTEXT + _AHEAD), _CONTEXT + _AHEAD),
+            },
+            rng,
+        )
+        long = made["long"]
         clean = long[0, : self.train]
         mean, scale = clean.mean(axis=0), clean.std(axis=0)
         quiet = {
             "train": long[:1, : self.train],
-            "validation": long[1:2, : max(self.train // 5, 1000)],
+            "validation": long[1:2, :validation],
             "test": long[2:3, : self.test],
             "references": long[3:, : self.test],
-            "short": short,
-            "windows": windows,
+            "short": made["short"],
+            "windows": made["windows"],
         }
         data = {name: (x - mean) / scale for name, x in quiet.items()}
         for name in ("train", "validation"):
@@ -90,10 +110,12 @@ class Reconstruction(Task):
         data = self.data(seed)
         query = ForecastingQuery(
             {
-                "long": Rollout(self._paths(data["test"][:, :_CONTEXT]), self.test * 5 // 4),
+                # The first rollout's contexts are also where the orbits of the Lyapunov spectrum start: many, not one.
                 "short": Rollout(self._paths(data["short"][:, :_CONTEXT]), self.horizon),
+                "long": Rollout(self._paths(data["test"][:, :_CONTEXT]), self.test * 5 // 4),
                 "windows": Rollout(self._paths(data["windows"][:, :_CONTEXT]), _AHEAD),
-            }
+            },
+            lyapunov_steps=self.test // 5,
         )
         return Forecasting(self._paths(data["train"]), self._paths(data["validation"]), _CONTEXT, query)
 
@@ -101,25 +123,46 @@ class Reconstruction(Task):
         return Trajectories(torch.from_numpy(np.array(x)), dt=self.system.dt)
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """D_stsp and D_H of the long rollout, prediction error of the windows, valid time of the short ones."""
+        """D_stsp and D_H of the long rollout, prediction error of the windows, valid time of the short ones, exponents.
+
+        A long rollout that leaves ten standard deviations or is not finite counts as a fixed point at the mean.
+        """
         data = self.data(seed)
         test = data["test"][0]
         free = solution["forecast.long"][0, -self.test :].astype(float)
-        escaped = ~np.isfinite(free).all() or bool(np.abs(free).max() > 10 + np.abs(test).max())
-        if escaped:  # scored as a fixed point at the mean, never dropped
-            free = np.full_like(test, 0.0) + test.mean(axis=0)
+        escaped = not bool((np.abs(free) <= _ESCAPED).all())
+        if escaped:  # never dropped
+            free = np.zeros_like(test) + test.mean(axis=0)
         short, forecast = data["short"][:, _CONTEXT:], solution["forecast.short"].astype(float)
         power = float(np.mean(np.sum((test - test.mean(axis=0)) ** 2, axis=1)))
         times = metrics.valid_time(short, forecast, power, self.system.dt * self.system.lyapunov[0])
+        floor = self.oracle(seed)
         values = {
-            "d_stsp": metrics.state_space_divergence(test, free),
-            "d_stsp_floor": self.oracle(seed),
+            "d_stsp": max(metrics.state_space_divergence(test, free), floor / 10),
+            "d_stsp_floor": floor,
             "d_h": metrics.hellinger(test, free),
             "prediction_error": metrics.prediction_error(data["windows"][:, -1], solution["forecast.windows"][:, -1]),
             "valid_time": float(np.median(times)),
+            "valid_time_mean": float(np.mean(times)),
+            "censored": float(np.mean(times >= self.horizon * self.system.dt * self.system.lyapunov[0])),
             "escaped": float(escaped),
         }
+        if "lyapunov" in solution:
+            values |= self._exponents(solution["lyapunov"])
         return Scores(values, (self._error_curve(short, forecast, power),))
+
+    def _exponents(self, found: ndarray) -> dict[str, float]:
+        """Largest exponent and Kaplan-Yorke dimension of the learned model, means over orbits [start, exponent] per step."""
+        largest = found[:, 0] / self.system.dt
+        if not np.isfinite(found).all():
+            return {"lyapunov_error": _WORST_ERROR}
+        true = self.system.lyapunov[0]
+        return {
+            "lyapunov": float(largest.mean()),
+            "lyapunov_spread": float(largest.std()),
+            "lyapunov_error": min(float(abs(largest.mean() - true) / true), _WORST_ERROR),
+            "kaplan_yorke": float(np.mean([kaplan_yorke(torch.from_numpy(x)) for x in found])),
+        }
 
     def _error_curve(self, truth: ndarray, forecast: ndarray, power: float) -> Curve:
         """Median normalised error by time."""
@@ -141,8 +184,13 @@ class Reconstruction(Task):
 
     def oracle(self, seed: int) -> float:
         """The median distance of ten independent true orbits."""
-        data = self.data(seed)
-        return float(np.median([metrics.state_space_divergence(data["test"][0], x) for x in data["references"]]))
+        return _floor(self, seed)
+
+
+@functools.lru_cache(maxsize=64)
+def _floor(task: Reconstruction, seed: int) -> float:
+    data = task.data(seed)
+    return float(np.median([metrics.state_space_divergence(data["test"][0], x) for x in data["references"]]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["PENALTIES", "ridge", "ridge_path", "validated_ridge"]
+__all__ = ["PENALTIES", "ridge", "ridge_of_moments", "ridge_path", "validated_ridge"]
 
 # Penalties that a validated ridge tries: relative to the mean square of a feature, so that units do not matter.
 PENALTIES: tuple[float, ...] = tuple(10.0**k for k in range(-14, 1))
@@ -24,9 +24,16 @@ def ridge(
     The Gram matrix is not normalised: `penalty` is absolute. Solved by Cholesky in the type of the features (use float64).
     Raises torch.linalg.LinAlgError when F'F + penalty I is singular to rounding.
     """
-    gram = features.mT @ features
+    return ridge_of_moments(features.mT @ features, features.mT @ targets, penalty)
+
+
+def ridge_of_moments(
+    gram: Float[Tensor, "*seed feature feature"], cross: Float[Tensor, "*seed feature target"], penalty: float
+) -> Float[Tensor, "*seed feature target"]:
+    """(G + penalty I)^{-1} C of G = F'F and C = F'Y, where these were summed piece by piece. Errors as in `ridge`."""
+    gram = gram.clone()
     gram.diagonal(dim1=-2, dim2=-1).add_(penalty)
-    return torch.cholesky_solve(features.mT @ targets, torch.linalg.cholesky(gram))
+    return torch.cholesky_solve(cross, torch.linalg.cholesky(gram))
 
 
 def ridge_path(

@@ -15,32 +15,57 @@ __all__ = ["kaplan_yorke", "lyapunov_spectrum"]
 
 
 def lyapunov_spectrum(
-    model: HasJacobian, contexts: Any, steps: int, burn_in: int = 200, starts: int = 8
+    model: HasJacobian,
+    contexts: Any,
+    steps: int,
+    burn_in: int = 200,
+    starts: int = 8,
+    count: int | None = None,
+    every: int = 1,
 ) -> Float[Tensor, "start exponent"]:
     """l_i = mean of ln |R_ii| over Q R = J(z_t) Q, per step (divide by dt for a rate), averaged along orbits.
 
-    The orbits advance together. Exponents come in descending order; an orbit that leaves every bound gives NaN.
+    The orbits advance together, `burn_in` steps of the state and of Q before the first that counts, from `starts`
+    contexts spread evenly. Exponents come in descending order; an orbit that leaves every bound gives NaN, the others go on.
+    count: the largest exponents to follow; by default as many as there are observed channels, at least three, since
+        the others of a model with memory say nothing about the system.
+    every: steps between two factorisations; e^(spread of the exponents x every) must stay far below 1e16.
+    A model with `tangent(state, q)` = J(state) q spares the Jacobian of a large state.
+    Source: Benettin, Galgani, Giorgilli & Strelcyn 1980; Eckmann & Ruelle 1985, section V.
     """
     spread = torch.linspace(0, len(contexts) - 1, min(starts, len(contexts))).long()
     state = model.initial_state(contexts)[spread].double()
-    for _ in range(burn_in):
-        state = model.step(state)
-    q = torch.eye(state.shape[-1], dtype=state.dtype).expand(len(state), -1, -1).contiguous()
-    total = torch.zeros_like(state)
-    for _ in range(steps):
-        if not torch.isfinite(state).all():
-            return torch.full_like(total, torch.nan)
-        q, r = torch.linalg.qr(model.jacobian(state) @ q)
-        total += r.diagonal(dim1=-2, dim2=-1).abs().log()
-        state = model.step(state)
-    return (total / steps).sort(dim=-1, descending=True).values
+    alive = torch.ones(len(state), dtype=torch.bool)
+    exponents = min(max(contexts.dim, 3) if count is None else count, state.shape[-1])
+    q = torch.eye(state.shape[-1], exponents, dtype=state.dtype, device=state.device).repeat(len(state), 1, 1)
+    total = q.new_zeros(len(state), exponents)
+    push = getattr(model, "tangent", lambda at, vectors: model.jacobian(at).double() @ vectors)
+    for step in range(1, burn_in + steps + 1):
+        q = push(state, q).double()
+        if step % every == 0 or step in (burn_in, burn_in + steps):
+            q, r = torch.linalg.qr(q)
+            if step > burn_in:
+                total += r.diagonal(dim1=-2, dim2=-1).abs().log()
+        state, alive = _caught(model.step(state), alive)
+    total = torch.where(alive[:, None].to(total.device), total / steps, torch.nan)
+    return total.sort(dim=-1, descending=True).values
+
+
+def _caught(state: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
+    """Orbits that blew up are set to zero and counted as dead, so that NaN stays out of the factorisations."""
+    finite = (state.abs() < 1e12).all(dim=-1)
+    return torch.where(finite[:, None], state, 0.0), alive & finite.cpu()
 
 
 def kaplan_yorke(exponents: Float[Tensor, " exponent"]) -> float:
-    """D = j + (l_1 + ... + l_j) / |l_{j+1}|, j the largest index with a sum that is not negative."""
+    """D = j + (l_1 + ... + l_j) / |l_{j+1}|, j the largest index with a sum that is not negative.
+
+    0 if l_1 < 0, the number of exponents if all sums are non-negative. Source: Kaplan & Yorke 1979.
+    """
     ordered = exponents.sort(descending=True).values
     sums = ordered.cumsum(0)
-    j = int((sums >= 0).sum())
-    if j == 0 or j == len(ordered):
+    negative = (sums < 0).nonzero()
+    j = int(negative[0]) if len(negative) else len(ordered)
+    if j in (0, len(ordered)):
         return float(j)
     return j + float(sums[j - 1] / ordered[j].abs())

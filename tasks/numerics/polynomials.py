@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-__all__ = ["exponents", "monomials"]
+__all__ = ["exponents", "monomial_jacobian", "monomials"]
 
 
 def exponents(dim: int, degree: int) -> list[tuple[int, ...]]:
@@ -16,14 +18,39 @@ def exponents(dim: int, degree: int) -> list[tuple[int, ...]]:
     return [factors for total in range(1, degree + 1) for factors in combinations_with_replacement(range(dim), total)]
 
 
+@lru_cache(maxsize=64)
+def _factors(dim: int, degree: int, constant: bool) -> Tensor:
+    """The factors of each monomial as indices of (1, x_0, x_1, ...), padded in front by the 1 [monomial, degree]."""
+    factors = [(), *exponents(dim, degree)] if constant else exponents(dim, degree)
+    rows = [(0,) * (degree - len(f)) + tuple(i + 1 for i in f) for f in factors]
+    return torch.tensor(rows, dtype=torch.long).reshape(len(rows), degree)
+
+
 def monomials(x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True) -> Float[Tensor, "*batch monomial"]:
     """1, x_i, x_i x_j, ... up to total degree `degree`, in the order of `exponents`.
 
-    Each monomial is one product of an earlier one with a coordinate, so its bits do not depend on a power function.
+    Products of gathered coordinates, from left to right: their bits do not depend on a power function.
     """
-    columns = [torch.ones_like(x[..., 0])] if constant else []
-    known: dict[tuple[int, ...], Tensor] = {(): torch.ones_like(x[..., 0])}
-    for factors in exponents(x.shape[-1], degree):
-        known[factors] = known[factors[:-1]] * x[..., factors[-1]] if len(factors) > 1 else x[..., factors[0]]
-        columns.append(known[factors])
-    return torch.stack(columns, dim=-1) if columns else x.new_zeros(*x.shape[:-1], 0)
+    factors = _factors(x.shape[-1], degree, constant).to(x.device)
+    padded = torch.cat([torch.ones_like(x[..., :1]), x], dim=-1)
+    out = padded.new_ones(*x.shape[:-1], len(factors))
+    for column in factors.unbind(1):
+        out = out * padded[..., column]
+    return out
+
+
+def monomial_jacobian(
+    x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True
+) -> Float[Tensor, "*batch monomial dim"]:
+    """The derivative of every monomial by every coordinate: the product rule over their factors."""
+    factors = _factors(x.shape[-1], degree, constant).to(x.device)
+    padded = torch.cat([torch.ones_like(x[..., :1]), x], dim=-1)
+    gathered = [padded[..., column] for column in factors.unbind(1)]
+    out = x.new_zeros(*x.shape[:-1], len(factors), x.shape[-1] + 1)
+    for place, column in enumerate(factors.unbind(1)):
+        others = torch.ones_like(gathered[0])
+        for i, values in enumerate(gathered):
+            if i != place:
+                others = others * values
+        out = out + others[..., None] * one_hot(column, x.shape[-1] + 1).to(x)
+    return out[..., 1:]

@@ -69,6 +69,21 @@ def test_what_does_not_apply_is_said(tmp_path: Path) -> None:
         expand(suite(other))
 
 
+def test_globs_find_tasks_and_the_methods_that_apply() -> None:
+    told = Suite("s", "", (Entry(("lds/regret", "chaos/*"), ("persistence", "va*"), "tiny", 1),))
+    met = {(run.row["task"], run.row["method"]) for run in expand(told).runs}
+    assert ("chaos/lorenz63", "persistence") in met
+    assert ("lds/regret", "vaw") in met
+    assert not {pair for pair in met if pair[0].startswith("chaos") and pair[1].startswith("vaw")}
+    assert expand(told).not_applicable == (("lds/regret", "persistence", "has no fit_learner"),)
+
+
+def test_a_budget_of_the_suite_replaces_that_of_the_task_and_is_part_of_the_key() -> None:
+    plans = [expand(Suite("s", "", (Entry((WALK,), (LINE,), "tiny", 1, budget),))) for budget in (None, 5)]
+    assert [plan.runs[0].row["budget"] for plan in plans] == [None, 5]
+    assert plans[0].runs[0].key != plans[1].runs[0].key
+
+
 def test_nothing_that_matches_is_an_error_that_lists_the_tasks() -> None:
     with pytest.raises(UserError, match=r"nothing in suite 's' matches --task lds/\*; its tasks: .*Walk"):
         expand(suite(LINE), task=["lds/*"])
@@ -108,6 +123,7 @@ MALFORMED = {
     'seeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "no tier",
     'tier = "tiny"\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = None is not a positive whole number",
     'tier = "tiny"\nseeds = -1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = -1 is not",
+    'tier = "tiny"\nseeds = 1\nbudget = 0\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "budget = 0 is not",
     'tier = "tiny"\nseeds = true\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = True is not",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = "a"\nmethods = ["b"]\n': "tasks must be a list",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\n': "methods must be a list",

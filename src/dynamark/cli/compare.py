@@ -8,8 +8,9 @@ import argparse
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("base", metavar="BASE", help="a store or a Parquet file")
-    add("new", metavar="NEW", help="a store or a Parquet file")
+    what = "a store, a Parquet file, or a git revision (of results/published in this checkout)"
+    add("base", metavar="BASE", help=what)
+    add("new", metavar="NEW", help=what)
     add(
         "--effect",
         type=float,
@@ -24,13 +25,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="smallest ratio of seconds that matters (default: %(default)g)",
     )
+    add(
+        "--level",
+        type=float,
+        default=0.01,
+        metavar="P",
+        help="chance of a false alarm in the whole comparison (default: %(default)g)",
+    )
+    add("--format", choices=["terminal", "md", "json", "junit"], default="terminal")
+    add("--out", metavar="FILE", help="write there and not to the terminal")
     add("--all", action="store_true", help="show what stayed the same, too")
 
 
 def main(told: argparse.Namespace) -> int:
-    """Compare; exit code 0 fine, 1 worse, 3 incomparable or missing, 4 failed runs."""
-    from dynamark.leaderboard.compare import compare, render
+    """Compare; exit code 0 fine, 1 worse or slower, 3 incomparable or missing, 4 failed runs."""
+    from dynamark.cli.output import write
+    from dynamark.errors import UserError
+    from dynamark.leaderboard.compare import compare
+    from dynamark.leaderboard.verdicts import render
 
-    comparison = compare(told.base, told.new, effect=told.effect, slowdown=told.slowdown)
-    print(render(comparison, told.all))
+    for name, value, most in (
+        ("--effect", told.effect, None),
+        ("--slowdown", told.slowdown, None),
+        ("--level", told.level, 1),
+    ):
+        if not value > 0 or (most is not None and value >= most):
+            raise UserError(
+                f"{name} {value} is out of range; give a number above 0" + (f" and below {most}" if most else "")
+            )
+    comparison = compare(told.base, told.new, effect=told.effect, slowdown=told.slowdown, level=told.level)
+    write(render(comparison, told.format, told.all), told.out)
     return comparison.exit_code

@@ -24,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(told: argparse.Namespace) -> int:
     """Make the leaderboard."""
+    from dynamark.cli.output import write
     from dynamark.errors import UserError
     from dynamark.leaderboard.table import leaderboard
 
@@ -31,11 +32,5 @@ def main(told: argparse.Namespace) -> int:
         if not Path(folder).is_dir():
             raise UserError(f"the store {folder} does not exist; name a folder that `dynamark run --store` made")
     text = leaderboard(*told.store, format=told.format, family=told.family, published=not told.no_published)
-    if told.out is None:
-        print(text)
-        return 0
-    try:
-        Path(told.out).write_text(text)
-    except OSError as error:
-        raise UserError(f"cannot write {told.out}: {error.strerror}; choose another file") from None
+    write(text, told.out)
     return 0

@@ -1,0 +1,168 @@
+"""Tables as text: for the terminal, Markdown, LaTeX, CSV and JSON. Names come from plug-ins and are written harmlessly."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dynamark.leaderboard.table import Standing, Table
+
+__all__ = ["FORMATS", "clean", "leader", "markdown", "number", "place", "render", "short"]
+
+FORMATS = ("terminal", "md", "html", "tex", "csv", "json")
+
+_STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
+# A terminal shows the scores of so many tasks beside the standings; more of them get a table of their own.
+_BESIDE = 4
+
+
+def render(made: Sequence[Table], format: str) -> str:
+    """Tables as text, in any format but `html`, which is the page's."""
+    if format == "json":
+        return json.dumps([_plain(table) for table in made], indent=2, allow_nan=False) + "\n"
+    if format == "csv":
+        return _csv(made)
+    if not made:
+        return "no rows yet; `dynamark run quick` makes some\n"
+    parts = []
+    for table in made:
+        title = {"terminal": clean(table.title), "md": f"## {markdown(table.title)}", "tex": f"% {clean(table.title)}"}
+        parts += [title[format], *_blocks(table, format)]
+    text = "\n\n".join(parts) + "\n"
+    if any(s.own for table in made for s in table.standings):
+        text += {"tex": "% "}.get(format, "\n") + "* has rows of one's own, which are not among the published ones\n"
+    return text
+
+
+def _blocks(table: Table, format: str) -> list[str]:
+    inline = table.family != "overall" and (format != "terminal" or len(table.tasks) <= _BESIDE)
+    blocks = [_tabulated(*_standings(table, inline), format)]
+    if not inline and table.family != "overall":
+        blocks.append(_tabulated(*_tasks(table), format))
+    return blocks
+
+
+def _tabulated(head: list[str], body: list[list[str]], format: str) -> str:
+    import tabulate
+
+    escape = {"terminal": clean, "md": markdown, "tex": clean}[format]  # tabulate escapes for LaTeX itself
+    return tabulate.tabulate(
+        [[escape(cell) for cell in row] for row in body],
+        [escape(cell) for cell in head],
+        tablefmt=_STYLES[format],
+        disable_numparse=True,
+        colalign=["left"] + ["right"] * (len(head) - 1),
+    )
+
+
+def _standings(table: Table, inline: bool) -> tuple[list[str], list[list[str]]]:
+    """Place, skill, coverage and cost; inline also the median score of each task."""
+    tasks = table.tasks if inline else ()
+    held = any(s.held_out is not None for s in table.standings)
+    placed = [] if table.family == "overall" else ["place", "band"]
+    head = ["method", *placed, "skill", "95 %", *(["held out"] if held else []), "rank"]
+    head += ["runs", "failed", "fit s", "parameters"]
+    head += [f"{short(t.name)}, {t.metric}" if t.metric else short(t.name) for t in tasks]
+    return head, [_standing(s, [t.name for t in tasks], bool(placed), held) for s in table.standings]
+
+
+def _standing(s: Standing, tasks: Sequence[str], placed: bool, held: bool) -> list[str]:
+    return [
+        s.method + (" *" if s.own else ""),
+        *([place(s), number(s.band, "d")] if placed else []),
+        number(s.skill, ".3f"),
+        "" if s.low is None or s.high is None else f"{s.low:.2f} to {s.high:.2f}",
+        *([number(s.held_out, ".3f")] if held else []),
+        number(s.rank, ".1f"),
+        f"{s.runs}/{s.possible}",
+        str(s.failed),
+        number(s.fit_seconds, ".2g"),
+        "" if s.parameters is None else str(s.parameters),
+        *(number(s.scores.get(name), ".3g") for name in tasks),
+    ]
+
+
+def _tasks(table: Table) -> tuple[list[str], list[list[str]]]:
+    """A line a task: its score, the ends of its scale, the best method, and the methods of one's own."""
+    own = [s for s in table.standings if s.own]
+    head = ["task", "score", "baseline", "oracle", "best", "by", *(s.method + " *" for s in own)]
+    body = []
+    for task in table.tasks:
+        best = leader(table, task.name)
+        body.append(
+            [
+                short(task.name),
+                task.metric,
+                number(task.baseline, ".3g"),
+                number(task.oracle, ".3g"),
+                "" if best is None else number(best.scores[task.name], ".3g"),
+                "" if best is None else best.method,
+                *(number(s.scores.get(task.name), ".3g") for s in own),
+            ]
+        )
+    return head, body
+
+
+def leader(table: Table, task: str) -> Standing | None:
+    """The method with the best median score on a task."""
+    lower = next(t.lower_is_better for t in table.tasks if t.name == task)
+    having = [s for s in table.standings if task in s.scores]
+    return min(having, key=lambda s: (s.scores[task] if lower else -s.scores[task], s.method), default=None)
+
+
+def short(name: str) -> str:
+    """A task's name without its family."""
+    return name.split("/", 1)[-1]
+
+
+def place(s: Standing) -> str:
+    """The interval of a place: 1 or 2-4."""
+    if s.place is None:
+        return ""
+    return str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
+
+
+def number(value: float | None, style: str) -> str:
+    """A number, or nothing."""
+    return "" if value is None else format(value, style)
+
+
+def clean(text: str) -> str:
+    """Without control characters, which could move a terminal's cursor or break a line."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def markdown(text: str) -> str:
+    """Markdown's and HTML's signs said literally."""
+    for sign in "\\`*_[]|~":
+        text = text.replace(sign, f"\\{sign}")
+    return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+_COLUMNS = ["method", "own", "skill", "low", "high", "held_out", "band", "rank", "runs", "possible", "failed"]
+_COLUMNS += ["fit_seconds", "parameters"]
+
+
+def _csv(made: Sequence[Table]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "tier", "salt", *_COLUMNS, "place_low", "place_high"])
+    for table in made:
+        for s in table.standings:
+            values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
+            writer.writerow([table.family, table.tier, table.salt, *values, *(s.place or ("", ""))])
+    return out.getvalue()
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    return {
+        "table": table.family,
+        "tier": table.tier,
+        "salt": table.salt,
+        "tasks": [dataclasses.asdict(t) for t in table.tasks],
+        "standings": [dataclasses.asdict(s) for s in table.standings],
+    }

@@ -1,0 +1,168 @@
+"""Almost-linear recurrent networks: piecewise linear with as few nonlinear units as the attractor needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forcing import forced
+from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.methods.recurrent.symbolic import describe_code
+from dynamark.methods.recurrent.windows import draw_windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["AlmostLinear", "AlmostLinearModel"]
+
+# Regions are told one by one up to this many rectified units; symbols are counted along so many free runs of so many steps.
+_TELLABLE, _ORBITS, _STEPS = 10, 16, 1000
+
+
+@dataclass(frozen=True)
+class AlmostLinear:
+    """z_{t+1} = a z_t + W phi(z_t) + h, x_t = the first N units; phi is the identity but for ReLU on the last P units.
+
+    Trained by identity teacher forcing: every `interval` steps the observed units are overwritten by the data, the others
+    carry on. Windows start at z_1 = [x_1; L x_1] with L trained. Loss: mean squared error of the observed units, not forced.
+    units: M. rectified: P. window: T, steps of a training window. batch: windows an update. updates: at most.
+    rate, final_rate: learning rate of RAdam, falling exponentially. noise: standard deviation added to each batch.
+    Start: K = (R'R/M + I) / l_max with R_ij ~ N(0, 1), a = diag K, W ~ 0.01 N(0, 1), h = 0, L ~ U(+-sqrt(6/M)).
+    Trained in float32, evaluated in float64. Raises UserError when there are fewer units than channels or rectified units, or
+    trajectories are not longer than the window.
+    Source: Brenner, Hemmer, Monfared & Durstewitz, Almost-linear RNNs yield highly interpretable symbolic codes in dynamical
+    systems reconstruction, NeurIPS 2024, equations 3 to 5. The paper's run has 100 000 updates.
+    key: brenner2024
+    """
+
+    units: int = 20
+    rectified: int = 2
+    interval: int = 16
+    window: int = 200
+    batch: int = 16
+    updates: int = 100_000
+    rate: float = 1e-3
+    final_rate: float = 1e-5
+    noise: float = 0.0
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[AlmostLinearModel]:
+        """All seeds in one stack."""
+        dim = problems[0].train.dim
+        if self.units < max(dim, self.rectified):
+            raise UserError(f"{self.units} units cannot hold {dim} channels and {self.rectified} rectified units")
+        modules = [_Cell(self, dim, run.generator) for run in runs]
+        data = [problem.train.observations.float() for problem in problems]
+        recipe = Recipe(
+            self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=None, optimizer="radam"
+        )
+
+        def batch(member: int, run: Run) -> tuple[Tensor]:
+            return (draw_windows(data[member], self.batch, self.window + 1, self.noise, run.generator),)
+
+        train(modules, _loss, batch, runs, recipe)
+        models = [AlmostLinearModel.of(module) for module in modules]
+        for model, problem, run in zip(models, problems, runs, strict=True):
+            model.describe(problem.train, run)
+        return models
+
+
+def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return module(x)
+
+
+class _Cell(nn.Module):
+    """The parameters, and the loss of a batch of windows [S, T + 1, N]."""
+
+    def __init__(self, method: AlmostLinear, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        m = method.units
+        r = torch.randn(m, m, generator=generator)
+        k = r.T @ r / m + torch.eye(m)
+        self.a = nn.Parameter(k.diagonal() / torch.linalg.eigvalsh(k)[-1])
+        self.w = nn.Parameter(0.01 * torch.randn(m, m, generator=generator))
+        self.h = nn.Parameter(torch.zeros(m))
+        self.start = nn.Parameter((2 * torch.rand(m - dim, dim, generator=generator) - 1) * (6 / m) ** 0.5)
+        self.rectified, self.interval = method.rectified, method.interval
+
+    def forward(self, x: Float[Tensor, "S samples N"]) -> Float[Tensor, ""]:
+        first = x[:, 0]
+        z = torch.cat([first, first @ self.start.T], dim=-1)
+        states = forced(self.a, self.w, self.h, z, x[:, :-1], self.rectified, self.interval)
+        return (states[..., : x.shape[-1]] - x[:, 1:].transpose(0, 1)).square().mean()
+
+
+@dataclass(frozen=True)
+class AlmostLinearModel(StateForecaster):
+    """The trained map F(z) = (diag a + W D(z)) z + h, D(z) the diagonal of 1 on linear units and [z > 0] on rectified ones."""
+
+    a: Float[Tensor, " M"]
+    w: Float[Tensor, "M M"]
+    h: Float[Tensor, " M"]
+    start: Float[Tensor, "hidden N"]
+    rectified: int
+
+    @classmethod
+    def of(cls, cell: _Cell) -> AlmostLinearModel:
+        """A trained cell in float64."""
+        a, w, h, start = (p.detach().double() for p in (cell.a, cell.w, cell.h, cell.start))
+        return cls(a, w, h, start, cell.rectified)
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """[x; L x] of the last observation."""
+        x = context.observations[:, -1].double()
+        return torch.cat([x, x @ self.start.T], dim=-1)
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """F(z)."""
+        phi = state.clone()
+        phi[..., len(self.a) - self.rectified :].clamp_(min=0)
+        return torch.addcmul(self.h, self.a, state) + phi @ self.w.T
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The first N units."""
+        return state[..., : self.start.shape[1]]
+
+    def code(self, state: Float[Tensor, "*batch state"]) -> Int[Tensor, "*batch"]:
+        """The symbol: the bits [z > 0] of the rectified units as a number, the last unit the lowest bit."""
+        bits = state[..., len(self.a) - self.rectified :] > 0
+        return (bits.long() * (2 ** torch.arange(self.rectified - 1, -1, -1))).sum(-1)
+
+    def pieces(self, bits: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch M M"]:
+        """The linear part diag a + W D of the regions with these bits."""
+        ones = torch.ones(*bits.shape[:-1], len(self.a) - self.rectified, dtype=self.a.dtype)
+        return torch.diag(self.a) + self.w * torch.cat([ones, bits], dim=-1)[..., None, :]
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The linear part of the region that the state lies in."""
+        return self.pieces((state[..., len(self.a) - self.rectified :] > 0).double())
+
+    def fixed_points(self) -> tuple[Float[Tensor, "region M"], Float[Tensor, "region P"]]:
+        """(I - diag a - W D)^{-1} h of every region, and the regions' bits; real where their own bits agree."""
+        codes = torch.arange(2**self.rectified)
+        bits = (codes[:, None] // 2 ** torch.arange(self.rectified - 1, -1, -1) % 2).double()
+        unit = torch.eye(len(self.a), dtype=self.a.dtype)
+        return torch.linalg.solve(unit - self.pieces(bits), self.h.expand(len(codes), -1)), bits
+
+    def describe(self, data: Trajectories, run: Run) -> None:
+        """Report the symbolic code of free runs and the fixed points that lie in their own region, as facts."""
+        places = torch.linspace(0, data.observations.shape[1] - 1, _ORBITS).long()
+        state = self.initial_state(Trajectories(data.observations[:1, places].transpose(0, 1), dt=data.dt))
+        states = []
+        for _ in range(_STEPS):
+            state = self.step(state)
+            states.append(state)
+        describe_code(self.code(torch.stack(states[_STEPS // 5 :], dim=1)).numpy(), run)
+        if self.rectified <= _TELLABLE:
+            points, bits = self.fixed_points()
+            real = ((points[:, len(self.a) - self.rectified :] > 0).double() == bits).all(-1)
+            radius = torch.linalg.eigvals(self.pieces(bits[real])).abs().amax(-1)
+            run.fact("fixed_points", int(real.sum()))
+            run.fact("unstable_fixed_points", int((radius > 1).sum()))
+
+    def parameter_count(self) -> int:
+        """A, W, h and L."""
+        return sum(p.numel() for p in (self.a, self.w, self.h, self.start))

@@ -1,0 +1,40 @@
+"""Forecasting with a state: what all models here share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.tasks.problems import Trajectories
+
+__all__ = ["StateForecaster"]
+
+
+class StateForecaster(ABC):
+    """z_{t+1} = step(z_t), x_t = observe(z_t): an autonomous model that runs freely from the state after a context."""
+
+    @abstractmethod
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The state after the context."""
+
+    @abstractmethod
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """The next state."""
+
+    @abstractmethod
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """What is observed of a state."""
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run. A run that leaves every bound holds infinity and NaN."""
+        state = self.initial_state(context)
+        out = torch.empty(horizon, len(context), context.dim, dtype=state.dtype, device=state.device)
+        for place in out.unbind(0):
+            state = self.step(state)
+            place.copy_(self.observe(state))
+        return out.transpose(0, 1)

@@ -1,0 +1,93 @@
+"""Next-generation reservoir computing: a polynomial of a few delays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.tasks.numerics.least_squares import ridge
+from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["NextGenerationReservoir"]
+
+
+@dataclass(frozen=True)
+class NextGenerationReservoir:
+    """x_{t+1} = x_t + W' p(x_t, x_{t-s}, ..., x_{t-(k-1)s}), p all monomials up to degree d, the constant among them.
+
+    W [monomial, dim] minimises |P W - (x_{t+1} - x_t)|^2 + penalty |W|^2; the Gram matrix is not normalised and the constant
+    is penalised like the rest. Data as the task standardises it.
+    taps: k. skip: s. degree: d. penalty: the ridge.
+    Raises UserError when the trajectories are not longer than (k - 1) s + 1.
+    Source: Gauthier, Bollt, Griffith & Barbosa, Nature Communications 12, 5564 (2021), equations 5 to 10. The paper takes
+    degree 2, penalty 2.5e-6 and raw units; degree 3 and 1e-6 here, for data whose integrator is exact.
+    key: gauthier2021
+    """
+
+    taps: int = 2
+    skip: int = 1
+    degree: int = 3
+    penalty: float = 1e-6
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> Polynomial:
+        """One ridge regression over all windows of all trajectories."""
+        x = problem.train.observations.double()
+        reach = (self.taps - 1) * self.skip
+        if x.shape[1] < reach + 2:
+            raise UserError(f"{self.taps} taps {self.skip} apart need trajectories longer than {reach + 1}")
+        windows = x.unfold(1, reach + 2, 1).movedim(-1, 2)  # [trajectory, window, reach + 2, dim]
+        now = windows[:, :, :-1].flip(2)  # the newest first
+        features = monomials(now[:, :, :: self.skip].flatten(2).flatten(0, 1), self.degree)
+        change = (windows[:, :, -1] - windows[:, :, -2]).flatten(0, 1)
+        return Polynomial(ridge(features, change, self.penalty), x.shape[-1], self.skip, reach, self.degree)
+
+
+@dataclass(frozen=True)
+class Polynomial(StateForecaster):
+    """The fitted map. Its state holds the last `reach` + 1 observations, the newest first, flat."""
+
+    weights: Float[Tensor, "monomial dim"]
+    dim: int
+    skip: int
+    reach: int
+    degree: int
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The end of the context. A context that is too short is continued into the past by its first observation."""
+        x = context.observations.double()
+        missing = self.reach + 1 - x.shape[1]
+        if missing > 0:
+            x = torch.cat([x[:, :1].expand(-1, missing, -1), x], dim=1)
+        return x[:, x.shape[1] - self.reach - 1 :].flip(1).flatten(1)
+
+    def _taps(self, state: Tensor) -> Tensor:
+        return state.reshape(*state.shape[:-1], self.reach + 1, self.dim)[..., :: self.skip, :].flatten(-2)
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """The next observation in front, the oldest dropped."""
+        new = state[..., : self.dim] + monomials(self._taps(state), self.degree) @ self.weights
+        return torch.cat([new, state[..., : -self.dim]], dim=-1) if self.reach else new
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The newest observation."""
+        return state[..., : self.dim]
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`: that of the polynomial above a shift."""
+        size, dim = state.shape[-1], self.dim
+        slope = self.weights.T @ monomial_jacobian(self._taps(state), self.degree)
+        out = torch.diag(state.new_ones(size - dim), -dim).expand(*state.shape, size).clone()
+        wide = out.view(*state.shape, self.reach + 1, dim)
+        wide[..., :dim, :: self.skip, :] += slope.reshape(*slope.shape[:-1], -1, dim)
+        out[..., :dim, :dim] += torch.eye(dim, dtype=state.dtype)
+        return out
+
+    def parameter_count(self) -> int:
+        """Entries of W."""
+        return self.weights.numel()

@@ -1,0 +1,163 @@
+"""Echo state networks: a random recurrent network whose readout alone is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.tasks.numerics.least_squares import ridge_of_moments
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["EchoStateNetwork"]
+
+# Samples whose features are in memory at once.
+_PIECE = 4096
+
+
+@dataclass(frozen=True)
+class EchoStateNetwork:
+    """r_t = (1 - g) r_{t-1} + g tanh(A r_{t-1} + B x_t + b), x_{t+1} = C' [r_t; r_t^2].
+
+    A [unit, unit] has N(0, 1) entries with probability density/units, rescaled to the spectral radius; B is U(+-input), b is
+    U(+-bias). C minimises |F C - x|^2 + penalty |C|^2 after `washout` steps, the Gram matrix not normalised.
+    Where the penalty drowns in the rounding of the Gram matrix it is raised, to the rounding first and then tenfold, until
+    that is positive definite; the fact `penalty` tells.
+    Raises UserError when no trajectory is longer than the washout by two samples.
+    Source: Jaeger & Haas, Science 304, 78 (2004); squared features and the settings follow Lu, Hunt & Ott, Chaos 28, 061104
+    (2018). With 5 % observation noise use input 0.3, penalty 1e-3.
+    key: jaeger2004
+    """
+
+    units: int = 500
+    radius: float = 0.4
+    density: float = 6.0
+    input: float = 0.1
+    bias: float = 0.5
+    leak: float = 1.0
+    penalty: float = 1e-8
+    washout: int = 100
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> Reservoir:
+        """Drive the network by all trajectories together, then one ridge regression."""
+        x = problem.train.observations.double().numpy()
+        if x.shape[1] < self.washout + 2:
+            raise UserError(f"trajectories of {x.shape[1]} samples are too short for a washout of {self.washout}")
+        recurrent, drive, offset = self._draw(x.shape[-1], run.numpy)
+        model = Reservoir(recurrent, drive, offset, self.leak, np.zeros((2 * self.units, x.shape[-1])))
+        readout, used = self._readout(model, x)
+        run.fact("penalty", used)
+        return Reservoir(recurrent, drive, offset, self.leak, readout)
+
+    def _draw(self, dim: int, rng: np.random.Generator) -> tuple[csr_array, ndarray, ndarray]:
+        n = self.units
+        dense = np.where(rng.random((n, n)) < self.density / n, rng.standard_normal((n, n)), 0.0)
+        dense *= self.radius / np.abs(np.linalg.eigvals(dense)).max()
+        return csr_array(dense), rng.uniform(-self.input, self.input, (n, dim)), rng.uniform(-self.bias, self.bias, n)
+
+    def _readout(self, model: Reservoir, x: ndarray) -> tuple[ndarray, float]:
+        gram = torch.zeros(2 * self.units, 2 * self.units, dtype=torch.float64)
+        cross = torch.zeros(2 * self.units, x.shape[-1], dtype=torch.float64)
+        for states, target in model.driven(x, self.washout):
+            features = torch.from_numpy(np.concatenate([states, states**2], axis=1))
+            gram += features.T @ features
+            cross += features.T @ torch.from_numpy(target)
+        penalty, rounding = self.penalty, torch.finfo(gram.dtype).eps * float(gram.trace())
+        while True:
+            try:
+                return ridge_of_moments(gram, cross, penalty).numpy(), penalty
+            except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+                penalty = max(10 * penalty, rounding)
+
+
+@dataclass(frozen=True)
+class Reservoir(StateForecaster):
+    """The fitted network; its state is r, and x is read from it."""
+
+    recurrent: csr_array
+    drive: Float[ndarray, "unit dim"]
+    offset: Float[ndarray, " unit"]
+    leak: float
+    readout: Float[ndarray, "feature dim"]
+
+    def _next(self, state: ndarray, x: ndarray) -> ndarray:
+        """The state [trajectory, unit] after seeing x [trajectory, dim]."""
+        inside = (self.recurrent @ state.T).T + x @ self.drive.T + self.offset
+        fresh = np.tanh(inside)
+        return fresh if self.leak == 1.0 else (1 - self.leak) * state + self.leak * fresh
+
+    def driven(self, x: ndarray, washout: int) -> Iterator[tuple[ndarray, ndarray]]:
+        """States after the washout and the observations that follow them [sample, ...], in pieces."""
+        state = np.zeros((len(x), len(self.offset)))
+        states: list[ndarray] = []
+        for t in range(x.shape[1] - 1):
+            state = self._next(state, x[:, t])
+            if t >= washout:
+                states.append(state)
+            if states and (len(states) == _PIECE or t == x.shape[1] - 2):
+                yield (
+                    np.concatenate(states),
+                    np.concatenate([x[:, t + 2 - len(states) + i] for i in range(len(states))]),
+                )
+                states = []
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The state after the network, at rest at first, has seen the context."""
+        x = context.observations.double().numpy()
+        state = np.zeros((len(x), len(self.offset)))
+        for t in range(x.shape[1]):
+            state = self._next(state, x[:, t])
+        return torch.from_numpy(state)
+
+    def _read(self, state: ndarray) -> ndarray:
+        half = len(self.offset)
+        return state @ self.readout[:half] + state**2 @ self.readout[half:]
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """The state after the network has seen its own prediction."""
+        now = state.numpy()
+        return torch.from_numpy(self._next(now, self._read(now)))
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The prediction of the observation that follows."""
+        return torch.from_numpy(self._read(state.numpy()))
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
+        state = self.initial_state(context).numpy()
+        out = np.empty((horizon, len(state), self.drive.shape[1]))
+        for place in out:
+            place[:] = self._read(state)
+            state = self._next(state, place)
+        return torch.from_numpy(out.transpose(1, 0, 2).copy())
+
+    def tangent(
+        self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
+    ) -> Float[Tensor, "trajectory state k"]:
+        """D step times vectors, without the Jacobian: diag(g (1 - tanh^2)) (A v + B (dx/dr) v) + (1 - g) v."""
+        now, v = state.numpy(), vectors.numpy()
+        half = len(self.offset)
+        inside = (self.recurrent @ now.T).T + self._read(now) @ self.drive.T + self.offset
+        slope = self.leak * (1 - np.tanh(inside) ** 2)
+        read = np.einsum("ud,tuk->tdk", self.readout[:half], v)
+        read += np.einsum("ud,tuk->tdk", self.readout[half:], 2 * now[..., None] * v)
+        flat = (self.recurrent @ v.transpose(1, 0, 2).reshape(half, -1)).reshape(half, len(v), -1).transpose(1, 0, 2)
+        return torch.from_numpy(slope[..., None] * (flat + self.drive @ read) + (1 - self.leak) * v)
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`, dense."""
+        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
+
+    def parameter_count(self) -> int:
+        """Entries of A that are not zero, B, b and C."""
+        return self.recurrent.nnz + self.drive.size + self.offset.size + self.readout.size

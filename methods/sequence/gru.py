@@ -1,0 +1,118 @@
+"""The gated recurrent unit, gates and gradient written out so that many members advance in the same matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.methods.sequence.stack import Affine, SequenceMethod
+
+__all__ = ["GRU", "gru_scan"]
+
+
+def gru_scan(
+    gates: Float[Tensor, "time batch gates"],
+    recurrent: Float[Tensor, "unit gates"],
+    bias: Float[Tensor, " unit"],
+) -> Float[Tensor, "time batch unit"]:
+    """h_t = n + z (h_{t-1} - n), (r, z) = sigmoid(x_rz + h_{t-1} U_rz), n = tanh(x_n + r (h_{t-1} U_n + b)), h_{-1} = 0.
+
+    gates: the input's part x = (x_r, x_z, x_n) of every step. Under `vmap` all members go through one batched product a step.
+    """
+    states: Tensor = _Scan.apply(gates[:, None], recurrent[None], bias[None, None])[0]  # type: ignore[no-untyped-call]
+    return states[:, 0]
+
+
+class _Scan(torch.autograd.Function):
+    """The recurrence for members stacked along axis 1: gates [time, member, batch, 3 unit]."""
+
+    @staticmethod
+    def forward(gates: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        time, members, batch, three = gates.shape
+        units = three // 3
+        rz = gates.new_empty(time, members, batch, 2 * units)
+        inner, candidate, states = (gates.new_empty(time, members, batch, units) for _ in range(3))
+        into_rz, into_n = recurrent[..., : 2 * units], recurrent[..., 2 * units :]
+        h = gates.new_zeros(members, batch, units)
+        for t in range(time):
+            torch.baddbmm(gates[t, ..., : 2 * units], h, into_rz, out=rz[t])
+            rz[t].sigmoid_()
+            torch.baddbmm(bias, h, into_n, out=inner[t])
+            torch.addcmul(gates[t, ..., 2 * units :], rz[t, ..., :units], inner[t], out=candidate[t])
+            candidate[t].tanh_()
+            torch.lerp(candidate[t], h, rz[t, ..., units:], out=states[t])
+            h = states[t]
+        return states, rz, inner, candidate
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(inputs[1], *output)
+        ctx.mark_non_differentiable(*output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Every gate's gradient is dL/dh_t times a factor known beforehand, so a step takes four kernels."""
+        recurrent, states, rz, inner, n = ctx.saved_tensors
+        time, members, batch, units = states.shape
+        r, z = rz[..., :units], rz[..., units:]
+        before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
+        by_n = (1 - z) * (1 - n * n)
+        factors = torch.stack([by_n * inner * r * (1 - r), (before - n) * z * (1 - z), by_n * r], dim=-2)
+        to_states, to_products = torch.empty_like(states), torch.empty_like(factors)
+        back, carry = recurrent.mT, torch.zeros_like(states[0])
+        for t in range(time - 1, -1, -1):
+            torch.add(gradients[0][t], carry, out=to_states[t])
+            torch.mul(to_states[t][..., None, :], factors[t], out=to_products[t])
+            torch.mul(to_states[t], z[t], out=carry)
+            carry = torch.baddbmm(carry, to_products[t].flatten(-2), back)
+        products = to_products.flatten(-2)
+        by_member = products.transpose(0, 1).reshape(members, time * batch, -1)
+        to_recurrent = before.transpose(0, 1).reshape(members, time * batch, units).mT @ by_member
+        to_bias = to_products[..., 2, :].sum((0, 2))[:, None]
+        return torch.cat([products[..., : 2 * units], to_states * by_n], dim=-1), to_recurrent, to_bias
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:
+        size = info.batch_size
+        gates, recurrent, bias = (
+            x.unsqueeze(place).expand(*x.shape[:place], size, *x.shape[place:]) if d is None else x.movedim(d, place)
+            for x, d, place in zip(inputs, in_dims, (1, 0, 0), strict=True)
+        )
+        out = _Scan.apply(gates.flatten(1, 2), recurrent.flatten(0, 1), bias.flatten(0, 1))  # type: ignore[no-untyped-call]
+        return tuple(x.unflatten(1, (size, -1)) for x in out), (1, 1, 1, 1)
+
+
+class _GRULayer(nn.Module):
+    """The recurrence between an affine map of the inputs and one of the states."""
+
+    def __init__(self, units: int, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        self.inputs = Affine(channels, 3 * units, draw)
+        self.recurrent = nn.Parameter(torch.randn(units, 3 * units, generator=draw) / units**0.5)
+        self.bias = nn.Parameter(torch.zeros(units))
+        self.outputs = Affine(units, dim, draw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates = self.inputs(x.movedim(-2, 0).contiguous())
+        return self.outputs(gru_scan(gates, self.recurrent, self.bias).movedim(0, -2))
+
+
+@dataclass(frozen=True)
+class GRU(SequenceMethod):
+    """h_t = n + z (h_{t-1} - n), (r, z) = sigmoid(W x + U h + b)_rz, n = tanh(W_n x + b_n + r (U_n h + c)), y = C h + d.
+
+    units: size of h. The weights of PyTorch's GRU, without its two redundant biases; drawn with variance 1/fan-in.
+
+    key: cho2014
+    """
+
+    units: int = 32
+    steps: int = 300
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One GRU layer."""
+        return _GRULayer(self.units, channels, dim, draw)

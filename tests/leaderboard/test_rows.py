@@ -1,0 +1,123 @@
+"""Which rows a leaderboard is made of."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from synthetic import arrow, row, rows_of, store
+
+from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard.rows import gather, prepare
+
+
+def test_rows_stand_in_one_order_whatever_theirs_was() -> None:
+    rows = rows_of({m: {"chaos/a": [1.0, 2.0], "lds/b": [3.0, None]} for m in "zab"})
+    told = prepare(arrow(rows))
+    random.Random(0).shuffle(rows)
+    pandas.testing.assert_frame_equal(told, prepare(arrow(rows)))
+    assert told["method"].tolist() == ["a", "a", "b", "b", "z", "z"] * 2
+
+
+def test_a_run_of_changed_source_replaces_the_older_one() -> None:
+    rows = [
+        row(value=1.0, method_source="old", finished="2026-01-01"),
+        row(value=2.0, method_source="new", finished="2026-02-01"),
+        row(value=5.0, seed=1),
+    ]
+    for order in (rows, rows[::-1]):
+        told = prepare(arrow(order))
+        assert told["score"].tolist() == [2.0, 5.0]
+        assert told.attrs["replaced"] == 1
+
+
+def test_runs_of_an_older_version_of_a_task_are_left_out() -> None:
+    """Even those of methods that have not run on the new one: their scores mean something else."""
+    rows = [
+        row("a", value=1.0, task_version=2),
+        row("b", value=2.0, task_version=1, finished="2027"),
+        row("b", "chaos/b"),
+    ]
+    told = prepare(arrow(rows))
+    assert list(zip(told["method"], told["task"], strict=True)) == [("a", "chaos/a"), ("b", "chaos/b")]
+    assert told.attrs["replaced"] == 1
+
+
+def test_other_parameters_under_one_name_are_not_mixed() -> None:
+    rows = [row("a", task_fields='{"n":1}', finished="2026-01"), row("b", task_fields='{"n":2}', finished="2026-02")]
+    told = prepare(arrow([*rows, row("c", "chaos/b"), row("d", "chaos/b")]))
+    assert told["method"].tolist() == ["b", "c", "d"]
+
+
+def test_tiers_and_salts_are_different_instances() -> None:
+    rows = [row(), row(tier="standard"), row(salt="x"), row(task_version=2, salt="x", tier="standard")]
+    assert len(prepare(arrow(rows))) == 4
+
+
+def test_experiments_skipped_runs_and_variants_of_claims_are_not_compared() -> None:
+    rows = [
+        row("a"),
+        row("experiment", "chaos/x", tier="experiment"),
+        row("b", status="skipped"),
+        row("gd(rank=2)", suite="claims-chaos"),
+        row("c", suite="claims-chaos"),
+        row("gd(rank=3)", suite="mine"),
+    ]
+    assert prepare(arrow(rows))["method"].tolist() == ["a", "c", "gd(rank=3)"]
+
+
+def test_a_failed_run_has_skill_0_only_where_its_task_has_a_scale() -> None:
+    rows = [
+        *rows_of({"a": {"chaos/a": [1.0]}, "b": {"chaos/a": [None]}}),
+        *rows_of({"a": {"chaos/ranks": [1.0]}, "b": {"chaos/ranks": [None]}}, oracle=None),
+        *rows_of({"a": {"chaos/all-failed": [None]}}),
+    ]
+    told = prepare(arrow(rows)).set_index(["task", "method"])["skill"]
+    assert told["chaos/a", "b"] == 0
+    assert np.isnan(told["chaos/ranks", "a"])
+    assert np.isnan(told["chaos/ranks", "b"])
+    assert told["chaos/all-failed", "a"] == 0
+
+
+def test_no_rows_are_no_rows() -> None:
+    assert len(prepare(arrow([]))) == 0
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = store(tmp_path / "published", rows_of({"a": {"chaos/a": [1.0, 2.0]}, "b": {"chaos/a": [3.0, 4.0]}}))
+    monkeypatch.setattr(rows_module, "published_store", lambda: folder)
+    return folder
+
+
+def test_own_rows_are_those_that_are_not_published(tmp_path: Path, shipped: Path) -> None:
+    mine = store(tmp_path / "mine", [*rows_of({"c": {"chaos/a": [5.0]}}), row("a", value=1.0)])
+    told = gather([mine]).set_index(["method", "seed"])["own"]
+    assert told["c", 0]
+    assert not told[["a", "b"]].any()  # a copy of a published row is that row
+
+
+def test_a_published_run_done_again_is_ones_own(tmp_path: Path, shipped: Path) -> None:
+    mine = store(tmp_path / "mine", [row("a", value=9.0, finished="2027-01-01")])
+    told = gather([mine]).set_index(["method", "seed"])
+    assert told.loc[("a", 0), "own"]
+    assert told.loc[("a", 0), "score"] == 9.0
+    assert not told.loc[("a", 1), "own"]
+
+
+def test_published_rows_can_be_left_out_and_stores_joined(tmp_path: Path, shipped: Path) -> None:
+    one = store(tmp_path / "one", [row("c")])
+    two = store(tmp_path / "two", [row("d")])
+    assert gather([one, two], published=False)["method"].tolist() == ["c", "d"]
+    assert gather([one, two])["method"].tolist() == ["a", "a", "b", "b", "c", "d"]
+    assert not gather([one, two], published=False)["own"].any()
+
+
+def test_keys_narrow_and_columns_are_added(tmp_path: Path, shipped: Path) -> None:
+    kept = row("c", reason="why")
+    mine = store(tmp_path / "mine", [kept, row("d")])
+    told = gather([mine], keys=[kept["key"]], columns=["reason"])
+    assert told["reason"].tolist() == ["why"]

@@ -1,0 +1,78 @@
+"""Trained sequence models: they learn, do not look ahead, continue by themselves, and do not depend on neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dynamark.methods.sequence.gru import GRU
+from dynamark.methods.sequence.kernels import LRU, S4D, STU
+from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel
+from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
+
+METHODS: list[SequenceMethod] = [
+    S4D(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2)),
+    LRU(states=8, steps=150, rate=3e-2),
+    STU(filters=8, steps=150),
+    GRU(units=8, steps=150, rate=2e-2),
+    STU(filters=8, steps=150, rate=0.1, depth=2, width=4, activation="gelu"),
+]
+
+
+def paths(count: int, seed: int, time: int = 32) -> Trajectories:
+    """y_t = 0.9 y_{t-1} + u_t / 2."""
+    u = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, time, 1)))
+    y = torch.zeros_like(u)
+    for t in range(time):
+        y[:, t] = (0.9 * y[:, t - 1] if t else 0) + 0.5 * u[:, t]
+    return Trajectories(y, u)
+
+
+def error(answer: torch.Tensor, truth: torch.Tensor) -> float:
+    return float((answer - truth).square().mean() / truth.square().mean())
+
+
+def simulator(method: SequenceMethod, members: int = 2) -> list[SequenceModel]:
+    problems = [Forecasting(paths(16, k), paths(4, 10 + k), context=0) for k in range(members)]
+    return method.fit_forecasters(problems, [Run((k,)) for k in range(members)])
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_training_from_rest_finds_the_system(method: SequenceMethod) -> None:
+    test = paths(4, 99)
+    rest = Trajectories(test.observations[:, :0], test.inputs[:, :0] if test.inputs is not None else None)
+    for model in simulator(method):
+        assert error(model.forecast(rest, 32, test.inputs), test.observations) < (0.05 if method.depth == 1 else 0.3)
+
+
+def test_one_step_models_use_past_outputs_and_roll_on() -> None:
+    method = STU(filters=4, steps=200)
+    problem = Prediction(paths(16, 0), paths(4, 1))
+    model = method.fit_predictors([problem, problem], [Run((0,)), Run((1,))])[0]
+    test = paths(3, 2)
+    assert test.inputs is not None
+    ahead = model.predict(test, (1, 4))
+    assert ahead.shape == (2, 3, 32, 1)
+    assert error(ahead[0], test.observations) < 1e-3
+    context = Trajectories(test.observations[:, :20], test.inputs[:, :20])
+    rolled = model.forecast(context, 4, test.inputs[:, 20:24])
+    np.testing.assert_allclose(rolled[:, 3], ahead[1, :, 20], atol=1e-6)
+    # Its own predictions go in: outputs beyond the context change nothing.
+    changed = replace(test, observations=torch.cat([test.observations[:, :20], test.observations[:, 20:] + 1], dim=1))
+    np.testing.assert_allclose(model.predict(changed, (4,))[0, :, 20], rolled[:, 3], atol=1e-5)
+
+
+def test_members_have_the_same_bits_whatever_their_neighbours() -> None:
+    for method in (replace(m, steps=5) for m in METHODS):
+        three, two = simulator(method, 3), simulator(method, 2)
+        for a, b in zip(three, two, strict=False):
+            for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):
+                assert torch.equal(p, q), method
+
+
+def test_parameters_are_counted() -> None:
+    (model, _) = simulator(STU(filters=8, taps=3, steps=1))
+    assert model.parameter_count() == 16 + 3

@@ -1,0 +1,101 @@
+"""The scores of a reconstruction against dense sums, closed forms and edge cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy import ndarray
+
+from dynamark.tasks.chaos.metrics import hellinger, prediction_error, state_space_divergence, valid_time
+
+RNG = np.random.default_rng(0)
+
+
+def dense(truth: ndarray, generated: ndarray, bins: int) -> float:
+    """The definition over all cells, by NumPy's own histogram."""
+    margin = 0.1 * truth.std(axis=0)
+    box = list(zip(truth.min(axis=0) - margin, truth.max(axis=0) + margin, strict=True))
+    shares = []
+    for points in (truth, generated):
+        count = np.histogramdd(points[np.isfinite(points).all(axis=1)], bins, box)[0].ravel()
+        count = np.append(count, len(points) - count.sum()) + 1e-5
+        shares.append(count / count.sum())
+    p, q = shares
+    return float(np.sum(p * np.log(p / q)))
+
+
+@pytest.mark.parametrize(("dim", "bins", "length"), [(1, 30, 500), (2, 12, 800), (3, 9, 300), (3, 30, 2000)])
+def test_divergence_is_the_dense_sum(dim: int, bins: int, length: int) -> None:
+    truth, generated = RNG.standard_normal((1000, dim)), 1.3 * RNG.standard_normal((length, dim)) + 0.2
+    generated[::50] = np.nan
+    generated[1::50] = np.inf
+    assert state_space_divergence(truth, generated, bins) == pytest.approx(dense(truth, generated, bins), rel=1e-12)
+
+
+def test_equal_histograms_have_divergence_zero() -> None:
+    truth = RNG.standard_normal((4000, 3))
+    assert state_space_divergence(truth, RNG.permutation(truth)) == pytest.approx(0, abs=1e-12)
+
+
+def test_leaving_the_box_is_not_rewarded() -> None:
+    """All outside, all but one outside, and a fixed point inside cost nearly alike."""
+    truth = RNG.standard_normal((20_000, 3))
+    outside = np.full_like(truth, 1e6)
+    one = outside.copy()
+    one[0] = truth[0]
+    found = [state_space_divergence(truth, g) for g in (outside, one, np.zeros_like(truth))]
+    assert max(found) - min(found) < 0.15
+    assert min(found) > 13
+
+
+def test_hellinger_of_white_noise_without_smoothing_has_its_closed_form() -> None:
+    """Raw periodograms are exponential: the mean overlap is (E sqrt P)^2 = pi/4, so D_H = sqrt(1 - pi/4) = 0.463."""
+    a, b = RNG.standard_normal((2, 200_000, 1))
+    assert hellinger(a, b, smoothing=1e-9) == pytest.approx(np.sqrt(1 - np.pi / 4), abs=0.002)
+
+
+def test_hellinger_with_smoothing_has_its_floor() -> None:
+    """Smoothing over s bins leaves variance e2 = 1/(2 sqrt(pi) s), so D_H is about sqrt(e2)/2 = 0.059 at s = 20."""
+    found = np.mean([hellinger(*RNG.standard_normal((2, 50_000, 1))) for _ in range(4)])
+    assert found == pytest.approx(np.sqrt(1 / (2 * np.sqrt(np.pi) * 20)) / 2, rel=0.05)
+
+
+def test_hellinger_is_zero_for_itself_and_one_for_other_lines_or_nothing() -> None:
+    time = np.arange(4000)[:, None]
+    slow, fast = np.sin(0.1 * time), np.sin(1.5 * time)
+    assert hellinger(slow, slow) == pytest.approx(0, abs=1e-7)
+    assert hellinger(slow, fast) > 0.99
+    assert hellinger(slow, np.full_like(slow, 0.3)) == 1
+    broken = slow.copy()
+    broken[7] = np.nan
+    assert hellinger(slow, broken) == 1
+    assert hellinger(slow, np.where(time == 7, 1e200, slow)) == 1
+
+
+def test_hellinger_ignores_scale_and_shift() -> None:
+    a, b = RNG.standard_normal((2, 3000, 2))
+    assert hellinger(a, 5 * b - 3) == pytest.approx(hellinger(a, b), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "expected"),
+    [((), 10), ((0,), 0), ((9,), 9), ((4, 7), 4), (tuple(range(10)), 0)],
+)
+@pytest.mark.parametrize("value", [0.41, np.nan, np.inf])
+def test_valid_time_counts_to_the_first_break(beyond: tuple[int, ...], expected: int, value: float) -> None:
+    truth = np.zeros((1, 10, 2))
+    predicted = np.zeros((1, 10, 2))
+    predicted[0, list(beyond), 0] = value
+    assert valid_time(truth, predicted, power=1.0, dt=0.5)[0] == expected * 0.5
+
+
+def test_valid_time_counts_the_norm_over_channels_against_the_power() -> None:
+    truth, predicted = np.zeros((1, 3, 2)), np.array([[[0.3, 0.4], [0.6, 0.8], [0.0, 0.0]]])
+    assert valid_time(truth, predicted, power=1.0, dt=1.0, threshold=0.6)[0] == 1
+    assert valid_time(truth, predicted, power=4.0, dt=1.0, threshold=0.6)[0] == 3
+
+
+def test_prediction_error_is_finite_whatever_is_predicted() -> None:
+    truth = np.zeros((2, 3))
+    assert prediction_error(truth, truth + 0.5) == 0.25
+    assert prediction_error(truth, np.full((2, 3), np.nan)) == 1e6

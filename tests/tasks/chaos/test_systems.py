@@ -1,0 +1,127 @@
+"""The systems: their integrator against SciPy's, bits that do not depend on neighbours, Lyapunov spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+from torch import Tensor
+
+from dynamark.tasks.chaos.systems import LORENZ63, ROSSLER, System, orbits
+from dynamark.tasks.numerics.integrators import rk4_jacobian
+from dynamark.tasks.numerics.lyapunov import kaplan_yorke, lyapunov_spectrum
+from dynamark.tasks.problems import Trajectories
+
+
+def lorenz(v: Tensor) -> Tensor:
+    x, y, z = v.unbind(-1)
+    return torch.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z], dim=-1)
+
+
+def rossler(v: Tensor) -> Tensor:
+    x, y, z = v.unbind(-1)
+    return torch.stack([-y - z, x + 0.2 * y, 0.2 + z * (x - 5.7)], dim=-1)
+
+
+FIELDS = {"lorenz63": (LORENZ63, lorenz, 2), "rossler": (ROSSLER, rossler, 4)}
+
+
+@dataclass
+class Truth:
+    """The true system as a model, by the plain formula."""
+
+    field: Callable[[Tensor], Tensor]
+    dt: float
+    substeps: int
+    known: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def initial_state(self, context: Trajectories) -> Tensor:
+        return context.observations[:, -1]
+
+    def slope(self, x: Tensor) -> Tensor:
+        """Central differences are exact for a polynomial of degree 2."""
+        unit = torch.eye(x.shape[-1], dtype=x.dtype)
+        ahead, behind = self.field(torch.stack([x[..., None, :] + unit, x[..., None, :] - unit]))
+        return ((ahead - behind) / 2).mT
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.known is None or self.known[0] is not x:
+            self.known = (x, *rk4_jacobian(self.field, self.slope, x, self.dt / self.substeps, self.substeps))
+        return self.known[1:]
+
+    def step(self, x: Tensor) -> Tensor:
+        return self.both(x)[0]
+
+    def jacobian(self, x: Tensor) -> Tensor:
+        return self.both(x)[1]
+
+
+def moved(system: System, states: np.ndarray, samples: int) -> np.ndarray:
+    state = np.array(states.T, order="C")
+    advance = system.bind(state)
+    for _ in range(samples):
+        advance()
+    return state.T
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_sample_agrees_with_an_adaptive_integrator(name: str) -> None:
+    system, field, _ = FIELDS[name]
+    path = orbits(system, {"a": (20, 2)}, np.random.default_rng(0))["a"]
+    for start, end in path:
+        exact = solve_ivp(
+            lambda _, y: field(torch.from_numpy(y)).numpy(), (0, system.dt), start, "DOP853", rtol=1e-12, atol=1e-12
+        )
+        assert np.abs(end - exact.y[:, -1]).max() < 2e-5
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_bits_do_not_depend_on_neighbours(name: str) -> None:
+    """The field bound in place is the same map for one orbit as for many, and agrees with the plain formula."""
+    system, field, substeps = FIELDS[name]
+    states = orbits(system, {"a": (17, 1)}, np.random.default_rng(1))["a"][:, 0]
+    many = moved(system, states, 50)
+    for i in (0, 5, 16):
+        assert np.array_equal(moved(system, states[i : i + 1], 50)[0], many[i])
+    truth, plain = Truth(field, system.dt, substeps), torch.from_numpy(states)
+    for _ in range(50):
+        plain = truth.step(plain)
+    np.testing.assert_allclose(many, plain.numpy(), rtol=1e-9, atol=1e-9)
+
+
+def test_groups_are_independent_orbits_of_their_lengths() -> None:
+    made = orbits(LORENZ63, {"b": (2, 5), "a": (3, 40), "c": (1, 40)}, np.random.default_rng(0))
+    assert {name: x.shape for name, x in made.items()} == {"a": (3, 40, 3), "b": (2, 5, 3), "c": (1, 40, 3)}
+    assert len(np.unique(np.concatenate([x[:, 0] for x in made.values()]), axis=0)) == 6
+    for path in [*made["a"], *made["b"], *made["c"]]:
+        assert np.array_equal(moved(LORENZ63, path[:-1], 1), path[1:])
+
+
+def test_starts_that_escape_are_drawn_again() -> None:
+    def bind(state: np.ndarray) -> Callable[[], None]:
+        def double() -> None:
+            state[0] = np.where(state[0] > 0, np.minimum(2 * state[0], 1e200), state[0])
+
+        return double
+
+    made = orbits(System(bind, 1.0, (0.0,), (0.0,)), {"a": (40, 3)}, np.random.default_rng(0))["a"]
+    assert (made <= 0).all()
+    assert len(np.unique(made[:, 0])) == 40
+
+
+@pytest.mark.parametrize(("name", "every"), [("lorenz63", 10), ("rossler", 5)])
+def test_the_lyapunov_spectrum_is_the_stated_one(name: str, every: int) -> None:
+    """Largest exponent within 1 %: 200 orbits of 1500 samples, 3000 and 24000 units of time."""
+    system, field, substeps = FIELDS[name]
+    starts = orbits(system, {"a": (200, 1)}, np.random.default_rng(0))["a"]
+    truth = Truth(field, system.dt, substeps)
+    found = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 500, 200, every=every)
+    mean = found.mean(0) / system.dt
+    assert float(mean[0]) == pytest.approx(system.lyapunov[0], rel=0.01)
+    assert float(mean[1]) == pytest.approx(0.0, abs=0.005)
+    assert float(mean[2]) == pytest.approx(system.lyapunov[2], rel=0.002)
+    assert kaplan_yorke(mean) == pytest.approx(2 + system.lyapunov[0] / abs(system.lyapunov[2]), abs=0.003)

@@ -1,0 +1,106 @@
+"""The tasks of reconstruction: what is handed out, what answers are worth, the floors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dynamark.tasks.chaos.metrics import hellinger, state_space_divergence
+from dynamark.tasks.chaos.systems import LORENZ63, orbits
+from dynamark.tasks.chaos.tasks import Lorenz63, Reconstruction, Rossler
+
+
+@pytest.fixture(scope="module", params=[Lorenz63, Rossler])
+def task(request: pytest.FixtureRequest) -> Reconstruction:
+    made = request.param.at("tiny", name=f"chaos/{request.param.__name__}")
+    assert isinstance(made, Reconstruction)
+    return made
+
+
+def answers(task: Reconstruction, fill: float) -> dict[str, np.ndarray]:
+    query = task.problem(0).query
+    assert query is not None
+    return {f"forecast.{name}": np.full((len(r.context), r.horizon, 3), fill) for name, r in query.rollouts.items()}
+
+
+def test_the_problem_is_standardised_and_holds_no_answer(task: Reconstruction) -> None:
+    problem, data = task.problem(0), task.data(0)
+    x = problem.train.observations[0]
+    torch.testing.assert_close(x.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-10, rtol=0)
+    torch.testing.assert_close(x.std(0, correction=0), torch.ones(3, dtype=torch.float64))
+    assert problem.query is not None
+    for name, rollout in problem.query.rollouts.items():
+        assert rollout.context.observations.shape[1] == problem.context, name
+    handed = problem.query.rollouts["short"].context.observations.numpy()
+    assert np.array_equal(handed, data["short"][:, :100])
+    assert data["short"].shape[1] == 100 + task.horizon
+    assert task.horizon == round(15 / task.system.lyapunov[0] / task.system.dt)
+
+
+def test_noise_is_on_training_data_alone() -> None:
+    """Third differences of white noise have variance 20 s^2, those of a smooth orbit nearly none."""
+    quiet, noisy = (Lorenz63.at("tiny", noise=s, name="chaos/lorenz63").data(0) for s in (0.0, 0.05))
+    rough = {name: np.diff(x[0], n=3, axis=0).std() / np.sqrt(20) for name, x in noisy.items()}
+    assert rough["train"] == pytest.approx(0.05, rel=0.05)
+    assert rough["validation"] == pytest.approx(0.05, rel=0.1)
+    assert rough["test"] < 0.005
+    assert np.diff(quiet["train"][0], n=3, axis=0).std() / np.sqrt(20) < 0.005
+
+
+def test_the_truth_scores_perfectly(task: Reconstruction) -> None:
+    data = task.data(0)
+    told = answers(task, 0.0)
+    told["forecast.long"][0, -task.test :] = data["test"][0]
+    told["forecast.short"][:] = data["short"][:, 100:]
+    told["forecast.windows"][:] = data["windows"][:, 100:]
+    told["lyapunov"] = np.array([task.system.lyapunov]) * task.system.dt
+    values = task.score(told, 0).values
+    assert values["d_stsp"] == task.oracle(0) / 10  # nothing counts as better than a tenth of the floor
+    assert values["d_h"] == pytest.approx(0, abs=1e-7)
+    assert values["prediction_error"] == 0
+    assert values["valid_time"] == pytest.approx(15, rel=0.01)
+    assert values["censored"] == 1
+    assert values["lyapunov_error"] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf, 11.0])
+def test_what_escapes_counts_as_a_fixed_point_at_the_mean(task: Reconstruction, fill: float) -> None:
+    told = answers(task, fill)
+    told["lyapunov"] = np.full((8, 3), np.nan)
+    values = task.score(told, 0).values
+    assert all(np.isfinite(v) for v in values.values())
+    assert values["escaped"] == 1
+    assert values["d_stsp"] == task.baseline(0)
+    assert values["d_h"] == 1
+    assert values["valid_time"] == 0
+    assert values["lyapunov_error"] == 10
+
+
+def test_the_scale_has_two_ends(task: Reconstruction) -> None:
+    assert 0 < task.oracle(0) < 0.3 * task.baseline(0)
+
+
+def test_an_instance_depends_on_its_seed_only() -> None:
+    small = Lorenz63.at("tiny", name="chaos/lorenz63", train=1000, test=1200, windows=2)
+    first, again, other = (small.generate(seed) for seed in (0, 0, 1))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert all(x.flags.c_contiguous for x in first.values())
+    assert not np.array_equal(first["train"], other["train"])
+
+
+def test_the_floors_at_ten_thousand_samples_are_the_known_ones() -> None:
+    """Independent Lorenz orbits of 1e4 samples: D_stsp 0.525 +- 0.171 with k = 30, D_H 0.053 +- 0.026."""
+    made = orbits(LORENZ63, {"a": (20, 10_000)}, np.random.default_rng(0))["a"]
+    made = (made - made.mean(axis=(0, 1))) / made.std(axis=(0, 1))
+    pairs = list(zip(made[:10], made[10:], strict=True))
+    assert np.median([state_space_divergence(a, b) for a, b in pairs]) == pytest.approx(0.525, abs=2 * 0.171)
+    assert np.mean([hellinger(a, b) for a, b in pairs]) == pytest.approx(0.053, abs=0.026)
+
+
+def test_shuffling_the_truth_costs_spectrum_not_geometry() -> None:
+    """D_stsp alone does not tell a shuffled orbit from the attractor: D_H does."""
+    x = orbits(LORENZ63, {"a": (1, 8000)}, np.random.default_rng(0))["a"][0]
+    mixed = np.random.default_rng(0).permutation(x)
+    assert state_space_divergence(x, mixed) < 1e-10
+    assert hellinger(x, mixed) > 0.7
