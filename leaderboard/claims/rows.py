@@ -70,14 +70,15 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
     rows = rows[rows["seed"] < need.seeds]
     if isinstance(need, Experiment):
         near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
-        return near[[_same(need.fields, told, label) for told, label in _pairs(near, "task")]]
+        return _where(near, need.fields, "task")
     near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
-    near = near[[_same(need.task_fields, told, label) for told, label in _pairs(near, "task")]]
-    return near[[_same(need.fields, told, label) for told, label in _pairs(near, "method")]]
+    return _where(_where(near, need.task_fields, "task"), need.fields, "method")
 
 
-def _pairs(rows: pandas.DataFrame, side: str) -> zip[tuple[dict[str, Any], str]]:
-    return zip(rows[f"{side}_told"], rows[side], strict=True)
+def _where(rows: pandas.DataFrame, fields: Mapping[str, Any], side: str) -> pandas.DataFrame:
+    """The rows whose task or method has these fields; without rows, the columns stay."""
+    told = zip(rows[f"{side}_told"], rows[side], strict=True)
+    return rows.loc[[place for place, own in zip(rows.index, told, strict=True) if _same(fields, *own)]]
 
 
 def _same(wanted: Mapping[str, Any], told: Mapping[str, Any], label: str) -> bool:

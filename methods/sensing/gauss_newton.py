@@ -25,7 +25,7 @@ class ApproximateGaussNewton:
     values below `cutoff` times the largest count as zero in the pseudo-inverses. Refuses symmetric problems: their operator
     leaves the skew part of F G^T open, in which the iteration stalls.
 
-    Source: Jia, Feng, Meng and Zhang, Globally Q-linear Gauss-Newton method for overparameterized non-convex matrix sensing,
+    Source: Jia, Feng, Meng and Sun, Globally Q-linear Gauss-Newton method for overparameterized non-convex matrix sensing,
     NeurIPS 2024 (eta = 1; start 1e-2 N(0, 1/n), here times sqrt(s^_1)).
     key: jia2024
     """

@@ -87,7 +87,9 @@ class DepthIndependence:
         if self.start == "orthogonal":
             factors = [torch.from_numpy(orthonormal(run.numpy, self.n, self.n)) for _ in range(self.depth)]
         else:
-            factors = [torch.from_numpy(run.numpy.standard_normal((self.n, self.n)) / self.n**0.5) for _ in range(self.depth)]
+            factors = [
+                torch.from_numpy(run.numpy.standard_normal((self.n, self.n)) / self.n**0.5) for _ in range(self.depth)
+            ]
         u, v = (torch.from_numpy(orthonormal(run.numpy, self.n, self.n)) for _ in range(2))
         teacher = u * torch.linspace(0.5, 1.5, self.n, dtype=torch.float64) @ v.T
         sign = torch.linalg.det(teacher) * torch.stack([torch.linalg.det(w) for w in factors]).prod()
@@ -123,9 +125,9 @@ class Overtraining:
 
     x ~ N(0, 1/N), y = x^T w + e, w ~ N(0, I), e ~ N(0, 1/snr), start w_0 ~ N(0, start_scale^2). In the eigenbasis of the
     covariance every mode is exponential, so that the flow and its limit are exact. Scores: `final` and `early` (the least over
-    a grid of times: stopping by an oracle), their ratio `overtraining`, and `expected`, the mean of `final`:
+    a grid of times: stopping by an oracle), their ratio `overtraining`, and `relative`, `final` over its mean
     (1 - P/N)(1 + start_scale^2) + P/(snr (N - P - 1)) for P < N - 1, N/(snr (P - N - 1)) for P > N + 1.
-    Source: Advani and Saxe, High-dimensional dynamics of generalization error in neural networks, Neural Networks 2020.
+    Source: Advani, Saxe and Sompolinsky, High-dimensional dynamics of generalization error in neural networks, 2020.
     """
 
     samples: int = 100
@@ -155,4 +157,6 @@ class Overtraining:
             told["expected"] = (1 - p / n) * (1 + self.start_scale**2) + p / (self.snr * (n - p - 1))
         elif p > n + 1:
             told["expected"] = n / (self.snr * (p - n - 1))
+        if "expected" in told:
+            told["relative"] = final / told["expected"]
         return Scores(told, (Curve("risk_by_time", times, risks),))

@@ -145,7 +145,9 @@ class Incremental:
         values |= {f"gain_{s + 1}": float(floored[s, -1] / floored[s, 0]) for s in range(stages)}
         values |= {f"rise_{s + 1}": float((floored[s, 1:] / floored[s, :-1]).max()) for s in range(stages)}
         values["ordered"] = float((when.diff(dim=0) > 0).all())
-        curves = [Curve(f"distance_{s + 1}", np.arange(self.steps + 1.0), distances[:, s, -1].numpy()) for s in range(stages)]
+        curves = [
+            Curve(f"distance_{s + 1}", np.arange(self.steps + 1.0), distances[:, s, -1].numpy()) for s in range(stages)
+        ]
         return Scores(values, tuple(curves))
 
     def _minimiser(self, operator: DenseOperator, y: Tensor, truth: Tensor, rank: int) -> Tensor:
@@ -161,13 +163,15 @@ class Incremental:
 class Plateau:
     """How close gradient descent comes to stage s, all of X* measured: delta_s ~ alpha^p, p = 2 (1 - rho)/(1 + rho) in the flow.
 
-    rho = s_{s+1}/s_s. With step eta: p = 2 (1 - L_2/L_1)(D + L_2)/(D + 2 L_2), L_i = ln(1 + eta s_i), D = -ln(1 - eta (s_1 -
-    s_2)), stated for s_1 = 1 as `predicted`; the flow's as `flow`. Score `exponent` by least squares over the scales of the
-    start. The proof is in docs/proofs.md.
+    rho = s_{s+1}/s_s, singular values 1, `ratio` and, where positive, `third`. With step eta: p = 2 (1 - L_2/L_1)(D + L_2)/(D
+    + 2 L_2), L_1 = ln(1 + eta s_s), L_2 = ln(1 + eta s_{s+1}), D = -ln(1 - eta (s_s - s_{s+1})): score `predicted`, the flow's
+    `flow`. Score `exponent` by least squares over the scales of the start, `off` its difference from the prediction. The proof
+    is in docs/proofs.md.
     """
 
-    values: tuple[float, ...] = (1.0, 0.55)
     stage: int = 1
+    ratio: float = 0.55
+    third: float = 0.0
     fit_rank: int = 2
     n: int = 20
     step: float = 0.05
@@ -177,8 +181,9 @@ class Plateau:
     def measure(self, run: Run) -> Scores:
         """One start, scaled; `duration` ln(1/alpha)/eta steps each."""
         start = torch.randn(self.n, self.fit_rank, generator=run.generator, dtype=torch.float64) / self.n**0.5
-        values = _padded(self.values, self.n)
-        target = _padded(self.values[: self.stage], self.n).diag()
+        strengths = (1.0, self.ratio, self.third) if self.third else (1.0, self.ratio)
+        values = _padded(strengths, self.n)
+        target = _padded(strengths[: self.stage], self.n).diag()
         least = []
         for scale in self.scales:
             steps = int(self.duration * np.log(1 / scale) / self.step)
@@ -186,7 +191,7 @@ class Plateau:
             least.append(min(float((x @ x.T - target).norm()) for x in path) / float(target.norm()))
         axis = np.log(self.scales) - np.mean(np.log(self.scales))
         exponent = float(axis @ np.log(least) / (axis @ axis))
-        upper, lower = self.values[self.stage - 1], self.values[self.stage]
+        upper, lower = strengths[self.stage - 1], strengths[self.stage]
         rates = np.log1p(self.step * upper), np.log1p(self.step * lower), -np.log1p(-self.step * (upper - lower))
         predicted = 2 * (1 - rates[1] / rates[0]) * (rates[2] + rates[1]) / (rates[2] + 2 * rates[1])
         flow = 2 * (upper - lower) / (upper + lower)
