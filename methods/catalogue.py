@@ -53,4 +53,9 @@ METHODS: dict[str, str] = {
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
     # low rank
+    "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
+    "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",
+    "two_factors": "dynamark.methods.lowrank.direct:TwoFactors",
+    "dlrt": "dynamark.methods.lowrank.dlrt:DynamicalLowRank",
+    "dlrt_adaptive": "dynamark.methods.lowrank.dlrt:AdaptiveDynamicalLowRank",
 }

@@ -12,6 +12,7 @@ TASKS: dict[str, str] = {
     "sensing/correlated": "dynamark.tasks.sensing.variants:CorrelatedSensing",
     "sensing/coherent": "dynamark.tasks.sensing.variants:CoherentCompletion",
     "sensing/noisy": "dynamark.tasks.sensing.variants:NoisySensing",
+    "sensing/digits": "dynamark.tasks.sensing.digits:Digits",
     # lds
     "lds/sym_pos": "dynamark.tasks.lds.simulation:Simulation",
     "lds/sym_pos_noisy": "dynamark.tasks.lds.onestep:OneStep(noise='nw+nv')",
