@@ -25,12 +25,16 @@ METHODS: dict[str, str] = {
     "real_poles": "dynamark.methods.linear.regression:RealPoles",
     "spectral_filtering": "dynamark.methods.linear.regression:SpectralFiltering",
     "spectral_arx": "dynamark.methods.linear.regression:SpectralARX",
+    "era": "dynamark.methods.linear.realisation:ERA",
+    "n4sid": "dynamark.methods.linear.realisation:N4SID",
+    "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
     "rls": "dynamark.methods.online.learners:RLS",
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
     "adagrad": "dynamark.methods.online.learners:OGD",
+    "usp": "dynamark.methods.online.preconditioning:Preconditioned",
     # sequence
     "stu": "dynamark.methods.sequence.kernels:STU",
     "s4d": "dynamark.methods.sequence.kernels:S4D",
@@ -43,8 +47,16 @@ METHODS: dict[str, str] = {
     # koopman
     "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
+    "hankel": "dynamark.methods.koopman.dmd:HankelDmd",
+    "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",
     "edmd": "dynamark.methods.koopman.edmd:Edmd",
     "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
+    "rrr": "dynamark.methods.koopman.kernel:KernelKoopman",
+    "pcr": "dynamark.methods.koopman.kernel:KernelKoopman(estimator='pcr')",
+    "lran": "dynamark.methods.koopman.lran:Lran",
+    "ckae": "dynamark.methods.koopman.consistent:ConsistentAutoencoder",
+    "mlp": "dynamark.methods.koopman.recurrent:MlpForecaster",
+    "gru_forecaster": "dynamark.methods.koopman.recurrent:GruForecaster",
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     # recurrent

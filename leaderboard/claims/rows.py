@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy import ndarray
+
 from dynamark.leaderboard.claims.claim import Claim, Experiment, Runs
 from dynamark.results.schema import SCORED
 
@@ -70,15 +73,15 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
     rows = rows[rows["seed"] < need.seeds]
     if isinstance(need, Experiment):
         near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
-        return _where(near, need.fields, "task")
+        return near[_with(need.fields, near, "task")]
     near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
-    return _where(_where(near, need.task_fields, "task"), need.fields, "method")
+    return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method")]
 
 
-def _where(rows: pandas.DataFrame, fields: Mapping[str, Any], side: str) -> pandas.DataFrame:
-    """The rows whose task or method has these fields; without rows, the columns stay."""
-    told = zip(rows[f"{side}_told"], rows[side], strict=True)
-    return rows.loc[[place for place, own in zip(rows.index, told, strict=True) if _same(fields, *own)]]
+def _with(wanted: Mapping[str, Any], rows: pandas.DataFrame, side: str) -> ndarray:
+    """Which rows have the fields that are wanted on this side, and no other that differs from its default."""
+    pairs = zip(rows[f"{side}_told"], rows[side], strict=True)
+    return np.array([_same(wanted, told, label) for told, label in pairs], dtype=bool)
 
 
 def _same(wanted: Mapping[str, Any], told: Mapping[str, Any], label: str) -> bool:

@@ -496,7 +496,7 @@ C22 = Claim(
         )
         for d in _DECAYS
     ],
-    published="LeNet5 on MNIST, epoch 10: 95.5 against 46.6 %; with decaying values, epoch 20: 97.2 against 86.1 % (medians of 10)",
+    published="LeNet5 on MNIST, epoch 10: 95.5 against 46.6 %; decaying values, epoch 20: 97.2 against 86.1 % (medians of 10)",
     note="A step of dynamical low-rank training evaluates two gradients, one of two factors one.",
 )
 

@@ -1,6 +1,6 @@
 """A step of gradient descent for matrix sensing against the ceilings of the machine, all measured in one run.
 
-Prints, for symmetric Gaussian sensing with r = 2 and m = 10 n r: milliseconds a step and seed for cohorts that share the operator,
+Prints, for symmetric Gaussian sensing with r = 2 and m = 10 n r: milliseconds a step and seed of cohorts that share the operator,
 the bytes a step reads of the operator over the bandwidth of a plain sum, and its floating-point operations over those of a square
 matrix product. Run with one thread: OMP_NUM_THREADS=1 python tests/benchmarks/sensing_step.py
 """
