@@ -10,6 +10,15 @@ METHODS: dict[str, str] = {
     "gd_one_step": "dynamark.methods.sensing.descent:GradientDescent(balance=0.7)",
     "scaled_gd": "dynamark.methods.sensing.scaled:ScaledGradientDescent",
     "altmin": "dynamark.methods.sensing.alternating:AlternatingMinimisation",
+    "prec_gd": "dynamark.methods.sensing.scaled:PreconditionedDescent",
+    "scaled_gd_damped": "dynamark.methods.sensing.scaled:PreconditionedDescent(damping='constant', start='random')",
+    "agn": "dynamark.methods.sensing.gauss_newton:ApproximateGaussNewton",
+    "gnmr": "dynamark.methods.sensing.gauss_newton:GaussNewtonRecovery",
+    "riemannian_gd": "dynamark.methods.sensing.manifold:RiemannianDescent",
+    "niht": "dynamark.methods.sensing.manifold:IterativeHardThresholding",
+    "svp": "dynamark.methods.sensing.manifold:IterativeHardThresholding(step=0.7)",
+    "nuclear_norm": "dynamark.methods.sensing.nuclear:NuclearNorm",
+    "nuclear_penalised": "dynamark.methods.sensing.nuclear:PenalisedNuclearNorm",
     # linear
     "fir": "dynamark.methods.linear.regression:FIR",
     "arx": "dynamark.methods.linear.regression:ARX",
@@ -56,4 +65,9 @@ METHODS: dict[str, str] = {
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
     # low rank
+    "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
+    "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",
+    "two_factors": "dynamark.methods.lowrank.direct:TwoFactors",
+    "dlrt": "dynamark.methods.lowrank.dlrt:DynamicalLowRank",
+    "dlrt_adaptive": "dynamark.methods.lowrank.dlrt:AdaptiveDynamicalLowRank",
 }
