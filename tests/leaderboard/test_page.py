@@ -19,6 +19,8 @@ from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slu
 from dynamark.leaderboard.page.plots import Line, _middle, _thinned
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
 from dynamark.leaderboard.table import leaderboard
+from dynamark.methods.catalogue import METHODS
+from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -236,6 +238,8 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.about("method", "nobody's.py:Own") is None
     assert sources.metrics("chaos/lorenz63")["d_stsp"][0] == "nat"  # from its base class
     assert sources.metrics("nobody/knows") == {}
+    assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
+    assert all(sources.about("method", method) for method in METHODS)
     assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
 
 
