@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.forcing import forced
-from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.recurrent.symbolic import describe_code
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
@@ -55,7 +55,7 @@ class AlmostLinear:
         if self.units < max(dim, self.rectified):
             raise UserError(f"{self.units} units cannot hold {dim} channels and {self.rectified} rectified units")
         modules = [_Cell(self, dim, run.generator) for run in runs]
-        data = [problem.train.observations.float() for problem in problems]
+        data = [autonomous(problem).train.observations.float() for problem in problems]
         recipe = Recipe(
             self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=None, optimizer="radam"
         )

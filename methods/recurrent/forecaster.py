@@ -8,9 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.tasks.problems import Trajectories
+from dynamark.errors import UserError
+from dynamark.tasks.problems import Forecasting, Trajectories
 
-__all__ = ["StateForecaster"]
+__all__ = ["StateForecaster", "autonomous"]
+
+
+def autonomous(problem: Forecasting) -> Forecasting:
+    """The problem, if it is one of an autonomous system that is continued from observations; else UserError."""
+    if problem.train.inputs is not None:
+        raise UserError("this method learns autonomous systems: it takes no inputs")
+    if problem.context == 0:
+        raise UserError("this method continues observations: it cannot start from rest, without a context")
+    return problem
 
 
 class StateForecaster(ABC):

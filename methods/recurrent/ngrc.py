@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -37,7 +37,7 @@ class NextGenerationReservoir:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Polynomial:
         """One ridge regression over all windows of all trajectories."""
-        x = problem.train.observations.double()
+        x = autonomous(problem).train.observations.double()
         reach = (self.taps - 1) * self.skip
         if x.shape[1] < reach + 2:
             raise UserError(f"{self.taps} taps {self.skip} apart need trajectories longer than {reach + 1}")

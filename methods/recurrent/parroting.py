@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["ContextParroting"]
@@ -33,7 +34,7 @@ class ContextParroting:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Parrot:
         """Remember the training data and index its stretches."""
-        y = problem.train.observations.double().numpy()
+        y = autonomous(problem).train.observations.double().numpy()
         if y.shape[1] <= self.motif:
             raise UserError(f"a motif of {self.motif} samples needs longer trajectories than {y.shape[1]} samples")
         return Parrot(y, self.motif)

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent.forecaster import StateForecaster
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge_of_moments
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -48,7 +48,7 @@ class EchoStateNetwork:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Reservoir:
         """Drive the network by all trajectories together, then one ridge regression."""
-        x = problem.train.observations.double().numpy()
+        x = autonomous(problem).train.observations.double().numpy()
         if x.shape[1] < self.washout + 2:
             raise UserError(f"trajectories of {x.shape[1]} samples are too short for a washout of {self.washout}")
         recurrent, drive, offset = self._draw(x.shape[-1], run.numpy)

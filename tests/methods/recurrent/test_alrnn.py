@@ -66,7 +66,7 @@ def fit(method: AlmostLinear, seeds: tuple[int, ...]) -> tuple[list[AlmostLinear
     return method.fit_forecasters([problem] * len(seeds), runs), runs
 
 
-SMALL = AlmostLinear(units=6, rectified=2, interval=5, window=20, batch=8, updates=150, rate=5e-3, final_rate=1e-4)
+SMALL = AlmostLinear(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
 
 
 def test_training_learns_a_rotation_and_tells_facts() -> None:

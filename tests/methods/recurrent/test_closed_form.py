@@ -146,3 +146,14 @@ def test_a_short_context_is_continued_into_the_past() -> None:
     one = Trajectories(x[:, :1])
     for method in (NextGenerationReservoir(taps=3), ContextParroting(motif=5)):
         assert method.fit_forecaster(posed(x), Run()).forecast(one, 4).shape == (1, 4, 2)
+
+
+@pytest.mark.parametrize("method", [NextGenerationReservoir(), EchoStateNetwork(units=9), ContextParroting()])
+def test_driven_systems_and_starts_from_rest_are_refused(
+    method: NextGenerationReservoir | EchoStateNetwork | ContextParroting,
+) -> None:
+    x = Trajectories(henon(200))
+    driven = Trajectories(x.observations, inputs=torch.zeros(1, 200, 1, dtype=torch.float64))
+    for problem in (Forecasting(driven, driven), Forecasting(x, x, context=0)):
+        with pytest.raises(UserError):
+            method.fit_forecaster(problem, Run())
