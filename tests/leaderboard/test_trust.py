@@ -175,4 +175,7 @@ def test_a_changed_score_is_told(ran: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_row_of_the_catalogue_says_all_that_is_needed(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert reproduce(ran, keys(ran, "persistence", "koopman/duffing")[0]) == 0
-    assert capsys.readouterr().out.splitlines() == ["persistence on koopman/duffing [tiny], seed 0", "  the same result"]
+    assert capsys.readouterr().out.splitlines() == [
+        "persistence on koopman/duffing [tiny], seed 0",
+        "  the same result",
+    ]
