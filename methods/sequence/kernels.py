@@ -81,7 +81,7 @@ class S4D(SequenceMethod):
     `steps_range`; C mixes them, in place of the encoder and the mixing layer around S4D in the paper. init: `legs`, `lin`,
     `inv`, `real`. Poles and steps learn at a tenth of the rate.
 
-    key: gu2022s4d
+    key: gu2022
     """
 
     modes: int = 16

@@ -3,6 +3,14 @@
 EXPERIMENTS: dict[str, str] = {
     # sensing
     # lds
+    "lds/hankel_identity": "dynamark.runners.experiments.lds:HankelIdentity",
+    "lds/filter_bounds": "dynamark.runners.experiments.lds:FilterBounds",
+    "lds/population_error": "dynamark.runners.experiments.lds:PopulationError",
+    "lds/chebyshev_growth": "dynamark.runners.experiments.lds:ChebyshevGrowth",
+    "lds/legs_kernel": "dynamark.runners.experiments.lds:LegsKernel",
+    "lds/window_leak": "dynamark.runners.experiments.lds:WindowLeak",
+    "lds/normal_legs": "dynamark.runners.experiments.lds:NormalLegs",
+    "lds/perturbed_legs": "dynamark.runners.experiments.lds:PerturbedLegs",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.experiments.koopman:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.experiments.koopman:TorusSpectrum",
@@ -12,6 +20,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/three_tones": "dynamark.runners.experiments.koopman_modes:ThreeTones",
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
+    "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
 }
