@@ -131,9 +131,8 @@ def test_verify_by_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with rows of a plug-in and of the catalogue, among them a tuple as a field."""
     base = tmp_path_factory.mktemp("ran")
-    run(
-        write_suite(base / "a.toml", [f"{LINE}(gain=0.5)", "persistence"], [f"{WALK}(noise=0.1)"]), store=base / "store"
-    )
+    tasks = [f"{WALK}(noise=0.1)", "koopman/duffing"]
+    run(write_suite(base / "a.toml", [f"{LINE}(gain=0.5)", "persistence"], tasks), store=base / "store")
     return base / "store"
 
 
