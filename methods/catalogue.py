@@ -45,7 +45,6 @@ METHODS: dict[str, str] = {
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
-    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
     "hankel": "dynamark.methods.koopman.dmd:HankelDmd",
     "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Constant:
-    """Always the same answer."""
+    """Always the same answer; its Koopman spectrum is {1}, of the constant."""
 
     value: Float[Tensor, " dim"]
 
@@ -49,6 +50,14 @@ class Constant:
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """The value, `horizon` times."""
         return self.value.expand(len(context), horizon, -1)
+
+    def eigenvalues(self) -> Tensor:
+        """1."""
+        return torch.ones(1, dtype=torch.complex128)
+
+    def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
+        """The constant."""
+        return torch.ones(len(points), 1, dtype=torch.complex128)
 
     def parameter_count(self) -> int:
         """One a channel."""
