@@ -32,16 +32,16 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Mean:
-    """x_{t+h} = the mean of all training observations."""
+    """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:
         """One mean a channel."""
-        return Constant(problem.train.observations.mean(dim=(0, 1)))
+        return Constant(problem.train.observations.double().mean(dim=(0, 1)))
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Always the same answer; its Koopman spectrum is {1}, of the constant."""
+    """Always the same answer."""
 
     value: Float[Tensor, " dim"]
 
@@ -52,12 +52,13 @@ class Constant:
         return self.value.expand(len(context), horizon, -1)
 
     def eigenvalues(self) -> Tensor:
-        """1."""
-        return torch.ones(1, dtype=torch.complex128)
+        """The Koopman spectrum: 1, of the constant, and 0, of whatever has mean zero."""
+        return torch.eye(1 + self.value.numel(), dtype=torch.complex128)[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """The constant."""
-        return torch.ones(len(points), 1, dtype=torch.complex128)
+        """The constant, and the state less the value."""
+        x = points[:, -1].double()
+        return torch.cat([torch.ones_like(x[:, :1]), x - self.value], dim=1).to(torch.complex128)
 
     def parameter_count(self) -> int:
         """One a channel."""
