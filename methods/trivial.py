@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Mean", "Persistence"]
+__all__ = ["Persistence"]
 
 
 @dataclass(frozen=True)
@@ -27,29 +27,3 @@ class Persistence:
         if context.observations.shape[1] == 0:
             return context.observations.new_zeros(len(context), horizon, context.dim)
         return context.observations[:, -1:].expand(-1, horizon, -1)
-
-
-@dataclass(frozen=True)
-class Mean:
-    """x_{t+h} = the mean of all training observations."""
-
-    def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:
-        """One mean a channel."""
-        return Constant(problem.train.observations.mean(dim=(0, 1)))
-
-
-@dataclass(frozen=True)
-class Constant:
-    """Always the same answer."""
-
-    value: Float[Tensor, " dim"]
-
-    def forecast(
-        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
-    ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The value, `horizon` times."""
-        return self.value.expand(len(context), horizon, -1)
-
-    def parameter_count(self) -> int:
-        """One a channel."""
-        return self.value.numel()
