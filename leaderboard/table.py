@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from dynamark.results.store import default_store
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Standing", "Table", "TaskInfo", "leaderboard", "tables"]
+__all__ = ["FAMILIES", "Standing", "Table", "TaskInfo", "leaderboard", "tables"]
 
-# Tiers in the order of a page.
+# In the order of a page; other families and tiers follow by name.
+FAMILIES = ("sensing", "lds", "koopman", "chaos")
 _TIERS = ("large", "standard", "tiny")
 
 
@@ -94,7 +95,7 @@ def leaderboard(
     if family is not None and family not in have:
         raise UserError(f"no rows of family '{family}'; families with rows: {', '.join(have) or 'none'}")
     if format == "html":
-        from dynamark.leaderboard.page import page
+        from dynamark.leaderboard.page.whole import page
 
         return page(frame, family)
     return render(tables(frame, family), format)
@@ -105,23 +106,25 @@ _PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predic
 
 
 def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
-    """One table for each family, tier and salt that have rows, and where there are several families one over all."""
+    """One table for each family, tier and salt that have rows, and one over all families of the methods that ran in several."""
     made = []
     groups = frame.groupby(["tier", "salt"], observed=True, sort=True)
     named = [(str(tier), str(salt), rows) for (tier, salt), rows in groups]
-    for tier, salt, rows in sorted(named, key=lambda item: (item[1], _tier_order(item[0]))):
-        families = [f for f in rows["family"].cat.categories if (rows["family"] == f).any()]
+    for tier, salt, rows in sorted(named, key=lambda item: (item[1], _order(_TIERS, item[0]))):
+        families = sorted(rows["family"].unique(), key=lambda name: _order(FAMILIES, name))
         for name in families if family is None else [f for f in families if f == family]:
             chosen = rows[rows["family"] == name]
             held = None if salt else _held_out(frame[(frame["family"] == name) & (frame["tier"] == tier)])
             made.append(_table(str(name), tier, salt, chosen, held))
-        if family is None and len(families) > 1:
-            made.append(_table("overall", tier, salt, rows, None))
+        # A skill over one family only is in that family's table, and to be set beside no other.
+        several = rows[rows.groupby("method", observed=True)["family"].transform("nunique").to_numpy() > 1]
+        if family is None and len(several):
+            made.append(_table("overall", tier, salt, several, None))
     return made
 
 
-def _tier_order(tier: str) -> tuple[int, str]:
-    return (_TIERS.index(tier) if tier in _TIERS else len(_TIERS), tier)
+def _order(known: Sequence[str], name: str) -> tuple[int, str]:
+    return (known.index(name) if name in known else len(known), name)
 
 
 def _held_out(rows: pandas.DataFrame) -> dict[str, float]:

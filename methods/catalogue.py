@@ -33,6 +33,8 @@ METHODS: dict[str, str] = {
     # koopman
     "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
+    "hankel": "dynamark.methods.koopman.dmd:HankelDmd",
+    "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",
     "edmd": "dynamark.methods.koopman.edmd:Edmd",
     "mpedmd": "dynamark.methods.koopman.edmd:MpEdmd",
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -30,6 +31,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "torch": str(torch.__version__),
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
+        "numba": _version("numba"),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processor": _processor(),
@@ -39,6 +41,14 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "deterministic": True,
     }
+
+
+def _version(package: str) -> str | None:
+    """The version of an optional package, without importing it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _commit() -> tuple[str | None, bool | None]:

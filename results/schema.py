@@ -38,6 +38,7 @@ _PROVENANCE = pa.struct(
         ("torch", pa.string()),
         ("numpy", pa.string()),
         ("scipy", pa.string()),
+        ("numba", pa.string()),  # null where it is not installed: its kernels round differently
         ("system", pa.string()),
         ("machine", pa.string()),
         ("processor", pa.string()),

@@ -1,24 +1,49 @@
-// Sort a table by a column, and filter methods by name. Without script the page reads the same, best method first.
-for (const button of document.querySelectorAll("th button")) {
+// Sort tables, filter methods, show the rows behind a number. Without script the page reads the same, best method first.
+"use strict";
+
+for (const button of document.querySelectorAll("main th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, row = head.parentElement, body = head.closest("table").tBodies[0];
-    const up = head.getAttribute("aria-sort") === "descending";
-    for (const other of row.children) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const at = [...row.children].indexOf(head);
-    const value = (line) => line.children[at].dataset.value;
+    const first = head.cellIndex === 0 || /place|rank|failed|fit|parameters|↓/.test(button.textContent) ? "ascending" : "descending";
+    const other = first === "ascending" ? "descending" : "ascending";
+    const way = head.getAttribute("aria-sort") === first ? other : first;
+    for (const cell of row.children) cell.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", way);
+    const sign = way === "ascending" ? 1 : -1;
+    const value = (line) => line.children[head.cellIndex].dataset.value;
     const order = (a, b) => {
       const x = value(a), y = value(b);
       if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays at the end
-      const sign = isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y;
-      return up ? sign : -sign;
+      return sign * (isNaN(x) || isNaN(y) ? x.localeCompare(y) : x - y);
     };
     body.append(...[...body.rows].sort(order));
+    for (const line of body.rows) line.classList.remove("band"); // bands belong to the order by place
   });
 }
+
 document.querySelector("#filter").addEventListener("input", (event) => {
   const wanted = event.target.value.toLowerCase();
-  for (const line of document.querySelectorAll("tbody tr")) {
-    line.hidden = !line.children[0].dataset.value.toLowerCase().includes(wanted);
-  }
+  for (const named of document.querySelectorAll("[data-name]")) named.hidden = !named.dataset.name.includes(wanted);
 });
+
+const held = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
+
+// Rows are written as text, never as HTML: their names are anybody's.
+const show = (entry) => {
+  dialog.querySelector("h2").textContent = `${entry.m} on ${entry.t}`;
+  dialog.querySelector("tbody").replaceChildren(...entry.r.map(([seed, key, score, skill, status, seconds]) => {
+    const line = document.createElement("tr");
+    for (const told of [seed, score, skill, status, seconds]) line.insertCell().textContent = told ?? "";
+    line.insertCell().append(Object.assign(document.createElement("code"), { textContent: `dynamark reproduce ${key}` }));
+    return line;
+  }));
+  dialog.showModal();
+};
+const follow = () => {
+  const entry = Object.hasOwn(held, location.hash.slice(1)) ? held[location.hash.slice(1)] : undefined;
+  if (entry) show(entry);
+};
+addEventListener("hashchange", follow);
+dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+follow();

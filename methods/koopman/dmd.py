@@ -1,17 +1,17 @@
-"""Dynamic mode decomposition: the state itself as the dictionary, truncated by a singular value decomposition."""
+"""Dynamic mode decomposition of states or of windows of delays, truncated by a singular value decomposition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Dmd", "DmdModel", "dmd", "energy_rank"]
+__all__ = ["Dmd", "DmdModel", "HankelDmd", "delayed_pairs", "dmd"]
 
 
 @dataclass(frozen=True)
@@ -30,58 +30,113 @@ class Dmd:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
         """One singular value decomposition."""
-        return dmd(*pairs(problem.train), rank=self.rank, exact=self.exact)
+        x, y = delayed_pairs(problem.train, 1)
+        return DmdModel(*dmd(x, y, self.rank, exact=self.exact), problem.train.dim)
+
+
+@dataclass(frozen=True)
+class HankelDmd:
+    """DMD of windows (x_{n-d+1}, ..., x_n): a linear recurrence, which d >= 2m delays make exact for m tones.
+
+    rank: r; 0 takes the least r whose singular values hold `energy` of sum s^2. A forecast shifts the window: the newest block of
+    the predicted window is the next state. A context shorter than d is filled by repeating its first state.
+
+    Source: Arbabi and Mezic 2017, section 3.
+    key: arbabi2017
+    """
+
+    delays: int = 32
+    rank: int = 0
+    energy: float = 0.999
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
+        """One singular value decomposition, of the smaller Gram matrix where windows are long."""
+        delays = min(self.delays, problem.train.observations.shape[1] - 1)
+        x, y = delayed_pairs(problem.train, delays)
+        return DmdModel(*dmd(x, y, self.rank, self.energy), problem.train.dim)
 
 
 @dataclass(frozen=True)
 class DmdModel:
-    """z = x U, x+ = z B, B [rank, dim]: the map of one step, of rank r. Rows are states."""
+    """z = w U, w+ = z B, B [rank, window * dim]: a linear map of windows, of rank r. Rows are windows, oldest state first."""
 
-    basis: Float[Tensor, "dim rank"]
-    step: Float[Tensor, "rank dim"]
+    basis: Float[Tensor, "entry rank"]
+    step: Float[Tensor, "rank entry"]
+    dim: int
 
+    def _window(self, states: Float[Tensor, "trajectory time dim"]) -> Float[Tensor, "trajectory rank"]:
+        """The coordinates z of the latest window."""
+        delays = len(self.basis) // self.dim
+        states = states.double()[:, -delays:]
+        filled = torch.cat([states[:, :1].expand(-1, delays - states.shape[1], -1), states], dim=1)
+        return filled.flatten(1) @ self.basis
+
+    @cached_property
     def reduced(self) -> Float[Tensor, "rank rank"]:
         """The map z+ = z B U."""
         return self.step @ self.basis
 
+    @cached_property
+    def _eig(self) -> tuple[Tensor, Tensor]:
+        values, vectors = torch.linalg.eig(self.reduced)
+        return values, vectors
+
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """x_n = x_0 U (B U)^{n-1} B."""
-        z, reduced, latent = context.observations[:, -1].double() @ self.basis, self.reduced(), []
+        """x_n is the newest block of w_0 U (B U)^{n-1} B."""
+        z, latent = self._window(context.observations), []
         for _ in range(horizon):
             latent.append(z)
-            z = z @ reduced
-        return torch.stack(latent, dim=1) @ self.step
+            z = z @ self.reduced
+        return torch.stack(latent, dim=1) @ self.step[:, -self.dim :]
 
     def eigenvalues(self) -> Tensor:
         """Eigenvalues of the reduced map."""
-        return torch.linalg.eig(self.reduced()).eigenvalues
+        return self._eig[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """x U v, v the eigenvectors of the reduced map: linear functions of the state."""
-        vectors = torch.linalg.eig(self.reduced()).eigenvectors
-        return (points[:, -1].double() @ self.basis).to(vectors) @ vectors
+        """w U v, v the eigenvectors of the reduced map: linear functions of the window."""
+        return self._window(points).to(torch.complex128) @ self._eig[1]
 
     def parameter_count(self) -> int:
-        """The two factors."""
-        return self.basis.numel() + self.step.numel()
+        """What a forecast needs: the basis, the reduced map and the newest block of the step."""
+        rank = self.step.shape[0]
+        return self.basis.numel() + rank * rank + rank * self.dim
 
 
-def dmd(x: Float[Tensor, "pair dim"], y: Float[Tensor, "pair dim"], rank: int = 0, exact: bool = True) -> DmdModel:
-    """The rank-r linear map of least squared error from x to y; rank 0 keeps singular values above rounding.
+def delayed_pairs(
+    trajectories: Trajectories, delays: int
+) -> tuple[Float[Tensor, "pair entry"], Float[Tensor, "pair entry"]]:
+    """All windows of `delays` states that have a successor, oldest state first, and the windows one step later."""
+    x = trajectories.observations.double()
+    windows = x.unfold(1, delays, 1).transpose(-1, -2).flatten(2)
+    return windows[:, :-1].flatten(0, 1), windows[:, 1:].flatten(0, 1)
 
-    Of a wide problem (more channels than pairs) or a tall one only the small side is decomposed.
+
+def dmd(
+    x: Float[Tensor, "pair entry"],
+    y: Float[Tensor, "pair entry"],
+    rank: int = 0,
+    energy: float = 1.0,
+    exact: bool = True,
+) -> tuple[Float[Tensor, "entry rank"], Float[Tensor, "rank entry"]]:
+    """U and B of the rank-r linear map x U B of least squared error to y.
+
+    rank 0 takes as many directions as hold `energy`, all above rounding when it is 1. Where rows are fewer than entries and
+    energy is given up anyway, the snapshots' Gram matrix is decomposed instead: faster, at half the digits in what is dropped.
     """
-    u, s, vh = torch.linalg.svd(x, full_matrices=False)
+    if energy < 1 and len(x) < x.shape[1]:
+        values, vectors = torch.linalg.eigh(x @ x.T)
+        s, u = values.flip(0).clamp(min=0).sqrt(), vectors.flip(1)
+        vh = u.T @ x / torch.where(s > 0, s, 1.0)[:, None]
+    else:
+        u, s, vh = torch.linalg.svd(x, full_matrices=False)
     kept = int((s > s[0] * max(x.shape) * torch.finfo(x.dtype).eps).sum())
+    if not rank and energy < 1:
+        held = s.square().cumsum(0) / s.square().sum()
+        rank = int((held < energy).sum()) + 1
     rank = min(rank or kept, kept)
     basis = vh[:rank].T
     step = (u[:, :rank] / s[:rank]).T @ y
-    return DmdModel(basis, step if exact else step @ basis @ basis.T)
-
-
-def energy_rank(singular: Float[Tensor, " value"], share: float) -> int:
-    """The least r whose leading singular values hold this share of the energy sum s^2."""
-    held = singular.square().cumsum(0) / singular.square().sum()
-    return int((held < share).sum()) + 1
+    return basis, step if exact else step @ basis @ basis.T

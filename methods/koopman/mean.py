@@ -15,7 +15,7 @@ __all__ = ["TrainMean"]
 
 @dataclass(frozen=True)
 class TrainMean:
-    """x_{t+h} = mean of the training states: what a mixing system allows at long horizons. Its spectrum is {1}."""
+    """x_{t+h} = mean of the training states: what a mixing system allows at long horizons. Its spectrum is {1, 0}."""
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> MeanModel:
         """One average."""
@@ -35,12 +35,13 @@ class MeanModel:
         return self.mean.expand(len(context), horizon, -1)
 
     def eigenvalues(self) -> Tensor:
-        """1, of the constant."""
-        return torch.ones(1, dtype=torch.complex128)
+        """1, of the constant, and 0, of whatever has mean zero."""
+        return torch.eye(1 + self.mean.numel(), dtype=torch.complex128)[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """The constant."""
-        return torch.ones(len(points), 1, dtype=torch.complex128)
+        """The constant, and the state without its mean."""
+        x = points[:, -1].double()
+        return torch.cat([torch.ones_like(x[:, :1]), x - self.mean], dim=1).to(torch.complex128)
 
     def parameter_count(self) -> int:
         """The mean."""

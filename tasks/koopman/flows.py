@@ -46,6 +46,7 @@ class FlowTask(Task):
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
         *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in _HORIZONS),
+        Metric("nrmse_end", "sd", about="the same at the end of the test trajectories"),
         Metric(
             "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"
         ),
@@ -139,6 +140,7 @@ class FlowTask(Task):
         values = {
             "nrmse_mean": float(by_horizon[: self.horizons[-1]].mean()),
             **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
+            "nrmse_end": float(by_horizon[-1]),
             "valid_horizon": errors.valid_horizon(gap.error, self.dt),
             "diverged": float(gap.diverged.mean()),
             "drift": errors.drift(by_horizon, self.horizons[-1]),

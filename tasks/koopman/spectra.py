@@ -16,6 +16,7 @@ __all__ = [
     "spectral_error",
     "spectral_miss",
     "spectral_radius",
+    "twin_residuals",
 ]
 
 # What a spectral score counts as when its ingredients are not finite.
@@ -81,6 +82,25 @@ def residuals(
     with np.errstate(all="ignore"):
         ratio = np.linalg.norm(at_y - eigenvalues * at_x, axis=0) / np.linalg.norm(at_x, axis=0)
     return np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST)[varies]
+
+
+def twin_residuals(
+    at_x: Complex[ndarray, "pair mode"],
+    at_y: Complex[ndarray, "pair mode"],
+    at_z: Complex[ndarray, "pair mode"],
+    eigenvalues: Complex[ndarray, " mode"],
+) -> Float[ndarray, " kept"]:
+    """The root of mean (phi(y) - lambda phi(x))* (phi(z) - lambda phi(x)) / mean |phi(x)|^2, y and z independent successors.
+
+    Its expectation is |E[phi(x+) | x] - lambda phi(x)|^2, free of the variance; a negative estimate counts as 0.
+    Source: Colbrook et al. 2024, Beyond expectations, section 3.
+    """
+    varies = ~constant(np.nan_to_num(at_x))
+    with np.errstate(all="ignore"):
+        product = np.mean((at_y - eigenvalues * at_x).conj() * (at_z - eigenvalues * at_x), axis=0).real
+        squared = product / np.mean(np.abs(at_x) ** 2, axis=0)
+    root = np.sqrt(np.maximum(np.nan_to_num(squared, nan=_WORST**2, posinf=_WORST**2), 0.0))
+    return np.minimum(root, _WORST)[varies]
 
 
 def basin_accuracy(

@@ -17,7 +17,7 @@ from dynamark.tasks.lds.data import INPUTS, NOISES, Excitation, excitation, inpu
 from dynamark.tasks.lds.systems import SPECTRA, Shape, System, draw
 from dynamark.tasks.problems import Trajectories
 
-__all__ = ["NMSE_FLOOR", "LinearSystemTask", "bounded", "relative"]
+__all__ = ["NMSE_FLOOR", "LinearSystemTask", "bounded", "relative", "trajectories"]
 
 # Errors below this are rounding.
 NMSE_FLOOR = 1e-12

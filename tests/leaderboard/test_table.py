@@ -119,8 +119,16 @@ def test_a_table_a_family_tier_and_salt_and_one_over_families() -> None:
         *rows_of({"a": {"chaos/a": [2.0]}}, salt="x"),
     ]
     titles = [t.title for t in made(rows)]
-    assert titles == ["chaos, standard", "chaos, tiny", "lds, tiny", "overall, tiny", "chaos, tiny (salt x)"]
+    assert titles == ["chaos, standard", "lds, tiny", "chaos, tiny", "overall, tiny", "chaos, tiny (salt x)"]
     assert [t.title for t in made(rows, "lds")] == ["lds, tiny"]
+
+
+def test_over_all_families_stand_the_methods_that_ran_in_several() -> None:
+    rows = rows_of({"a": {"chaos/a": [1.0], "lds/a": [0.1]}, "b": {"chaos/a": [0.01]}, "c": {"lds/a": [0.01]}})
+    assert list(standings(rows, "overall")) == ["a"]
+    told = standings(rows, "overall")["a"]
+    assert told.skill == pytest.approx(0.5)
+    assert told.place is told.band is None
 
 
 def test_held_out_skill_stands_beside_the_public_one() -> None:
@@ -212,7 +220,7 @@ def test_stores_that_are_empty_or_missing(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = store(tmp_path / "one", rows_of({"a": {"chaos/a": [1.0]}}))
-    two = store(tmp_path / "two", rows_of({"b": {"lds/a": [1.0]}}))
+    two = store(tmp_path / "two", rows_of({"b": {"lds/a": [1.0]}, "a": {"lds/a": [1.0]}}))
     words = ["leaderboard", "--store", str(one), "--store", str(two), "--no-published"]
     assert main([*words, "--format", "csv"]) == 0
     assert {line.split(",")[0] for line in capsys.readouterr().out.splitlines()} == {"table", "chaos", "lds", "overall"}

@@ -17,6 +17,8 @@ VERBS = {
     "leaderboard": "make tables or a page from rows",
     "claims": "list, run or show what papers claim, as checks on rows",
     "compare": "compare two sets of rows: the regression gate",
+    "reproduce": "run a row again from what it says of itself, and compare",
+    "results": "check rows before they are published",
     "list": "list tasks, methods or suites",
     "check": "test a method before a long run",
     "data": "verify, record or export the data of tasks",

@@ -76,8 +76,9 @@ def test_halving_the_step_moves_no_state_by_more_than_rounding_of_the_scale(cls:
     flow = task.flow
     assert isinstance(flow, Ode)
     start = task.starts(np.random.default_rng(0), 50)
-    coarse = flow(start, task.dt, task.test_steps)
-    fine = dataclasses.replace(flow, substeps=2 * flow.substeps)(start, task.dt, task.test_steps)
+    steps = min(task.test_steps, 300)
+    coarse = flow(start, task.dt, steps)
+    fine = dataclasses.replace(flow, substeps=2 * flow.substeps)(start, task.dt, steps)
     assert np.abs(coarse - fine).max() < 1e-9 * np.abs(fine).max()
 
 

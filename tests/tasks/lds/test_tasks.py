@@ -7,11 +7,20 @@ import pytest
 
 from dynamark.errors import UserError
 from dynamark.tasks.lds.base import LinearSystemTask
+from dynamark.tasks.lds.kalman import KalmanFilter
+from dynamark.tasks.lds.multistep import MultiStep
 from dynamark.tasks.lds.onestep import OneStep
 from dynamark.tasks.lds.online import Regret, growth
 from dynamark.tasks.lds.simulation import Simulation
 
-TASKS = [Simulation.at("tiny"), OneStep.at("tiny"), OneStep.at("tiny", noise="nw+nv"), Regret.at("tiny", noise="nv")]
+TASKS = [
+    Simulation.at("tiny"),
+    OneStep.at("tiny"),
+    OneStep.at("tiny", noise="nw+nv"),
+    Regret.at("tiny", noise="nv"),
+    MultiStep.at("tiny"),
+    MultiStep.at("tiny", noise="nw+nv"),
+]
 
 
 def answers(task: LinearSystemTask, which: str) -> dict[str, np.ndarray]:
@@ -20,6 +29,9 @@ def answers(task: LinearSystemTask, which: str) -> dict[str, np.ndarray]:
         right = {"forecast.simulation": data["test.clean"], "forecast.impulse": data["markov"].transpose(2, 0, 1)}
     elif isinstance(task, OneStep):
         right = {"prediction": data["test.best" if task.noisy else "test.y"][None]}
+    elif isinstance(task, MultiStep):
+        counts = np.cumsum([0] + [len(data["test.y"][i :: len(task.origins)]) for i in range(len(task.origins))])
+        right = {f"forecast.from_{o}": data["best"][counts[i] : counts[i + 1]] for i, o in enumerate(task.origins)}
     else:
         right = {"prediction": data["best"]}
     return {name: a if which == "right" else np.full_like(a, float(which)) for name, a in right.items()}
@@ -36,6 +48,23 @@ def test_the_scale_has_its_two_ends(task: LinearSystemTask) -> None:
         assert np.isfinite(worst)
         assert worst > 1e6 * nothing
     assert 0 < task.floor < 1e-2
+
+
+def test_forecasts_several_steps_ahead_are_the_kalman_filters() -> None:
+    task = MultiStep.at("tiny", noise="nw+nv")
+    system = task.system(0)
+    e = task.excitation(system)
+    problem, data = task.problem(0), task.data(0)
+    assert problem.query is not None
+    assert list(problem.query.rollouts) == [f"from_{o}" for o in range(16, 193, 32)]
+    # One step ahead the forecast from an origin is the one-step prediction there.
+    one = KalmanFilter.of(system, e, 256).predict(data["test.y"], data["test.u"])
+    np.testing.assert_allclose(data["best"][:3, 0], one[0::6, 16], atol=1e-10)
+    # Uncertainty grows with the horizon.
+    assert (np.diff(data["scale"], axis=1) > -1e-12).all()
+    contexts = [r.context.observations for r in problem.query.rollouts.values()]
+    firsts = {float(sequence[0, 0]) for c in contexts for sequence in c}
+    assert len(firsts) == 18  # no sequence serves two origins
 
 
 def test_excess_is_the_excess_risk() -> None:

@@ -1,0 +1,1 @@
+"""The page: the leaderboard as one HTML file that loads nothing from elsewhere."""

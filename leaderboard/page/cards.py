@@ -1,0 +1,150 @@
+"""Cards: what a task measures and who is best at it; what a method is and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamark.leaderboard.formats import short
+from dynamark.leaderboard.page.links import Links
+from dynamark.leaderboard.page.markup import accent, brief, cost, equation, escape, prose, seconds, slug, table_id
+from dynamark.leaderboard.page.plots import Curves, curve_charts, pictures
+from dynamark.leaderboard.page.sources import About, about, bibtex, metrics
+from dynamark.leaderboard.table import Standing, Table, TaskInfo
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["method_card", "task_card"]
+
+_BEST = 5
+
+
+def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links) -> str:
+    """Equation, metric, the scale from baseline to oracle with the methods on it, the best of them, curves and pictures."""
+    told = about("task", task.name)
+    lower = task.lower_is_better
+    ordered = sorted(
+        (s for s in table.standings if task.name in s.scores),
+        key=lambda s: (s.scores[task.name] if lower else -s.scores[task.name], s.method),
+    )
+    unit, meaning = metrics(task.name).get(task.metric, ("", ""))
+    way = f"{'lower' if lower else 'higher'} is better"
+    measured = (
+        f"<b>{escape(task.metric)}</b>" + (f" ({escape(unit)})" if unit else "") + f", {way}"
+        if task.metric
+        else "no run answered"
+    )
+    best = "".join(_best(s, task, table, links) for s in ordered[:_BEST])
+    name = slug("task", f"{task.name}-{table.tier}{table.salt}".replace("/", "-"))
+    return (
+        f'<article class="card {accent(table.family)}" id="{name}">'
+        f"<h4>{escape(short(task.name))}</h4>{_equation(told)}"
+        f"<p>{measured}{': ' + escape(meaning) if meaning else ''}</p>"
+        f"{_scale(task, ordered)}<ol>{best}</ol>{pictures(curves, table, task.name)}{curve_charts(curves, table, task.name)}"
+        f"{_more(told)}</article>"
+    )
+
+
+def _best(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
+    rows = links.to(task.name, table.tier, table.salt, s.method)
+    score = f'<a class="rows" href="#{rows}">{brief(s.scores[task.name])}</a>'
+    return f'<li><a href="#{slug("method", s.method)}">{escape(s.method)}</a> <span>{score}</span></li>'
+
+
+def _scale(task: TaskInfo, ordered: Sequence[Standing]) -> str:
+    """A strip from baseline to oracle, with a tick for each method at its mean skill."""
+    ends = [("baseline", task.baseline), ("oracle", task.oracle)]
+    words = "".join(f"<span>{name} {brief(value)}</span>" for name, value in ends if value is not None)
+    ticks = "".join(
+        f'<rect x="{100 * s.skills[task.name] - 0.4:.1f}" width="0.8" height="10"><title>{escape(s.method)}</title></rect>'
+        for s in ordered
+        if task.name in s.skills
+    )
+    if not ticks:
+        return f'<p class="ends">{words}<span>ranks only</span></p>' if words else ""
+    return (
+        f'<svg class="strip" viewBox="-1 0 102 10" preserveAspectRatio="none" role="img" '
+        f'aria-label="skill of {len(ordered)} methods">'
+        f'<rect class="track" width="100" height="10"/>{ticks}</svg><p class="ends">{words}</p>'
+    )
+
+
+def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pandas.DataFrame) -> str:
+    """Equation, paper, skill in each table with its interval, failures with their reasons, cost, hyper-parameters."""
+    told = about("method", method)
+    family = next((t.family for t, _ in places if t.family != "overall"), "other")
+    skills = "".join(_place(table, s) for table, s in places if table.family != "overall")
+    fields = "" if told is None or not told.fields else f"<p class=fields>{escape(told.fields)}</p>"
+    return (
+        f'<article class="card {accent(family)}" id="{slug("method", method)}" data-name="{escape(method.lower())}">'
+        f"<h4>{escape(method)}</h4>{_equation(told)}{fields}<dl>{skills}{_cost(rows)}</dl>{_failures(rows)}{_paper(told)}{_more(told)}"
+        f"</article>"
+    )
+
+
+def _place(table: Table, s: Standing) -> str:
+    value = "ranks only" if s.skill is None else f"skill <b>{s.skill:.3f}</b>"
+    interval = "" if s.low is None or s.high is None else f" <small>[{s.low:.2f}, {s.high:.2f}]</small>"
+    held = "" if s.held_out is None else f", held out <b>{s.held_out:.3f}</b>"
+    link = f'<a href="#{table_id(table)}">{escape(table.title)}</a>'
+    return f"<dt>{link}</dt><dd>{value}{interval}{held}, {s.runs}/{s.possible} runs</dd>"
+
+
+def _cost(rows: pandas.DataFrame) -> str:
+    def middle(column: str) -> float | None:
+        values = rows[column].to_numpy(float) if column in rows else np.array([])
+        known = values[np.isfinite(values)]
+        return float(np.median(known)) if len(known) else None
+
+    memory = middle("peak_memory")
+    told = {
+        "fit, median": seconds(middle("fit_seconds")),
+        "answer, median": seconds(middle("predict_seconds")),
+        "parameters": cost(middle("parameters")),
+        "steps": cost(middle("steps")),
+        "peak memory": "" if memory is None else f"{memory / 2**30:.2g} GiB",
+    }
+    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in told.items() if value)
+
+
+def _failures(rows: pandas.DataFrame) -> str:
+    failed = rows[rows["failed"].to_numpy()]
+    if not len(failed):
+        return ""
+    reasons = failed["reason"] if "reason" in failed else failed["status"]
+    pairs = zip(failed["task"], failed["seed"], failed["status"], reasons, strict=True)
+    items = "".join(
+        f"<li>{escape(f'{task}, seed {seed}: {status}')}{'' if reason is None else escape(': ' + str(reason)[:200])}</li>"
+        for task, seed, status, reason in list(pairs)[:10]
+    )
+    more = f"<li>and {len(failed) - 10} more</li>" if len(failed) > 10 else ""
+    return f'<details><summary><span class="failed">{len(failed)} failed runs</span></summary><ul>{items}{more}</ul></details>'
+
+
+def _equation(told: About | None) -> str:
+    return "" if told is None or not told.equation else f'<p class="equation">{equation(told.equation)}</p>'
+
+
+def _paper(told: About | None) -> str:
+    if told is None or told.key is None:
+        return ""
+    entry = bibtex(told.key)
+    if entry is None:
+        return f"<p>paper: <code>{escape(told.key)}</code></p>"
+    return (
+        f"<details><summary>BibTeX <code>{escape(told.key)}</code></summary><pre>{escape_lines(entry)}</pre></details>"
+    )
+
+
+def escape_lines(text: str) -> str:
+    """Several lines as HTML; each is cleaned by itself, so that its ends stay."""
+    return "\n".join(escape(line) for line in text.splitlines())
+
+
+def _more(told: About | None) -> str:
+    if told is None or not told.rest:
+        return ""
+    return f"<details><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in told.rest)}</details>"

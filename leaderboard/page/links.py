@@ -1,0 +1,46 @@
+"""From a number to its rows: what the page holds of each run, and the id under which a number finds it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Links"]
+
+# Digits of a key: enough to be unique among a million rows (a chance of 1 in 10^6 that two of them share it).
+_DIGITS = 16
+
+
+class Links:
+    """The rows behind the page, by method and task of one tier and salt."""
+
+    def __init__(self, frame: pandas.DataFrame) -> None:
+        columns = ["task", "tier", "salt", "method", "seed", "key", "score", "skill", "status", "fit_seconds"]
+        self._places: dict[tuple[str, ...], str] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
+        for task, tier, salt, method, *run in frame[columns].itertuples(index=False, name=None):
+            place = self._places.setdefault((task, tier, salt, method), f"r{len(self._places)}")
+            held = self._rows.setdefault(place, {"m": method, "t": _named(task, tier, salt), "r": []})
+            seed, key, score, skill, status, seconds = run
+            held["r"].append([int(seed), key[:_DIGITS], _digits(score), _digits(skill), status, _digits(seconds)])
+
+    def to(self, task: str, tier: str, salt: str, method: str) -> str | None:
+        """The id of the rows of a method on a task."""
+        return self._places.get((task, tier, salt, method))
+
+    def data(self) -> str:
+        """All rows as JSON that may stand in a script element: no sign of it can end the element."""
+        text = json.dumps(self._rows, separators=(",", ":"), allow_nan=False)
+        return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _named(task: str, tier: str, salt: str) -> str:
+    return f"{task}, {tier}" + (f", salt {salt}" if salt else "")
+
+
+def _digits(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None

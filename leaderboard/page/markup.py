@@ -1,0 +1,123 @@
+"""Words as HTML: every name comes from somebody's plug-in or rows, and leaves through here."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import math
+import re
+import unicodedata
+
+from dynamark.leaderboard.formats import clean
+from dynamark.leaderboard.table import FAMILIES, Table
+
+__all__ = ["accent", "brief", "cost", "equation", "escape", "prose", "seconds", "slug", "table_id"]
+
+
+def escape(text: str) -> str:
+    """Text as HTML, in attributes too; control characters become signs."""
+    return html.escape(clean(text))
+
+
+def prose(text: str) -> str:
+    """A paragraph of a docstring: its lines joined, `code` marked."""
+    return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(" ".join(text.split())))
+
+
+_GREEK = {
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "delta": "δ",
+    "epsilon": "ε",
+    "eta": "η",
+    "theta": "θ",
+    "kappa": "κ",
+    "lambda": "λ",
+    "mu": "μ",
+    "nu": "ν",
+    "xi": "ξ",
+    "pi": "π",
+    "rho": "ρ",
+    "sigma": "σ",
+    "tau": "τ",
+    "phi": "φ",
+    "chi": "χ",
+    "psi": "ψ",
+    "omega": "ω",
+}
+_SIGNS = {"<->": "↔", "<-": "←", "->": "→", "<=": "≤", ">=": "≥", "!=": "≠", "~=": "≈", "+-": "±"}
+
+
+def equation(text: str) -> str:
+    """A formula as docstrings write it, with its indices, powers, hats and Greek letters set as such."""
+    text = " ".join(text.split())
+    for plain, sign in _SIGNS.items():
+        text = text.replace(plain, sign)
+    text = re.sub(r"(?<![A-Za-z])[A-Za-z]+(?![A-Za-z])", lambda word: _letter(word.group()), text)
+    shown = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
+    shown = re.sub(r"(\w)\^(?=[_\s(),;:.]|$)", "\\1\u0302", shown)  # x^ is an estimate
+    shown = re.sub(r"_\{([^{}]*)\}", r"<sub>\1</sub>", shown)
+    shown = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", shown)
+    shown = re.sub(r"\^(-?\d+|[A-Za-z*+]\b|\*|\+)", r"<sup>\1</sup>", shown)
+    shown = unicodedata.normalize("NFC", shown)
+    return re.sub(r"(?<=[\w)\]\u0302])_(\w+)\b", r"<sub>\1</sub>", shown)
+
+
+def _letter(word: str) -> str:
+    if word.lower() in _GREEK:
+        letter = _GREEK[word.lower()]
+        return letter.upper() if word[0].isupper() else letter
+    return {"sum": "Σ", "sqrt": "√", "infty": "∞"}.get(word, word)
+
+
+def slug(kind: str, name: str) -> str:
+    """An id: readable, and different for different names."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")[:60]
+    return f"{kind}-{plain}" if plain == name else f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def table_id(table: Table) -> str:
+    """The id of a table's section."""
+    return slug("table", f"{table.family}-{table.tier}" + (f"-{table.salt}" if table.salt else ""))
+
+
+def accent(family: str) -> str:
+    """The class that gives a family its colour."""
+    return f"f-{family}" if family in FAMILIES else "f-other"
+
+
+def brief(value: float | None) -> str:
+    """Three digits, with powers of ten written as such."""
+    if value is None or math.isnan(value):
+        return ""
+    text = f"{value:.3g}"
+    if "e" not in text:
+        return text
+    mantissa, power = text.split("e")
+    return f"{mantissa}·10{superscript(int(power))}"
+
+
+def superscript(power: int) -> str:
+    """-3 as ⁻³."""
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def seconds(value: float | None) -> str:
+    """A time in the unit that suits it."""
+    if value is None:
+        return ""
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if value >= size or unit == "ms":
+            return f"{value / size:.2g} {unit}" if value / size < 99.5 else f"{value / size:.0f} {unit}"
+    return ""
+
+
+def cost(value: float | None) -> str:
+    """A large whole number: 1.2k, 34M."""
+    if value is None:
+        return ""
+    for sign, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.0f}"

@@ -1,0 +1,124 @@
+"""What tasks and methods say of themselves: their docstrings and metrics, read from the source without importing it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import dynamark
+from dynamark.methods.catalogue import METHODS
+from dynamark.tasks.catalogue import TASKS
+
+__all__ = ["About", "about", "bibtex", "metrics"]
+
+
+@dataclass(frozen=True)
+class About:
+    """A docstring in parts."""
+
+    equation: str  # its first paragraph
+    rest: tuple[str, ...]  # further paragraphs
+    key: str | None  # of BibTeX
+    fields: str  # what the catalogue sets differently, as text
+
+
+def about(kind: str, name: str) -> About | None:
+    """What a shipped "task" or "method" says of itself; None for those of plug-ins, whose source is elsewhere."""
+    found = _find(kind, name)
+    if found is None:
+        return None
+    _, node, fields = found
+    text = ast.get_docstring(node) or ""
+    key = re.search(r"^key:\s*(\w+)\s*$", text, re.MULTILINE)
+    paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
+    first, *rest = paragraphs or [""]
+    return About(first, tuple(rest), key.group(1) if key else None, fields)
+
+
+def metrics(task: str) -> dict[str, tuple[str, str]]:
+    """Unit and meaning of each metric of a shipped task, looked up along its base classes."""
+    found = _find("task", task)
+    if found is None:
+        return {}
+    path, node, _ = found
+    for _ in range(8):  # no deeper line of ancestors is meant
+        told = _metrics_of(node)
+        if told:
+            return told
+        base = next((_resolve(path, b.id) for b in node.bases if isinstance(b, ast.Name)), None)
+        if base is None:
+            return {}
+        path, node = base
+    return {}
+
+
+def _find(kind: str, name: str) -> tuple[Path, ast.ClassDef, str] | None:
+    """The file and class behind a name of the catalogue, and the fields that the catalogue sets."""
+    target = (TASKS if kind == "task" else METHODS).get(name.partition("(")[0])
+    if target is None:
+        return None
+    where, bracket, fields = target.partition("(")
+    module, _, cls = where.partition(":")
+    path = _file(module)
+    node = None if path is None else _classes(path).get(cls)
+    return None if path is None or node is None else (path, node, (bracket + fields).strip("()"))
+
+
+def _file(module: str) -> Path | None:
+    head, *parts = module.split(".")
+    path = Path(dynamark.__file__).parent.joinpath(*parts).with_suffix(".py")
+    return path if head == "dynamark" and path.is_file() else None
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+def _classes(path: Path) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in _tree(path).body if isinstance(node, ast.ClassDef)}
+
+
+def _resolve(path: Path, name: str) -> tuple[Path, ast.ClassDef] | None:
+    """A class that a file defines or imports."""
+    if name in _classes(path):
+        return path, _classes(path)[name]
+    for node in _tree(path).body:
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+            found = _file(node.module or "")
+            if found is not None and name in _classes(found):
+                return found, _classes(found)[name]
+    return None
+
+
+def _metrics_of(node: ast.ClassDef) -> dict[str, tuple[str, str]]:
+    """The `Metric(name, unit, about=...)` calls of a class body."""
+    told = {}
+    for item in node.body:
+        target = item.target if isinstance(item, ast.AnnAssign) else None
+        if not (isinstance(target, ast.Name) and target.id == "metrics") or item.value is None:  # type: ignore[attr-defined]
+            continue
+        for call in ast.walk(item.value):  # type: ignore[attr-defined]
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Metric":
+                words = [a.value if isinstance(a, ast.Constant) else "" for a in call.args]
+                named = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+                name, unit = ([*words, "", ""])[:2]
+                told[str(named.get("name", name))] = (str(named.get("unit", unit)), str(named.get("about", "")))
+    return told
+
+
+@functools.cache
+def _papers() -> dict[str, str]:
+    text = (resources.files("dynamark.leaderboard") / "papers.bib").read_text(encoding="utf-8")
+    entries = re.findall(r"^@\w+\{(\w+),.*?^\}", text, re.MULTILINE | re.DOTALL)
+    whole = re.findall(r"^@\w+\{\w+,.*?^\}", text, re.MULTILINE | re.DOTALL)
+    return dict(zip(entries, whole, strict=True))
+
+
+def bibtex(key: str) -> str | None:
+    """The entry of a key in leaderboard/papers.bib."""
+    return _papers().get(key)

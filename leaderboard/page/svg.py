@@ -1,0 +1,160 @@
+"""Charts as inline SVG: scales, axes, and marks. Colours are classes, so that a chart follows the page into the dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy import ndarray
+
+from dynamark.leaderboard.page.markup import brief, escape, superscript
+
+__all__ = ["Chart", "Scale", "wants_logarithm"]
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 40
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From values low..high to pixels start..end; on a logarithmic scale equal ratios have equal lengths."""
+
+    low: float
+    high: float
+    log: bool
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; values outside lie on the edge."""
+        low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, max(value, self.low)))
+        share = (min(at, high) - low) / (high - low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Values worth a line, at most seven, with their labels."""
+        if self.log and math.log(self.high) - math.log(self.low) >= math.log(8):
+            first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
+            if last > first:
+                step = max(1, math.ceil((last - first) / 6))
+                return [(10.0**k, _power(k)) for k in range(first, last + 1, step)]
+            return [(v, brief(v)) for k in (first - 1, first) for m in (1, 2, 5) if self._holds(v := m * 10.0**k)]
+        rough = (self.high - self.low) / 5
+        size = 10 ** math.floor(math.log10(rough))
+        step = next(m * size for m in (1, 2, 5, 10) if m * size >= rough)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [(k * step, brief(0.0 if k == 0 else k * step)) for k in range(first, last + 1)]
+
+    def _holds(self, value: float) -> bool:
+        return self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)
+
+
+def _power(k: int) -> str:
+    return f"{10.0**k:g}" if -2 <= k <= 3 else f"10{superscript(k)}"
+
+
+def wants_logarithm(values: ndarray) -> bool:
+    """Whether values are positive and span more than a decade and a half."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and known.min() > 0 and known.max() / known.min() > 30)
+
+
+def around(values: ndarray, log: bool, room: float = 0.06) -> tuple[float, float]:
+    """The limits of a scale that holds these values, with some room."""
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if log:
+        first, last = math.log(low), math.log(high)
+        spare = max(room * (last - first), 0.4 if last - first < 0.2 else 0.0)
+        return math.exp(max(first - spare, -700)), math.exp(min(last + spare, 700))
+    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
+        low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
+    return low - room * (high - low), high + room * (high - low)
+
+
+@dataclass
+class Chart:
+    """Axes with marks. Later marks lie above earlier ones."""
+
+    label: str  # for those who do not see it
+    x: tuple[str, tuple[float, float], bool]  # label, limits, logarithmic
+    y: tuple[str, tuple[float, float], bool]
+    width: int = 440
+    height: int = 270
+    marks: list[str] = field(default_factory=list)
+    labels: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.sx = Scale(*self.x[1], self.x[2], _LEFT, self.width - _RIGHT)
+        self.sy = Scale(*self.y[1], self.y[2], self.height - _BOTTOM, _TOP)
+
+    def line(self, x: Sequence[float] | ndarray, y: Sequence[float] | ndarray, style: str, hint: str = "") -> None:
+        """A polyline, broken where a value is not finite (or not positive on a logarithmic scale)."""
+        parts, pen = [], "M"
+        for a, b in zip(x, y, strict=True):
+            bad = not (math.isfinite(a) and math.isfinite(b)) or (self.x[2] and a <= 0) or (self.y[2] and b <= 0)
+            if bad:
+                pen = "M"
+                continue
+            parts.append(f"{pen}{self.sx(a):.1f} {self.sy(b):.1f}")
+            pen = "L"
+        if parts:
+            self.marks.append(f'<path class="line {style}" d="{"".join(parts)}">{_title(hint)}</path>')
+
+    def point(self, x: float, y: float, style: str, hint: str = "", size: float = 4.5, link: str = "") -> None:
+        """A dot, with a tooltip, and a link where there is one."""
+        dot = f'<circle class="{style}" cx="{self.sx(x):.1f}" cy="{self.sy(y):.1f}" r="{size}">{_title(hint)}</circle>'
+        self.marks.append(f'<a href="#{escape(link)}" aria-label="{escape(hint)}">{dot}</a>' if link else dot)
+
+    def whisker(self, x: float, low: float, high: float, style: str) -> None:
+        """A vertical interval."""
+        at, ends = self.sx(x), (self.sy(low), self.sy(high))
+        self.marks.append(f'<line class="{style}" x1="{at:.1f}" x2="{at:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>')
+
+    def text(self, x: float, y: float, words: str) -> None:
+        """A label beside a point, on the side where there is room; none where it would cover another."""
+        shown = words if len(words) <= 24 else words[:23] + "…"
+        at, height, width = self.sx(x), self.sy(y), 6.3 * len(shown)
+        left = at + 8 + width > self.width - _RIGHT
+        start = at - 8 - width if left else at + 8
+        if any(start < b and a < start + width and abs(height - h) < 12 for a, b, h in self.labels):
+            return
+        self.labels.append((start, start + width, height))
+        place = f'x="{at + (-8 if left else 8):.1f}" y="{height + 4:.1f}" text-anchor="{"end" if left else "start"}"'
+        self.marks.append(f'<text class="name" {place}>{escape(shown)}</text>')
+
+    def circle(self) -> None:
+        """The unit circle of the complex plane."""
+        rx, ry = abs(self.sx(1) - self.sx(0)), abs(self.sy(1) - self.sy(0))
+        self.marks.append(
+            f'<ellipse class="guide" cx="{self.sx(0):.1f}" cy="{self.sy(0):.1f}" rx="{rx:.1f}" ry="{ry:.1f}"/>'
+        )
+
+    def render(self) -> str:
+        """The whole SVG."""
+        left, right, top, bottom = _LEFT, self.width - _RIGHT, _TOP, self.height - _BOTTOM
+        lines, words = [], []
+        for value, text in self.sx.ticks():
+            at = self.sx(value)
+            lines.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
+            words.append(f'<text x="{at:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>')
+        for value, text in self.sy.ticks():
+            at = self.sy(value)
+            lines.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>')
+            words.append(f'<text x="{left - 7}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
+        centre, middle = (left + right) / 2, (top + bottom) / 2
+        below = f'x="{centre:.0f}" y="{self.height - 5}"'
+        beside = f'x="12" y="{middle:.0f}" transform="rotate(-90 12 {middle:.0f})"'
+        words += [
+            f'<text class="axis" {place} text-anchor="middle">{escape(label)}</text>'
+            for place, label in ((below, self.x[0]), (beside, self.y[0]))
+        ]
+        return (
+            f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.label)}">'
+            f"{''.join(lines)}{''.join(words)}{''.join(self.marks)}</svg>"
+        )
+
+
+def _title(hint: str) -> str:
+    return f"<title>{escape(hint)}</title>" if hint else ""

@@ -1,0 +1,49 @@
+"""`dynamark results verify FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    verify = verbs.add_parser("verify", help="check rows before they are published")
+    verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file of rows")
+
+
+def main(told: argparse.Namespace) -> int:
+    """Name what is wrong with each file; exit code 1 when something is."""
+    from dynamark.errors import UserError
+    from dynamark.leaderboard.trust import verify
+    from dynamark.results.store import Store, published_store, read_file
+
+    wrong = 0
+    for file in map(Path, told.files):
+        if not file.is_file():
+            raise UserError(f"{file} does not exist; name a Parquet file of a store")
+        rows = read_file(file, None).to_pylist()
+        published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
+        problems = verify(rows, published, _known)
+        wrong += bool(problems)
+        print(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
+        for problem in problems:
+            print(f"      {problem}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _known(task: str, tier: str) -> tuple[int, str] | None:
+    """Version and fields of a task of this dynamark."""
+    from dynamark.errors import UserError
+    from dynamark.results.keys import canonical
+    from dynamark.runners.plugins import parse, resolve_task, task_names
+
+    if parse(task).name not in task_names():
+        return None
+    try:
+        found = resolve_task(task, tier)
+    except UserError:
+        return None
+    return found.version, canonical(found.fields())

@@ -1,0 +1,106 @@
+"""Stochastic systems in one dimension and their Koopman spectra, computed from kernels and generators."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from jaxtyping import Complex, Float
+from numpy import ndarray
+from scipy.linalg import eigh_tridiagonal
+
+__all__ = [
+    "LOGISTIC_ORDER",
+    "double_well_modes",
+    "double_well_paths",
+    "logistic_features",
+    "logistic_modes",
+    "logistic_path",
+    "ou_step",
+]
+
+# cos^20 has Fourier modes up to 10: the noise makes the operator of rank 21.
+LOGISTIC_ORDER = 10
+
+
+def ou_step(x: ndarray, tau: float, rng: np.random.Generator) -> ndarray:
+    """X_tau of dX = -X dt + sqrt(2) dW from X_0 = x: e^{-tau} x + sqrt(1 - e^{-2 tau}) N(0, 1), exactly."""
+    return math.exp(-tau) * x + math.sqrt(-math.expm1(-2 * tau)) * rng.standard_normal(x.shape)
+
+
+def logistic_path(steps: int, rng: np.random.Generator) -> Float[ndarray, " state"]:
+    """x+ = 4 x (1 - x) + xi mod 1, xi of density proportional to cos^20(pi xi) on [-1/2, 1/2]; after 100 steps of burn-in.
+
+    cos^20(pi xi) d xi is the law of arccos(sqrt(B))/pi with a random sign, B ~ Beta(21/2, 1/2).
+    """
+    count = steps + 101
+    size = np.arccos(np.sqrt(rng.beta(LOGISTIC_ORDER + 0.5, 0.5, count))) / np.pi
+    noise = size * rng.choice([-1.0, 1.0], count)
+    x, out = rng.random(), np.empty(count)
+    for n, xi in enumerate(noise):
+        x = (4 * x * (1 - x) + xi) % 1.0
+        out[n] = x
+    return out[100:]
+
+
+def logistic_features(x: Float[ndarray, " state"]) -> Complex[ndarray, "state 21"]:
+    """e^{-2 pi i k F(x)}, |k| <= 10, F = 4 x (1 - x): they span the range of the operator."""
+    k = np.arange(-LOGISTIC_ORDER, LOGISTIC_ORDER + 1)
+    return np.exp(-2j * np.pi * np.outer(4 * x * (1 - x), k))
+
+
+@functools.cache
+def logistic_modes(nodes: int = 200) -> tuple[Complex[ndarray, "21"], Complex[ndarray, "21 21"]]:
+    """Eigenvalues by modulus, and eigenfunctions as columns of coefficients of `logistic_features`.
+
+    The operator's matrix in these features is c_j int_0^1 e^{2 pi i j y} e^{-2 pi i k F(y)} dy, c_j the modes of the noise.
+
+    Gauss-Legendre quadrature: the periodic extension of F has a kink, which would spoil a trapezoid rule.
+    """
+    y, weights = np.polynomial.legendre.leggauss(nodes)
+    y, weights = (y + 1) / 2, weights / 2
+    k = np.arange(-LOGISTIC_ORDER, LOGISTIC_ORDER + 1)
+    modes = np.array([math.comb(2 * LOGISTIC_ORDER, LOGISTIC_ORDER + j) for j in k], dtype=float)
+    modes /= modes[LOGISTIC_ORDER]
+    matrix = modes[:, None] * (np.exp(2j * np.pi * np.outer(k, y)) * weights) @ logistic_features(y)
+    values, vectors = np.linalg.eig(matrix)
+    order = np.argsort(-np.abs(values))
+    return values[order], vectors[:, order]
+
+
+def double_well_paths(
+    count: int, steps: int, rng: np.random.Generator, beta: float = 3.0, tau: float = 0.1, h: float = 1e-3
+) -> Float[ndarray, "path state"]:
+    """dX = -4 X (X^2 - 1) dt + sqrt(2/beta) dW by Euler-Maruyama, sampled every tau, from +-1 after a burn-in of 1."""
+    x = rng.choice([-1.0, 1.0], count)
+    substeps, kick = round(tau / h), math.sqrt(2 * h / beta)
+    burn = round(1.0 / tau)
+    out = np.empty((burn + steps + 1, count))
+    for n in range(len(out)):
+        for noise in rng.standard_normal((substeps, count)):
+            x = x - 4 * h * x * (x * x - 1) + kick * noise
+        out[n] = x
+    return np.ascontiguousarray(out[burn:].T)
+
+
+@functools.cache
+def double_well_modes(
+    beta: float = 3.0, count: int = 5, points: int = 2001, reach: float = 3.0
+) -> tuple[Float[ndarray, " mode"], Float[ndarray, " point"], Float[ndarray, "point mode"]]:
+    """Rates, grid and eigenfunctions of the generator -V' d/dx + beta^{-1} d^2/dx^2, V = (x^2 - 1)^2.
+
+    Jumps to neighbours at rates e^{-beta (V_j - V_i)/2} / (beta h^2) are reversible under e^{-beta V}; the symmetric form is
+    tridiagonal. Second order in h.
+    """
+    x = np.linspace(-reach, reach, points)
+    potential, scale = (x * x - 1) ** 2, 1 / (beta * (x[1] - x[0]) ** 2)
+    gap = beta * np.diff(potential) / 2
+    diagonal = np.zeros(points)
+    diagonal[:-1] -= scale * np.exp(-gap)
+    diagonal[1:] -= scale * np.exp(gap)
+    values, vectors = eigh_tridiagonal(
+        diagonal, np.full(points - 1, scale), select="i", select_range=(points - count, points - 1)
+    )
+    functions = vectors[:, ::-1] * np.exp(beta * potential / 2)[:, None]
+    return values[::-1], x, functions

@@ -1,0 +1,117 @@
+"""Prediction several steps ahead, from a context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.tasks.base import Curve, Metric, Scores, Solution
+from dynamark.tasks.lds.base import NMSE_FLOOR, LinearSystemTask, bounded, trajectories
+from dynamark.tasks.lds.kalman import KalmanFilter
+from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout
+
+__all__ = ["MultiStep"]
+
+# Steps ahead that are scored; the last is the length of a rollout.
+_HORIZONS = np.array([1, 2, 4, 8, 16, 32, 64])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiStep(LinearSystemTask):
+    """Predict y_{o+h-1}, h in {1, 2, 4, .., 64}, from outputs before an origin o and inputs up to o+h-1.
+
+    Origins stand every 32 steps from the burn-in on; test sequences are dealt to them in turn, since a sequence that served
+    two origins would show in one context the answer of the other. Primary score: the geometric mean over the horizons of the
+    excess over the Kalman filter's forecast, without noise of the nmse (see `OneStep`).
+    """
+
+    test: int = 87
+
+    kind: ClassVar[type] = Forecasting
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {**LinearSystemTask.tiers["tiny"], "test": 18},
+        "standard": {},
+        "large": {**LinearSystemTask.tiers["large"], "test": 253},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("error", about="geometric mean over seven horizons of the excess, without noise of the nmse"),
+        *(Metric(f"error_{h}", about=f"the same {h} steps ahead") for h in _HORIZONS),
+    )
+
+    @property
+    def origins(self) -> list[int]:
+        """Steps at which a forecast starts."""
+        return list(range(self.burn_in, self.length - int(_HORIZONS[-1]) + 1, 32))
+
+    @property
+    def floor(self) -> float:
+        """One parameter's worth of least squares; without noise, rounding."""
+        return NMSE_FLOOR if self.noise == "n0" else 1 / (self.train * self.length)
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """The sequences, the best forecast at each origin, and the power that errors are relative to [origin, step]."""
+        system = self.system(seed)
+        data = self.sequences(system, seed)
+        best, scale = [], []
+        for place, origin in enumerate(self.origins):
+            ahead = slice(origin, origin + int(_HORIZONS[-1]))
+            y, u = (data[f"test.{part}"][self._dealt(place), : ahead.stop] for part in "yu")
+            if self.noise == "n0":
+                best.append(y[:, ahead])
+                scale.append(np.mean(np.sum(data["test.y"][:, ahead] ** 2, axis=2), axis=0))
+                continue
+            kalman = KalmanFilter.of(system, self.excitation(system), ahead.stop, seen=origin)
+            best.append(kalman.predict(y, u)[:, ahead])
+            scale.append(np.trace(kalman.innovation[ahead], axis1=1, axis2=2))
+        return {**data, "best": np.concatenate(best), "scale": np.array(scale)}
+
+    def _dealt(self, place: int) -> slice:
+        """The test sequences of an origin."""
+        return slice(place, None, len(self.origins))
+
+    def problem(self, seed: int) -> Forecasting:
+        """A rollout an origin."""
+        data = self.data(seed)
+        rollouts = {}
+        for place, origin in enumerate(self.origins):
+            y, u = data["test.y"][self._dealt(place)], data["test.u"][self._dealt(place)]
+            inputs = u[:, origin : origin + int(_HORIZONS[-1])]
+            rollouts[f"from_{origin}"] = Rollout(
+                trajectories(y[:, :origin], u[:, :origin]),
+                int(_HORIZONS[-1]),
+                torch.from_numpy(inputs.copy()) if u.shape[2] else None,
+            )
+        train, validation = self.paths(seed, "train"), self.paths(seed, "validation")
+        return Forecasting(train, validation, self.burn_in, ForecastingQuery(rollouts))
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Error by horizon, and its geometric mean."""
+        data = self.data(seed)
+        answer = np.concatenate([solution[f"forecast.from_{origin}"] for origin in self.origins])
+        distance = np.sum((bounded(answer, data["best"].shape) - data["best"]) ** 2, axis=2)
+        counts = [len(data["test.y"][self._dealt(place)]) for place in range(len(self.origins))]
+        relative = distance.mean(axis=0) / np.average(data["scale"], axis=0, weights=counts)
+        chosen = relative[_HORIZONS - 1]
+        # A horizon that is met exactly counts as the floor: one perfect step must not hide bad ones.
+        values = {"error": float(np.exp(np.mean(np.log(np.maximum(chosen, self.floor)))))}
+        values |= {f"error_{h}": float(e) for h, e in zip(_HORIZONS, chosen, strict=True)}
+        return Scores(values, (Curve("error_by_horizon", 1.0 + np.arange(len(relative)), relative),))
+
+    def baseline(self, seed: int) -> float:
+        """The better of predicting 0 and the last output."""
+        y, steps = self.data(seed)["test.y"], int(_HORIZONS[-1])
+        last = {
+            f"forecast.from_{o}": np.repeat(y[self._dealt(i), o - 1 : o], steps, axis=1)
+            for i, o in enumerate(self.origins)
+        }
+        zero = {name: np.zeros_like(answer) for name, answer in last.items()}
+        return min(self.score(answers, seed).values["error"] for answers in (last, zero))
+
+    def oracle(self, seed: int) -> float:
+        """The best forecast is at distance 0 from itself."""
+        return self.floor

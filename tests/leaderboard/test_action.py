@@ -1,0 +1,59 @@
+"""The GitHub Action: its script does what the documentation says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import rows_of, store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def script() -> str:
+    """The shell of the step `compare`."""
+    text = (ROOT / "action.yml").read_text()
+    body = text.split("      run: |\n", 1)[1]
+    return "\n".join(line.removeprefix("        ") for line in body.splitlines())
+
+
+def act(folder: Path, base: Path, new: Path, **inputs: Any) -> tuple[int, str, str]:
+    """Exit code, summary and outputs of the step."""
+    command = folder / "dynamark"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dynamark "$@"\n')
+    command.chmod(0o755)
+    told = {"EFFECT": "0.02", "SLOWDOWN": "1.6", "LEVEL": "0.01", "ALLOW_MISSING": "false", **inputs}
+    files = {"GITHUB_STEP_SUMMARY": str(folder / "summary"), "GITHUB_OUTPUT": str(folder / "output")}
+    sides = {"BASE": str(base), "NEW": str(new), "COMMAND": str(command)}
+    done = subprocess.run(
+        ["bash", "-c", script()], cwd=folder, env={**os.environ, **told, **files, **sides}, check=False
+    )
+    read = [(folder / name).read_text() if (folder / name).exists() else "" for name in ("summary", "output")]
+    return done.returncode, read[0], read[1]
+
+
+@pytest.mark.parametrize(("scale", "code"), [(1.0, 0), (1.05, 1)])
+def test_the_step_fails_by_the_exit_code(tmp_path: Path, scale: float, code: int) -> None:
+    base = store(tmp_path / "base", rows_of({"m": {"chaos/a": [1.0, 2.0, 3.0]}}))
+    new = store(tmp_path / "new", rows_of({"m": {"chaos/a": [scale, 2 * scale, 3 * scale]}}))
+    ended, summary, output = act(tmp_path, base, new)
+    assert ended == code
+    assert "### dynamark compare" in summary
+    assert output == f"exit-code={code}\n"
+
+
+def test_missing_runs_can_be_allowed(tmp_path: Path) -> None:
+    base = store(tmp_path / "base", rows_of({"m": {"chaos/a": [1.0]}, "n": {"chaos/a": [1.0]}}))
+    new = store(tmp_path / "new", rows_of({"m": {"chaos/a": [1.0]}}))
+    assert act(tmp_path, base, new)[0] == 3
+    ended, _, output = act(tmp_path, base, new, ALLOW_MISSING="true")
+    assert ended == 0
+    assert "exit-code=3" in output
+
+
+def test_inputs_never_become_script() -> None:
+    assert "${{" not in script()

@@ -1,0 +1,314 @@
+"""The page: whole, harmless, and at work in a real browser where there is one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import row, rows_of, store
+
+from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard.page import sources
+from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
+from dynamark.leaderboard.page.plots import Line, _middle, _thinned
+from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
+from dynamark.leaderboard.table import leaderboard
+
+
+@pytest.fixture(autouse=True)
+def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "published_store", lambda: tmp_path / "published")
+
+
+def curve(name: str, seed: int, length: int = 128) -> dict[str, Any]:
+    axis = np.arange(1.0, length + 1)
+    return {"name": name, "axis": axis.tolist(), "values": (axis * (1 + 0.1 * seed)).tolist()}
+
+
+def filled(methods: tuple[str, ...] = ("gd", "persistence", "mine.py:Mine"), seeds: int = 3) -> list[dict[str, Any]]:
+    rows = []
+    for i, method in enumerate(methods):
+        for task in ("chaos/lorenz63", "sensing/psd"):
+            for seed in range(seeds):
+                curves = [curve("error_by_time", seed), *(curve(n, 0, 9) for n in ("attractor", "attractor_true"))]
+                curves += [curve("eigenvalues", 0, 3), curve("singular_values", 0, 4)]
+                cost = {"fit_seconds": 10.0**i, "parameters": 100 // (i + 1), "curves": curves}
+                rows.append(row(method, task, seed, (0.1 + seed / 10) * 2**i, **cost))
+    rows.append(row("gd", "chaos/rossler", 0, None, reason="SIGSEGV <b>"))
+    return rows
+
+
+def page_of(folder: Path, rows: list[dict[str, Any]]) -> str:
+    return leaderboard(store(folder / "store", rows), format="html")
+
+
+class Outline(HTMLParser):
+    """Every element's attributes; and whether elements close in order."""
+
+    VOID = frozenset({"meta", "input", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(text: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(text)
+    assert parsed.open == []
+    return parsed
+
+
+def test_the_page_is_well_formed_with_unique_ids_and_links_that_lead_somewhere(tmp_path: Path) -> None:
+    text = page_of(tmp_path, filled())
+    seen = outline(text).seen
+    ids = [a["id"] for _, a in seen if "id" in a]
+    assert len(ids) == len(set(ids))
+    rows = set(re.findall(r'"(r\d+)":\{', text))
+    for _, attributes in seen:
+        if "href" in attributes:
+            assert str(attributes["href"])[1:] in {*ids, *rows}, attributes
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
+    text = page_of(tmp_path, filled())
+    for _, attributes in outline(text).seen:
+        assert not {"src", "srcset", "data", "action"} & set(attributes)
+        assert str(attributes.get("href", "#")).startswith("#")
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+def test_the_page_shows_cards_plots_and_pictures(tmp_path: Path) -> None:
+    text = page_of(tmp_path, filled())
+    for told in ("x&#x27; = 10 (y - x)", "skill against time", "skill against size", "error by time", "attractor"):
+        assert told in text
+    assert "eigenvalues" in text
+    assert "1 failed runs" in text
+    assert "SIGSEGV &lt;b&gt;" in text
+    assert 'id="method-gd"' in text
+    assert "xiong2024" in text
+    assert 'class="guide"' in text  # the unit circle
+
+
+def test_every_row_can_be_run_again_from_the_page(tmp_path: Path) -> None:
+    rows = filled()
+    text = page_of(tmp_path, rows)
+    for r in rows:
+        assert r["key"][:16] in text
+
+
+def test_a_page_of_the_published_size_stays_small(tmp_path: Path) -> None:
+    """60 tasks with 12 methods and 5 seeds; the curves of 128 points are thinned."""
+    rows = [
+        row(
+            f"method{m}",
+            f"chaos/task{t}",
+            seed,
+            0.1 * (m + 1),
+            curves=[curve("error_by_time", seed)] if seed < 2 else [],
+        )
+        for m in range(12)
+        for t in range(60)
+        for seed in range(5)
+    ]
+    assert len(page_of(tmp_path, rows)) < 2_000_000
+
+
+def test_one_family_and_no_rows(tmp_path: Path) -> None:
+    text = leaderboard(store(tmp_path / "s", filled()), format="html", family="sensing")
+    assert "chaos" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+    assert "No rows yet" in page_of(tmp_path / "none", [])
+
+
+def test_replaced_rows_are_counted(tmp_path: Path) -> None:
+    rows = [*rows_of({"a": {"chaos/a": [1.0, 2.0]}}), row("a", method_source="old", finished="2025")]
+    assert "1 older runs, replaced" in page_of(tmp_path, rows)
+
+
+# --- parts
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("w_{t+1} = w_t - eta g_t", "w<sub>t+1</sub> = w<sub>t</sub> - η g<sub>t</sub>"),
+        ("y^_t = sum_{i<taps} u_{t-i}", "ŷ<sub>t</sub> = Σ<sub>i&lt;taps</sub> u<sub>t-i</sub>"),
+        ("X <- (X^T X)^{-1}", "X ← (X<sup>T</sup> X)<sup>-1</sup>"),
+        ("x^2 + A* X^", "x<sup>2</sup> + A* X̂"),
+        ("<script>a_b</script>", "&lt;script&gt;a<sub>b</sub>&lt;/script&gt;"),
+        ("a method, tested; the summary of beta", "a method, tested; the summary of β"),
+    ],
+)
+def test_equations_are_set(text: str, told: str) -> None:
+    assert equation(text) == told
+
+
+def test_numbers_are_short() -> None:
+    assert [brief(v) for v in (1.2345, 1.5e-7, 0.0, None, float("nan"), -2e20)] == [
+        "1.23",
+        "1.5·10⁻⁷",
+        "0",
+        "",
+        "",
+        "-2·10²⁰",
+    ]
+    assert [seconds(v) for v in (0.0123, 1.0, 90.0, 7200.0, None)] == ["12 ms", "1 s", "1.5 min", "2 h", ""]
+    assert [cost(v) for v in (None, 12, 1234, 5_600_000)] == ["", "12", "1.23k", "5.6M"]
+
+
+def test_ids_are_different_for_different_names() -> None:
+    names = ["a b", "a-b", "a/b", "a<b", "a>b", ""]
+    assert len({slug("m", n) for n in names}) == len(names)
+    assert all(re.fullmatch(r"[\w.-]+", slug("m", n)) for n in names)
+
+
+def test_scales_and_ticks() -> None:
+    linear = Scale(0, 10, False, 0, 100)
+    assert [linear(v) for v in (0, 5, 10, 20, -3)] == [0, 50, 100, 100, 0]
+    assert [v for v, _ in linear.ticks()] == [0, 2, 4, 6, 8, 10]
+    log = Scale(1e-6, 1e2, True, 0, 80)
+    assert log(1e-2) == pytest.approx(40)
+    assert [t for _, t in log.ticks()] == ["10⁻⁶", "10⁻⁴", "0.01", "1", "100"]
+    assert [v for v, _ in Scale(1, 9, True, 0, 1).ticks()] == [1, 2, 5]
+    assert [v for v, _ in Scale(15, 95, True, 0, 1).ticks()] == [20, 40, 60, 80]
+    for low, high, log_ in ((1.0, 1.0, False), (0.0, 0.0, False), (3.0, 3.0, True), (1e-300, 1e300, True)):
+        scale = Scale(*around(np.array([low, high]), log_), log_, 0, 1)
+        assert 0 < len(scale.ticks()) <= 12
+
+
+def test_lines_break_where_there_is_nothing_to_draw() -> None:
+    chart = Chart("l", ("x", (1, 10), True), ("y", (1, 10), True))
+    chart.line([1, 2, 3, 4, 5], [1, np.nan, 3, -1, 5], "c0")
+    assert chart.marks[0].count("M") == 3
+    chart.line([0, 0], [1, 1], "c0")
+    assert len(chart.marks) == 1
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    chart = Chart("l", ("x", (0, 10), False), ("y", (0, 10), False))
+    for y in (5, 5.1, 9):
+        chart.text(1, y, "a name")
+    assert len(chart.marks) == 2
+
+
+def test_logarithms_only_where_values_span_decades() -> None:
+    assert wants_logarithm(np.array([1e-4, 1.0]))
+    assert not wants_logarithm(np.array([1.0, 2.0]))
+    assert not wants_logarithm(np.array([0.0, 1e5]))
+    assert not wants_logarithm(np.array([np.nan]))
+
+
+def test_the_median_curve_reads_all_seeds_at_one_axis() -> None:
+    axis = np.arange(4.0)
+    same = _middle([Line(axis, axis), Line(axis, 3 * axis), Line(axis, 9 * axis)])
+    assert same.values.tolist() == (3 * axis).tolist()
+    # One that stopped early counts as far as it goes.
+    short = _middle([Line(axis, axis), Line(np.array([0.0, 2.0]), np.array([0.0, 6.0]))])
+    assert short.values.tolist() == [0, 2, 4, 3]
+    assert len(_thinned(Line(np.arange(1.0, 129), np.ones(128)), True).axis) <= 40
+
+
+def test_docstrings_are_read_without_importing() -> None:
+    told = sources.about("method", "gd_small")
+    assert told is not None
+    assert (told.key, told.fields) == ("xiong2024", "start_scale=1e-6")
+    assert told.equation.startswith("X <- X - eta")
+    assert sources.about("method", "nobody's.py:Own") is None
+    assert sources.metrics("chaos/lorenz63")["d_stsp"][0] == "nat"  # from its base class
+    assert sources.metrics("nobody/knows") == {}
+    assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+
+
+# --- in a browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
+HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">'\"><b>"
+
+
+def dom(path: Path, fragment: str = "") -> str:
+    """The page after its scripts ran."""
+    quiet = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet]
+    command += [f"--user-data-dir={path.parent / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"]
+    done = subprocess.run([*command, path.as_uri() + fragment], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+@browser
+@pytest.mark.parametrize("guarded", [True, False])
+def test_a_hostile_name_does_not_run(tmp_path: Path, guarded: bool) -> None:
+    """Neither with the page's policy for scripts nor, by escaping alone, without."""
+    rows = filled((HOSTILE, "gd"))
+    rows += [
+        row("gd", f"chaos/{HOSTILE}", metric=HOSTILE, curves=[curve(HOSTILE, 0)]),
+        row("gd", "chaos/x", 1, None, reason=HOSTILE),
+    ]
+    text = page_of(tmp_path, rows)
+    if not guarded:
+        text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL)
+    (tmp_path / "page.html").write_text(text)
+    told = dom(tmp_path / "page.html", "#r0")
+    assert "<title>dynamark leaderboard</title>" in told
+    assert "<img" not in told
+    assert re.search(r"<dialog[^>]* open", told)  # the page's own script ran
+
+
+@browser
+def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
+    text = page_of(tmp_path, filled())
+    probe = """<script>
+    const heads = [...document.querySelectorAll("main table th button")];
+    const names = () => [...document.querySelectorAll("main table tbody")][0].rows;
+    const order = () => [...names()].map((line) => line.children[0].dataset.value).join(" ");
+    const told = [order()];
+    heads.find((b) => b.textContent === "fit").click(); told.push(order());
+    heads.find((b) => b.textContent === "fit").click(); told.push(order());
+    heads.find((b) => b.textContent === "method").click(); told.push(order());
+    const box = document.querySelector("#filter"); box.value = "MINE"; box.dispatchEvent(new Event("input"));
+    told.push([...names()].filter((line) => !line.hidden).length);
+    told.push([...document.querySelectorAll("#methods .card")].filter((card) => !card.hidden).length);
+    told.push(heads.filter((b) => b.parentElement.hasAttribute("aria-sort")).length);
+    document.title = told.join("|");
+    </script></body>"""
+    text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL).replace("</body>", probe)
+    (tmp_path / "page.html").write_text(text)
+    told = re.search(r"<title>(.*?)</title>", dom(tmp_path / "page.html"))
+    assert told is not None
+    first, up, down, by_name, lines, cards, sorted_by = told.group(1).split("|")
+    assert first == "gd persistence mine.py:Mine"
+    assert up == "gd persistence mine.py:Mine"
+    assert down == "mine.py:Mine persistence gd"
+    assert by_name == "gd mine.py:Mine persistence"
+    assert (lines, cards, sorted_by) == ("1", "1", "1")
+
+
+@browser
+def test_the_rows_behind_a_number_open_by_its_address(tmp_path: Path) -> None:
+    rows = filled()
+    (tmp_path / "page.html").write_text(page_of(tmp_path, rows))
+    told = dom(tmp_path / "page.html", "#r1")
+    dialog = re.search(r"<dialog.*?</dialog>", told, re.DOTALL)
+    assert dialog is not None
+    assert " open" in dialog.group().split(">")[0]
+    assert len(re.findall(r"dynamark reproduce [0-9a-f]{16}", dialog.group())) == 3

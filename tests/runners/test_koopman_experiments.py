@@ -1,0 +1,56 @@
+"""Each experiment at a small size: its numbers are those that mathematics asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynamark.runners.experiments.koopman import (
+    MonomialVerification,
+    OuResiduals,
+    OuSampling,
+    SpuriousPairs,
+    TorusSpectrum,
+)
+from dynamark.runners.experiments.koopman_fields import SpatialConvergence
+from dynamark.runners.experiments.koopman_modes import NearRational, NoisyExponentials, ThreeTones
+from dynamark.tasks.problems import Run
+
+
+def test_the_pairs_in_the_span_are_verified() -> None:
+    scores = MonomialVerification(degree=3, pairs=2000).measure(Run()).values
+    assert scores["verified"] == 6
+    assert scores["excess"] == 0
+    assert scores["verified_error"] < 1e-10
+
+
+@pytest.mark.parametrize(("system", "verified"), [("rotation", 25), ("anzai", 5)])
+def test_characters_of_the_torus(system: str, verified: int) -> None:
+    scores = TorusSpectrum(system, order=2, grid=16).measure(Run()).values  # type: ignore[arg-type]
+    assert scores["verified"] == verified
+    assert scores["unitary_error"] < 1e-12
+
+
+def test_noise_in_residuals_and_matrices_of_the_process() -> None:
+    assert OuResiduals(samples=50_000).measure(Run()).values["two_successors"] < 0.1
+    errors = [OuSampling(samples=count, draws=10).measure(Run()).values["error"] for count in (100, 10_000)]
+    assert 4 < errors[0] / errors[1] < 25
+
+
+def test_spurious_pairs_are_flagged() -> None:
+    scores = SpuriousPairs(draws=40, held=200).measure(Run()).values
+    assert scores["flagged"] > 0.8
+    assert scores["true_residual"] < 1e-8
+
+
+def test_modes_of_signals() -> None:
+    assert ThreeTones(delays=6, samples=300).measure(Run()).values["error"] < 1e-10
+    assert ThreeTones(delays=4, samples=300).measure(Run()).values["error"] > 1e-2
+    assert NoisyExponentials(channels=40).measure(Run()).values["ratio"] < 0.2
+    assert NearRational(steps=500).measure(Run()).values["least"] > 0.309
+
+
+def test_space_is_resolved_better_where_fields_are_smooth() -> None:
+    smooth, spiral = (
+        SpatialConvergence(start, reference=96, time=1.0).measure(Run()).values for start in ("smooth", "spiral")
+    )
+    assert smooth["error"] < 0.2 * spiral["error"]
