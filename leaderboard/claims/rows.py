@@ -70,10 +70,10 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
     rows = rows[rows["seed"] < need.seeds]
     if isinstance(need, Experiment):
         near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
-        return near[[_same(need.fields, told, label) for told, label in _pairs(near, "task")]]
+        return near.loc[[_same(need.fields, told, label) for told, label in _pairs(near, "task")]]
     near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
-    near = near[[_same(need.task_fields, told, label) for told, label in _pairs(near, "task")]]
-    return near[[_same(need.fields, told, label) for told, label in _pairs(near, "method")]]
+    near = near.loc[[_same(need.task_fields, told, label) for told, label in _pairs(near, "task")]]
+    return near.loc[[_same(need.fields, told, label) for told, label in _pairs(near, "method")]]
 
 
 def _pairs(rows: pandas.DataFrame, side: str) -> zip[tuple[dict[str, Any], str]]:

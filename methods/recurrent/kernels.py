@@ -79,6 +79,7 @@ def _walk(  # pragma: no cover - compiled
 ) -> None:
     seeds, units, steps, windows = before.shape
     observed, linear = x.shape[1], units - rectified
+    zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
     for r in range(seeds):
         for t in range(steps):
             force = t > 0 and t % interval == 0
@@ -88,7 +89,7 @@ def _walk(  # pragma: no cover - compiled
                     if force and i < observed:
                         value = x[r, i, t, s]
                     before[r, i, t, s] = value
-                    active[r, i, t, s] = value if i < linear or value > 0 else 0
+                    active[r, i, t, s] = value if i < linear or value > zero else zero
             for i in range(units):
                 out = after[r, i, t]
                 for s in range(windows):

@@ -56,6 +56,7 @@ def _walk(  # pragma: no cover - compiled
 ) -> None:  # fmt: skip
     seeds, units, steps, windows = before.shape
     hidden, observed = h2.shape[1], x.shape[1]
+    zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
     for r in range(seeds):
         for t in range(steps):
             force = t > 0 and t % interval == 0
@@ -79,7 +80,7 @@ def _walk(  # pragma: no cover - compiled
                     weight = w1[r, i, k]
                     out = after[r, i, t]
                     for s in range(windows):
-                        phi = max(u[s] + shift, 0) - (max(u[s], 0) if clipped else 0)
+                        phi = max(u[s] + shift, zero) - (max(u[s], zero) if clipped else zero)
                         out[s] += weight * phi
 
 
@@ -89,6 +90,7 @@ def _walk_back(  # pragma: no cover - compiled
 ) -> None:  # fmt: skip
     seeds, units, steps, windows = total.shape
     hidden = h2.shape[1]
+    zero, one = a.dtype.type(0), a.dtype.type(1)
     for r in range(seeds):
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
@@ -97,7 +99,8 @@ def _walk_back(  # pragma: no cover - compiled
                     total[r, i, t, s] += carried[r, i, s]
                     carried[r, i, s] = a[r, i] * total[r, i, t, s]
             for k in range(hidden):
-                pull, u, shift = pulled[r, k, t], inside[r, k, t], h2[r, k]
+                pull, u, bent, shift = pulled[r, k, t], inside[r, k, t], phi[r, k, t], h2[r, k]
+                slope = zero
                 for s in range(windows):
                     pull[s] = 0
                 for i in range(units):
@@ -105,10 +108,11 @@ def _walk_back(  # pragma: no cover - compiled
                     for s in range(windows):
                         pull[s] += weight * total[r, i, t, s]
                 for s in range(windows):
-                    on = u[s] > -shift
-                    phi[r, k, t, s] = max(u[s] + shift, 0) - (max(u[s], 0) if clipped else 0)
-                    by_shift[r, k] += pull[s] if on else 0
-                    pull[s] *= (1 if on else 0) - (1 if clipped and u[s] > 0 else 0)
+                    on = one if u[s] > -shift else zero
+                    bent[s] = max(u[s] + shift, zero) - (max(u[s], zero) if clipped else zero)
+                    slope += pull[s] * on
+                    pull[s] *= on - (one if clipped and u[s] > zero else zero)
+                by_shift[r, k] += slope
                 for j in range(units):
                     weight = w2t[r, j, k]
                     for s in range(windows):
@@ -116,4 +120,4 @@ def _walk_back(  # pragma: no cover - compiled
             if force:
                 for i in range(observed):
                     for s in range(windows):
-                        carried[r, i, s] *= 1 - alpha[r]
+                        carried[r, i, s] *= one - alpha[r]

@@ -14,4 +14,9 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
+    "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
+    "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
+    "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
+    "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }
