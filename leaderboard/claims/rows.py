@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy import ndarray
+
 from dynamark.leaderboard.claims.claim import Claim, Experiment, Runs
 from dynamark.results.schema import SCORED
 
@@ -70,14 +73,15 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
     rows = rows[rows["seed"] < need.seeds]
     if isinstance(need, Experiment):
         near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
-        return near.loc[[_same(need.fields, told, label) for told, label in _pairs(near, "task")]]
+        return near[_with(need.fields, near, "task")]
     near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
-    near = near.loc[[_same(need.task_fields, told, label) for told, label in _pairs(near, "task")]]
-    return near.loc[[_same(need.fields, told, label) for told, label in _pairs(near, "method")]]
+    return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method")]
 
 
-def _pairs(rows: pandas.DataFrame, side: str) -> zip[tuple[dict[str, Any], str]]:
-    return zip(rows[f"{side}_told"], rows[side], strict=True)
+def _with(wanted: Mapping[str, Any], rows: pandas.DataFrame, side: str) -> ndarray:
+    """Which rows have the fields that are wanted on this side, and no other that differs from its default."""
+    pairs = zip(rows[f"{side}_told"], rows[side], strict=True)
+    return np.array([_same(wanted, told, label) for told, label in pairs], dtype=bool)
 
 
 def _same(wanted: Mapping[str, Any], told: Mapping[str, Any], label: str) -> bool:

@@ -87,6 +87,12 @@ def test_experiments_are_found_with_their_fields() -> None:
     assert select(claim(Experiment("f/e")), rows_of(made))[1] == 1
 
 
+def test_without_any_row_everything_is_missing() -> None:
+    needs = claim(Runs("f/t", "gd", {"rate": 2.0}, seeds=2), Experiment("f/e", {"n": 3}))
+    chosen, missing = select(needs, rows_of(row("other")))
+    assert (len(chosen), missing) == (0, 3)
+
+
 def test_what_claims_need_is_named_once_with_the_most_seeds() -> None:
     claims = [
         claim(Runs("f/t", "gd", {"rate": 2.0}, {"noise": 0.1}, "tiny", 2), Experiment("f/e", {"n": 3})),
