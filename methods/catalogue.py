@@ -2,7 +2,6 @@
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
-    "mean": "dynamark.methods.trivial:Mean",
     # sensing
     "spectral": "dynamark.methods.sensing.spectral:Spectral",
     "gd": "dynamark.methods.sensing.descent:GradientDescent",
@@ -63,6 +62,8 @@ METHODS: dict[str, str] = {
     "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
+    "shplrnn": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear",
+    "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
     # low rank
     "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
     "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",

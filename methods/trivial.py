@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Mean", "Persistence"]
+__all__ = ["Constant", "Mean", "Persistence"]
 
 
 @dataclass(frozen=True)

@@ -30,4 +30,9 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
+    "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
+    "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
+    "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
+    "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }
