@@ -2,6 +2,7 @@
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",
+    "mean": "dynamark.methods.trivial:Mean",
     # sensing
     "spectral": "dynamark.methods.sensing.spectral:Spectral",
     "gd": "dynamark.methods.sensing.descent:GradientDescent",
@@ -27,6 +28,8 @@ METHODS: dict[str, str] = {
     "era": "dynamark.methods.linear.realisation:ERA",
     "n4sid": "dynamark.methods.linear.realisation:N4SID",
     "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
+    "prophecy": "dynamark.methods.linear.prophecy:Prophecy",
+    "extrapolation": "dynamark.methods.linear.prophecy:Extrapolation",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
@@ -40,6 +43,7 @@ METHODS: dict[str, str] = {
     "s4d_lin": "dynamark.methods.sequence.kernels:S4D(init='lin')",
     "s4d_inv": "dynamark.methods.sequence.kernels:S4D(init='inv')",
     "s4d_real": "dynamark.methods.sequence.kernels:S4D(init='real')",
+    "s5": "dynamark.methods.sequence.kernels:S5",
     "lru": "dynamark.methods.sequence.kernels:LRU",
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",

@@ -48,6 +48,11 @@ TASKS: dict[str, str] = {
     "lds/regret_asym_wedge": "dynamark.tasks.lds.online:Regret(spectrum='asym', beta=2.64)",
     "lds/regret_noisy": "dynamark.tasks.lds.online:Regret(noise='nv')",
     "lds/regret_blocks": "dynamark.tasks.lds.online:Regret(inputs='blocks')",
+    "lds/icl_linear": "dynamark.tasks.lds.icl:NextState(signal='linear')",
+    "lds/icl_sines": "dynamark.tasks.lds.icl:NextState(signal='sines')",
+    "lds/icl_vdp": "dynamark.tasks.lds.icl:NextState(signal='vdp')",
+    "lds/icl_lorenz": "dynamark.tasks.lds.icl:NextState(signal='lorenz')",
+    "lds/icl_sines_noisy": "dynamark.tasks.lds.icl:NextState(signal='sines', noise=0.01)",
     # koopman
     "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
     "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",

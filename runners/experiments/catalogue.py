@@ -18,6 +18,10 @@ EXPERIMENTS: dict[str, str] = {
     "lds/window_leak": "dynamark.runners.experiments.lds:WindowLeak",
     "lds/normal_legs": "dynamark.runners.experiments.lds:NormalLegs",
     "lds/perturbed_legs": "dynamark.runners.experiments.lds:PerturbedLegs",
+    "lds/delay_memory": "dynamark.runners.experiments.lds_memory:DelayMemory",
+    "lds/mode_flow": "dynamark.runners.experiments.lds_learning:ModeFlow",
+    "lds/stochastic_approximation": "dynamark.runners.experiments.lds_learning:StochasticApproximation",
+    "lds/variational_bound": "dynamark.runners.experiments.lds_learning:VariationalBound",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.experiments.koopman:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.experiments.koopman:TorusSpectrum",
