@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamark.leaderboard.claims.sensing import STATISTICAL
+from dynamark.leaderboard.claims.sensing_limits import STATISTICAL
 from dynamark.runners.experiments.deep_linear import DepthIndependence, ModeCurves, Overtraining
 from dynamark.runners.experiments.sensing import EqualFactors, Incremental, Plateau, SurplusConstant
 from dynamark.tasks.problems import Run
