@@ -10,6 +10,16 @@ METHODS: dict[str, str] = {
     "gd_one_step": "dynamark.methods.sensing.descent:GradientDescent(balance=0.7)",
     "scaled_gd": "dynamark.methods.sensing.scaled:ScaledGradientDescent",
     "altmin": "dynamark.methods.sensing.alternating:AlternatingMinimisation",
+    "altmin_inexact": "dynamark.methods.sensing.inexact:InexactAlternatingMinimisation",
+    "prec_gd": "dynamark.methods.sensing.scaled:PreconditionedDescent",
+    "scaled_gd_damped": "dynamark.methods.sensing.scaled:PreconditionedDescent(damping='constant', start='random')",
+    "agn": "dynamark.methods.sensing.gauss_newton:ApproximateGaussNewton",
+    "gnmr": "dynamark.methods.sensing.gauss_newton:GaussNewtonRecovery",
+    "riemannian_gd": "dynamark.methods.sensing.manifold:RiemannianDescent",
+    "niht": "dynamark.methods.sensing.manifold:IterativeHardThresholding",
+    "svp": "dynamark.methods.sensing.manifold:IterativeHardThresholding(step=0.7)",
+    "nuclear_norm": "dynamark.methods.sensing.nuclear:NuclearNorm",
+    "nuclear_penalised": "dynamark.methods.sensing.nuclear:PenalisedNuclearNorm",
     # linear
     "fir": "dynamark.methods.linear.regression:FIR",
     "arx": "dynamark.methods.linear.regression:ARX",
@@ -39,7 +49,6 @@ METHODS: dict[str, str] = {
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
-    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
     "hankel": "dynamark.methods.koopman.dmd:HankelDmd",
     "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",
@@ -58,5 +67,12 @@ METHODS: dict[str, str] = {
     "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
+    "shplrnn": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear",
+    "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
     # low rank
+    "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
+    "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",
+    "two_factors": "dynamark.methods.lowrank.direct:TwoFactors",
+    "dlrt": "dynamark.methods.lowrank.dlrt:DynamicalLowRank",
+    "dlrt_adaptive": "dynamark.methods.lowrank.dlrt:AdaptiveDynamicalLowRank",
 }

@@ -2,6 +2,13 @@
 
 EXPERIMENTS: dict[str, str] = {
     # sensing
+    "surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
+    "equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
+    "incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
+    "plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
+    "depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
+    "overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
     # lds
     "lds/hankel_identity": "dynamark.runners.experiments.lds:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.experiments.lds:FilterBounds",
@@ -27,4 +34,9 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
+    "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
+    "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
+    "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
+    "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }
