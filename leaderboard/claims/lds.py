@@ -119,7 +119,7 @@ L06 = Claim(
         ),
     ],
     controls=[Check("nmse of 20 fixed real poles", median("nmse", method="real_poles"), None)],
-    note="Twenty log-spaced real poles, without any theory, do as well: the bank matters less than that it is one of slow poles.",
+    note="Twenty log-spaced real poles, without any theory, do better still.",
 )
 
 
@@ -310,12 +310,11 @@ L26 = Claim(
         ),
         *(
             Check(
-                f"rmse of {n} states over {n // 2}, {s}",
-                _rmse(_on(s, "prophecy", states=n), _on(s, "prophecy", states=n // 2)),
+                f"rmse of 32 states over 8, {s}",
+                _rmse(_on(s, "prophecy", states=32), _on(s, "prophecy", states=8)),
                 Below(1.0),
             )
             for s in _SIGNALS
-            for n in (16, 32)
         ),
     ],
     controls=[
@@ -333,5 +332,6 @@ L26 = Claim(
             None,
         ),
     ],
-    note="Cubic extrapolation of the last four values, as free of training, is better still; and a percent of noise undoes it.",
+    note="On sines 16 states already reach the error of the time step. Cubic extrapolation of the last four values, as free of "
+    "training, is better still; and a percent of noise undoes the memory.",
 )

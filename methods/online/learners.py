@@ -11,7 +11,7 @@ from torch import Tensor
 from dynamark.methods.online.features import FeatureMap, Stream
 from dynamark.tasks.problems import Online, Run
 
-__all__ = ["OGD", "RLS", "VAW"]
+__all__ = ["OGD", "RLS", "VAW", "SquareRoot"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class VAW(FeatureMap):
 
     penalty: float = 1e-6
 
-    def fit_learner(self, problem: Online, run: Run) -> _SquareRoot:
+    def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
         """A learner that has seen nothing."""
-        return _SquareRoot(self.stream(problem), problem.dim, self.penalty, forward=True)
+        return SquareRoot(self.stream(problem), problem.dim, self.penalty, forward=True)
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class RLS(FeatureMap):
     forgetting: float = 1.0
     cap: float = 1e3
 
-    def fit_learner(self, problem: Online, run: Run) -> _SquareRoot:
+    def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
         """A learner that has seen nothing."""
         stream = self.stream(problem)
-        return _SquareRoot(stream, problem.dim, self.penalty, self.forgetting, self.cap * stream.size / self.penalty)
+        return SquareRoot(stream, problem.dim, self.penalty, self.forgetting, self.cap * stream.size / self.penalty)
 
 
-class _SquareRoot:
+class SquareRoot:
     """R with R'R = A, and d with R'd = b, as one triangle [R d], for each sequence."""
 
     def __init__(

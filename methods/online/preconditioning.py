@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.methods.online.features import FeatureMap
-from dynamark.methods.online.learners import VAW
+from dynamark.methods.online.learners import VAW, SquareRoot
 from dynamark.tasks.numerics.polynomials import monic_chebyshev
-from dynamark.tasks.problems import Learner, Online, Run
+from dynamark.tasks.problems import Online, Run
 
 __all__ = ["Preconditioned"]
 
@@ -42,10 +42,14 @@ class Preconditioned(FeatureMap):
 
 
 class _Preconditioned:
-    def __init__(self, inner: Learner, coefficients: Float[Tensor, " degree"]) -> None:
+    def __init__(self, inner: SquareRoot, coefficients: Float[Tensor, " degree"]) -> None:
         self._inner, self._coefficients = inner, coefficients
         self._past: Tensor | None = None
         self._offset = torch.zeros(0)
+
+    def parameter_count(self) -> int:
+        """Those of the inner learner; the polynomial is fixed."""
+        return self._inner.parameter_count()
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
         """The inner prediction, less what past outputs contribute."""
