@@ -69,6 +69,11 @@ def test_a_default_that_a_claim_names_is_found_too() -> None:
     assert (len(chosen), missing) == (1, 0)
 
 
+def test_needs_that_no_row_resembles_are_missing_whole() -> None:
+    chosen, missing = select(claim(Runs("g/other", "gd", seeds=2), Experiment("g/e")), rows_of(row()))
+    assert (len(chosen), missing) == (0, 3)
+
+
 def test_the_row_that_finished_last_counts() -> None:
     rows = rows_of(row(value=1.0, finished="2026-01-02"), row(value=9.0, finished="2026-01-01"))
     assert select(claim(Runs("f/t", "gd", seeds=1)), rows)[0]["score.error"].tolist() == [1.0]

@@ -14,11 +14,16 @@ import pytest
 from synthetic import row, rows_of, store
 
 from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
+from dynamark.leaderboard.claims.verdicts import Finding, Judged
 from dynamark.leaderboard.page import sources
+from dynamark.leaderboard.page.claims import claims_section
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
 from dynamark.leaderboard.page.plots import Line, _middle, _thinned
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
 from dynamark.leaderboard.table import leaderboard
+from dynamark.methods.catalogue import METHODS
+from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -236,7 +241,31 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.about("method", "nobody's.py:Own") is None
     assert sources.metrics("chaos/lorenz63")["d_stsp"][0] == "nat"  # from its base class
     assert sources.metrics("nobody/knows") == {}
+    assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
+    assert all(sources.about("method", method) for method in METHODS)
     assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+
+
+def test_claims_stand_on_the_page_with_their_rows() -> None:
+    def judged(name: str, value: float, limit: float) -> Judged:
+        claim = Claim(
+            HOSTILE, EMPIRICAL, f"{HOSTILE} holds", [], [Check("x<y", lambda _: Measured(value, 0.5, 2), Below(limit))]
+        )
+        verdict: Verdict = "reproduced" if value < limit else "not reproduced"
+        finding = Finding(claim.checks[0], Measured(value, 0.5, 2.0), verdict)
+        return Judged(name, "chaos", claim, verdict, (finding,), (), tuple(f"{k:064}" for k in range(25)), 0, 0)
+
+    never = Judged("C3", "lds", judged("C3", 1, 2).claim, "not run", (), (), (), 3, 0)
+    text = claims_section([judged("C1", 1.0, 3.0), judged("C2", 1.0, 0.1), never])
+    outline(text)
+    assert "3 claims of 1 papers: 1 reproduced, 1 not reproduced, 1 not run" in text
+    assert "x&lt;y: <b>1</b> <small>[0.5, 2]</small>" in text
+    assert "must be ≤ 3" in text
+    assert text.count("dynamark reproduce") == 40
+    assert "and 5 more: <code>dynamark claims show C1" in text
+    assert "<script>" not in text
+    assert 'id="claim-C3"' not in text
+    assert claims_section([never]) == ""
 
 
 # --- in a browser
