@@ -32,6 +32,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
+    "koopman/course_correction": "dynamark.runners.experiments.koopman_course:CourseCorrection",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
