@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from numpy import ndarray
+
 from dynamark.leaderboard.claims.claim import EMPIRICAL, THEOREM, Above, Below, Between, Check, Claim, Experiment, Runs
-from dynamark.leaderboard.claims.measures import largest, median, power_law, ratio, smallest
+from dynamark.leaderboard.claims.measures import largest, median, power_law, ratio, share, smallest
+
+
+def _above(limit: float) -> Callable[[ndarray], ndarray]:
+    return lambda values: values >= limit
+
 
 _INVARIANT = {"dictionary": "x0 x1 x0*x0", "append": False, "ridge": 0.0}
 
@@ -113,6 +122,27 @@ K9 = Claim(
     published="{1.0413, 0, 0.3515} for one draw",
 )
 
+_LRAN = Runs("koopman/duffing", "lran", tier="standard", seeds=3)
+
+K10 = Claim(
+    paper="otto2019",
+    kind=EMPIRICAL,
+    statement="Three latent states suffice to tell the basins of the damped Duffing oscillator by an eigenfunction.",
+    needs=[_LRAN],
+    checks=[Check("share of seeds with an accuracy of the basin of .9", share("basin_acc", _above(0.9)), Above(2 / 3))],
+    controls=[Check("accuracy of the basin", median("basin_acc"), None), Check("nrmse", median("nrmse_mean"), None)],
+    published="qualitative",
+)
+
+K11 = Claim(
+    paper="otto2019",
+    kind=EMPIRICAL,
+    statement="The same networks find the complex pair of the stable foci.",
+    needs=[_LRAN],
+    checks=[Check("distance of 1 and the pair to the estimated eigenvalues", median("spec_miss"), Below(0.05))],
+    published="qualitative",
+)
+
 _KERNELS, _CENTRES = ("exponential", "thin_plate"), (100, 400)
 
 
@@ -146,6 +176,25 @@ K14 = Claim(
     checks=[_relifted(kernel, centres) for kernel in _KERNELS for centres in _CENTRES],
     controls=[_relifted(kernel, centres, 0.0) for kernel in _KERNELS for centres in _CENTRES],
     note="Without damping the order is reversed at 100 centres: re-lifting pays where the flow contracts.",
+)
+
+K20 = Claim(
+    paper="kostic2022",
+    kind=EMPIRICAL,
+    statement="Reduced-rank regression estimates leading eigenvalues of the double well better than principal components.",
+    needs=[Experiment("koopman/rank_regressions", {"samples": n}, seeds=8) for n in (400, 1000)],
+    checks=[
+        *(
+            Check(f"error of rrr - pcr, {n} samples", median("difference", {"task.samples": n}), Below(0.0))
+            for n in (400, 1000)
+        ),
+        Check("share of trajectories where rrr errs less", share("difference", lambda values: values < 0), Above(0.8)),
+    ],
+    controls=[
+        Check(f"error of {name}, {n} samples", median(name, {"task.samples": n}), None)
+        for n in (400, 1000)
+        for name in ("rrr", "pcr")
+    ],
 )
 
 K22 = Claim(

@@ -22,7 +22,7 @@ from dynamark.leaderboard.claims.claim import Measure, Measured
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["largest", "median", "pick", "power_law", "ratio", "share", "smallest", "spread"]
+__all__ = ["largest", "mean", "median", "pick", "power_law", "ratio", "share", "smallest", "spread"]
 
 Where = Mapping[str, Any]
 _DRAWS, _LEVEL = 2000, 0.95
@@ -61,6 +61,12 @@ def median(score: str, columns: Where | None = None, **where: Any) -> Measure:
     """The median over seeds."""
     chosen = {**(columns or {}), **where}
     return lambda rows: _interval(_values(rows, score, chosen), np.median)
+
+
+def mean(score: str, columns: Where | None = None, **where: Any) -> Measure:
+    """The mean over seeds."""
+    chosen = {**(columns or {}), **where}
+    return lambda rows: _interval(_values(rows, score, chosen), np.mean)
 
 
 def largest(score: str, columns: Where | None = None, **where: Any) -> Measure:

@@ -93,7 +93,7 @@ def curves_of(rows: pandas.DataFrame) -> dict[str, Curves]:
 
 
 def _middle(lines: Sequence[Line]) -> Line:
-    """The median over seeds; curves of other lengths are read at the axis of the longest."""
+    """The median over seeds, on the axis of the longest curve; a run that ended earlier keeps its last value."""
     axis = max((line.axis for line in lines), key=len)
     order = np.argsort(axis, kind="stable")
     axis = axis[order]
@@ -103,7 +103,7 @@ def _middle(lines: Sequence[Line]) -> Line:
             read.append(line.values[order])
         else:
             own = np.argsort(line.axis, kind="stable")
-            read.append(np.interp(axis, line.axis[own], line.values[own], left=np.nan, right=np.nan))
+            read.append(np.interp(axis, line.axis[own], line.values[own], left=np.nan))
     values = np.stack(read)
     known = ~np.isnan(values).all(axis=0)
     return Line(axis[known], np.nanmedian(values[:, known], axis=0))

@@ -30,19 +30,23 @@ class KoopmanNetwork(nn.Module):
         self.decoder = mlp(widths[::-1], activation)
         self.matrix = nn.Parameter(start)
 
-    def forward(self, window: Float[Tensor, "window time dim"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, window: Float[Tensor, "window time dim"], reconstructed: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Reconstructions, predictions from the first state, their latent states, and the latent states of the window.
 
-        [window, time, dim or latent]; predictions and their latents have no entry at time 0.
+        [window, time, dim or latent]; predictions and their latents have no entry at time 0. Only the first `reconstructed`
+        states are decoded from their own code, all of them by default.
         """
+        shown = window.shape[1] if reconstructed is None else reconstructed
         latent = self.encoder(window)
         z, rolled = latent[:, 0], []
         for _ in range(window.shape[1] - 1):
             z = z @ self.matrix
             rolled.append(z)
         moved = torch.stack(rolled, dim=1)
-        decoded = self.decoder(torch.cat([latent, moved], dim=1))
-        return decoded[:, : window.shape[1]], decoded[:, window.shape[1] :], moved, latent
+        decoded = self.decoder(torch.cat([latent[:, :shown], moved], dim=1))
+        return decoded[:, :shown], decoded[:, shown:], moved, latent
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.tasks.numerics.spectral_filters import spectral_filters
+from dynamark.tasks.numerics.spectral_filters import spectral_filters, wedge_filters
 
-__all__ = ["poles", "spectral", "taps"]
+__all__ = ["poles", "spectral", "taps", "wedge"]
 
 
 def taps(length: int, count: int) -> Float[Tensor, "lag filter"]:
@@ -33,3 +33,8 @@ def spectral(length: int, count: int, both_signs: bool) -> Float[Tensor, "lag fi
         return phi
     sign = 1.0 - 2.0 * (torch.arange(length) % 2)
     return torch.cat([phi, sign[:, None] * phi], dim=1)
+
+
+def wedge(length: int, count: int, angle: float, mirrored: bool) -> Float[Tensor, "lag filter"]:
+    """The filters of poles with |arg| <= angle; `mirrored`, also of those as near to -1."""
+    return wedge_filters(length, min(count, length), angle, mirrored)

@@ -19,7 +19,17 @@ from dynamark.tasks.numerics.convolution import filtered
 from dynamark.tasks.numerics.least_squares import PENALTIES, ridge_path
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
-__all__ = ["ARX", "FIR", "Bank", "FilterRegression", "RealPoles", "SpectralARX", "SpectralFiltering", "regress"]
+__all__ = [
+    "ARX",
+    "FIR",
+    "Bank",
+    "FilterRegression",
+    "RealPoles",
+    "SpectralARX",
+    "SpectralFiltering",
+    "WedgeFiltering",
+    "regress",
+]
 
 # Lags and filters of two banks differ, so their axes carry no names.
 Bank = Float[Tensor, "_ _"]
@@ -196,3 +206,28 @@ class SpectralARX(SpectralFiltering):
         """The same filters for both."""
         bank, _ = super().banks(length)
         return bank, bank
+
+
+@dataclass(frozen=True)
+class WedgeFiltering(FilterRegression):
+    """Spectral filtering for complex poles: the phi_j are eigenvectors of int a^i conj(a)^j dA over |a| <= 1, |arg a| <= angle.
+
+    mirrored: poles near -1 as well. recursive: filter past outputs too. About angle * T / pi filters are needed, so the basis
+    pays for angles well below pi.
+
+    Differs from the paper: no polynomial preconditions the sequence (see the online method `usp`), and the head is a ridge.
+
+    key: marsden2025
+    """
+
+    filters: int = 60
+    taps: int = 3
+    angle: float = 0.2
+    mirrored: bool = False
+    recursive: bool = False
+
+    def banks(self, length: int) -> tuple[Bank, Bank | None]:
+        """Taps and wedge filters."""
+        parts = [banks.taps(length, self.taps), banks.wedge(length, self.filters, self.angle, self.mirrored)]
+        bank = torch.cat(parts, dim=1)
+        return bank, bank if self.recursive else None

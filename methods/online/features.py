@@ -20,9 +20,9 @@ __all__ = ["FeatureMap", "Stream"]
 class FeatureMap:
     """Which features z_t an online learner regresses on.
 
-    features: `arx` (inputs u_t .. u_{t-order}, outputs y_{t-1} .. y_{t-order}); `spectral` (three taps and `filters` spectral
-        filters of the inputs, `spectral_both` with the mirrored ones); `spectral_arx` (the same, of past outputs too);
-        `poles` (`filters` real poles of the inputs).
+    features: `arx` (inputs u_t .. u_{t-order}, outputs y_{t-1} .. y_{t-order}), `fir` (its inputs only); `spectral` (three
+        taps and `filters` spectral filters of the inputs), `spectral_both` (with the mirrored ones), `spectral_arx` (of past
+        outputs too); `poles` (`filters` real poles of the inputs).
     """
 
     features: str = "arx"
@@ -43,10 +43,14 @@ class FeatureMap:
         nothing = torch.zeros(1, 0, dtype=torch.float64)
         if self.features == "arx":
             return banks.taps(self.order + 1, self.order + 1), banks.taps(self.order, self.order)
+        if self.features == "fir":
+            return banks.taps(self.order + 1, self.order + 1), nothing
         if self.features == "poles":
             return banks.poles(length, self.filters), nothing
         if self.features not in ("spectral", "spectral_both", "spectral_arx"):
-            raise unknown("feature map", self.features, ["arx", "poles", "spectral", "spectral_arx", "spectral_both"])
+            raise unknown(
+                "feature map", self.features, ["arx", "fir", "poles", "spectral", "spectral_arx", "spectral_both"]
+            )
         both = self.features == "spectral_both"
         filters = banks.spectral(length, self.filters, both)
         if self._scaled:

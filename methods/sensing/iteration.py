@@ -33,7 +33,7 @@ def iterate(
     advance(state, step): the next state and the residual A(X) - y [seed, value] of the state it was given; steps count
     from 1. States are tuples of tensors [seed, ...]. A member that is done keeps its state whatever its neighbours do.
     """
-    budget = runs[0].limit(_PASSES)
+    budget = _PASSES if runs[0].budget is None else runs[0].budget
     state, final = start, [tuple(part[i] for part in start) for i in range(len(runs))]
     running = set(range(len(runs)))
     last = torch.full((len(runs),), torch.inf, dtype=start[0].dtype, device=start[0].device)

@@ -2,7 +2,26 @@
 
 EXPERIMENTS: dict[str, str] = {
     # sensing
+    "sensing/surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
+    "sensing/equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
+    "sensing/incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
+    "sensing/plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "sensing/mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
+    "sensing/depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
+    "sensing/overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
     # lds
+    "lds/hankel_identity": "dynamark.runners.experiments.lds:HankelIdentity",
+    "lds/filter_bounds": "dynamark.runners.experiments.lds:FilterBounds",
+    "lds/population_error": "dynamark.runners.experiments.lds:PopulationError",
+    "lds/chebyshev_growth": "dynamark.runners.experiments.lds:ChebyshevGrowth",
+    "lds/legs_kernel": "dynamark.runners.experiments.lds:LegsKernel",
+    "lds/window_leak": "dynamark.runners.experiments.lds:WindowLeak",
+    "lds/normal_legs": "dynamark.runners.experiments.lds:NormalLegs",
+    "lds/perturbed_legs": "dynamark.runners.experiments.lds:PerturbedLegs",
+    "lds/delay_memory": "dynamark.runners.experiments.lds_memory:DelayMemory",
+    "lds/mode_flow": "dynamark.runners.experiments.lds_learning:ModeFlow",
+    "lds/stochastic_approximation": "dynamark.runners.experiments.lds_learning:StochasticApproximation",
+    "lds/variational_bound": "dynamark.runners.experiments.lds_learning:VariationalBound",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.experiments.koopman:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.experiments.koopman:TorusSpectrum",
@@ -12,6 +31,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/three_tones": "dynamark.runners.experiments.koopman_modes:ThreeTones",
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
+    "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",

@@ -12,13 +12,15 @@ from numpy import ndarray
 
 from dynamark.methods.koopman.dmd import Dmd, HankelDmd
 from dynamark.methods.koopman.edmd import Edmd, MpEdmd
+from dynamark.methods.koopman.kernel import KernelKoopman
 from dynamark.methods.koopman.optdmd import OptDmd
 from dynamark.tasks.base import Scores
+from dynamark.tasks.koopman.processes import double_well_modes, double_well_paths
 from dynamark.tasks.koopman.torus import GOLDEN
 from dynamark.tasks.numerics.exponentials import fit_exponentials
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["NearRational", "NoisyExponentials", "ThreeTones"]
+__all__ = ["NearRational", "NoisyExponentials", "RankRegressions", "ThreeTones"]
 
 
 def _posed(paths: ndarray, dt: float = 1.0) -> Forecasting:
@@ -104,6 +106,25 @@ class NearRational:
             found[name] = max(hausdorff(values, roots), hausdorff(values, circle))
         found["least"] = min(found[name] for name in methods)
         return Scores(found)
+
+
+@dataclass(frozen=True)
+class RankRegressions:
+    """Reduced-rank and principal-component regression on one trajectory of the double well, rank 4, k = exp(-2 |x - y|^2)."""
+
+    samples: int = 1000
+    ridge: float = 1e-5
+
+    def measure(self, run: Run) -> Scores:
+        """The error of |lambda_2|, |lambda_3|, |lambda_4|, averaged, by estimator."""
+        path = double_well_paths(1, self.samples, run.numpy)[..., None]
+        truth = np.exp(0.1 * double_well_modes()[0][1:4])
+        found = {}
+        for estimator in ("rrr", "pcr"):
+            method = KernelKoopman(estimator, rank=4, ridge=self.ridge, gamma=2.0, points=self.samples)
+            moduli = np.abs(method.fit_forecaster(_posed(path, 0.1), run).eigenvalues().numpy())
+            found[estimator] = float(np.abs(np.sort(moduli)[::-1][1:4] - truth).mean())
+        return Scores({**found, "difference": found["rrr"] - found["pcr"]})
 
 
 def hausdorff(some: ndarray, others: ndarray) -> float:

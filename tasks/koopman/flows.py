@@ -26,12 +26,13 @@ _PAIRS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class FlowTask(Task):
-    """Learn x_{n+1} = F(x_n) from trajectories, then continue unseen initial states (context 1).
+    """Learn x_{n+1} = F(x_n) from trajectories, then continue unseen ones of which `context` states are shown.
 
+    Context 1 is the Markov track, 32 the delay track: never mixed on one leaderboard, for a delay window holds more than a state.
     Training, validation and test start from independent draws of one law. Noise N(0, noise^2) is added to training and
     validation data and to the test context; targets are clean. Errors are in units of the training data's standard
     deviation. Eigenfunctions are asked at a shuffled pool of held-out states, their successors, and the first states of
-    training and test; which belong together only the task knows.
+    training and test (windows of `context` states each); which belong together only the task knows.
     """
 
     train: int = 1000
@@ -41,11 +42,12 @@ class FlowTask(Task):
     test_steps: int = 500
     dt: float = 0.1
     noise: float = 0.0
+    context: int = 1
 
     kind: ClassVar[type] = Forecasting
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
-        *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in _HORIZONS),
+        *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in (*_HORIZONS, 20, 40)),
         Metric("nrmse_end", "sd", about="the same at the end of the test trajectories"),
         Metric(
             "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"
@@ -88,6 +90,16 @@ class FlowTask(Task):
         return tuple(h for h in _HORIZONS if h <= self.test_steps)
 
     @property
+    def primary_horizon(self) -> int:
+        """Steps over which the primary score averages: the longest horizon."""
+        return self.horizons[-1]
+
+    @property
+    def clock(self) -> float:
+        """What valid_horizon counts in, in units of time."""
+        return 1.0
+
+    @property
     def floor(self) -> float:
         """Skill is a logarithm, and the exact flow scores 0."""
         return 1e-6
@@ -98,36 +110,40 @@ class FlowTask(Task):
         rngs = {name: self.rng(seed, "data", i) for i, name in enumerate(sizes)}
         starts = np.concatenate([self.starts(rngs[name], count) for name, count in sizes.items()])
         # All splits in one batch: the integration is bound by overhead, and no trajectory feels its neighbours.
-        paths = self.flow(starts, self.dt, max(self.steps, self.test_steps))
+        shown = self.context - 1 + self.test_steps
+        paths = self.flow(starts, self.dt, max(self.steps, shown))
         data = {}
         for name, own in zip(sizes, np.split(paths, np.cumsum([*sizes.values()])[:-1]), strict=True):
-            data[name] = own[:, : 1 + (self.test_steps if name == "test" else self.steps)]
-            noisy = data[name][:, :1] if name == "test" else data[name]
+            data[name] = own[:, : 1 + (shown if name == "test" else self.steps)]
+            noisy = data[name][:, : self.context] if name == "test" else data[name]
             data[f"{name}_noise"] = self.noise * rngs[name].standard_normal(noisy.shape)
             if (side := self.basins(own)) is not None:
                 data[f"{name}_basin"] = side
         rng = self.rng(seed, "data", 3)
-        available = self.test * min(self.steps, self.test_steps)
-        data["pairs"] = rng.permutation(available)[:_PAIRS].astype(float)
+        data["pairs"] = rng.permutation(self.test * self._places)[:_PAIRS].astype(float)
         data["order"] = rng.permutation(2 * len(data["pairs"]) + self.train + self.test).astype(float)
         return data
 
+    @property
+    def _places(self) -> int:
+        """Windows of a test trajectory that have a successor and lie within the length of the training ones."""
+        return max(1, min(self.steps, self.context - 1 + self.test_steps) - self.context + 1)
+
     def _pool(self, data: Mapping[str, ndarray]) -> ndarray:
-        """States x, successors y, first training states, first test states."""
-        trajectory, time = np.divmod(data["pairs"].astype(int), min(self.steps, self.test_steps))
-        x, y = data["test"][trajectory, time], data["test"][trajectory, time + 1]
-        return np.concatenate([x, y, data["train"][:, 0], data["test"][:, 0]])
+        """Windows at x, at the successors y, the first training windows, the first test windows [point, window, dim]."""
+        trajectory, time = np.divmod(data["pairs"].astype(int), self._places)
+        window = time[:, None] + np.arange(self.context)
+        x, y = data["test"][trajectory[:, None], window], data["test"][trajectory[:, None], window + 1]
+        return np.concatenate([x, y, data["train"][:, : self.context], data["test"][:, : self.context]])
 
     def problem(self, seed: int) -> Forecasting:
         """Noisy training and validation trajectories; one rollout of the test's length and the shuffled pool."""
         data = self.data(seed)
-        context = data["test"][:, :1] + data["test_noise"]
+        context = data["test"][:, : self.context] + data["test_noise"]
         pool = self._pool(data)[data["order"].astype(int)]
-        query = ForecastingQuery(
-            {"test": Rollout(self._paths(context), self.test_steps)}, torch.from_numpy(pool[:, None])
-        )
+        query = ForecastingQuery({"test": Rollout(self._paths(context), self.test_steps)}, torch.from_numpy(pool))
         train, validation = (self._paths(data[name] + data[f"{name}_noise"]) for name in ("train", "validation"))
-        return Forecasting(train, validation, 1, query)
+        return Forecasting(train, validation, self.context, query)
 
     def _paths(self, x: ndarray) -> Trajectories:
         return Trajectories(torch.from_numpy(np.array(x)), dt=self.dt)
@@ -138,10 +154,10 @@ class FlowTask(Task):
         gap = self._deviation(data, solution["forecast.test"])
         by_horizon = errors.nrmse(gap.error)
         values = {
-            "nrmse_mean": float(by_horizon[: self.horizons[-1]].mean()),
+            "nrmse_mean": float(by_horizon[: self.primary_horizon].mean()),
             **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
             "nrmse_end": float(by_horizon[-1]),
-            "valid_horizon": errors.valid_horizon(gap.error, self.dt),
+            "valid_horizon": errors.valid_horizon(gap.error, self.dt / self.clock),
             "diverged": float(gap.diverged.mean()),
             "drift": errors.drift(by_horizon, self.horizons[-1]),
         }
@@ -151,7 +167,7 @@ class FlowTask(Task):
 
     def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> errors.Deviation:
         train = (data["train"] + data["train_noise"]).reshape(-1, data["train"].shape[2])
-        return errors.deviation(data["test"][:, 1:], forecast, train.mean(axis=0), train.std(axis=0))
+        return errors.deviation(data["test"][:, self.context :], forecast, train.mean(axis=0), train.std(axis=0))
 
     def _spectral(self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray) -> dict[str, float]:
         """Distances to the true spectrum, residuals, and basins."""
@@ -175,21 +191,23 @@ class FlowTask(Task):
         return found
 
     def baseline(self, seed: int) -> float:
-        """The better of repeating the first state and of the training mean."""
+        """The better of repeating the last state and of the training mean."""
         data = self.data(seed)
-        truth = data["test"][:, 1:]
-        first = np.broadcast_to(data["test"][:, :1] + data["test_noise"], truth.shape)
+        truth = data["test"][:, self.context :]
+        last = data["test"][:, self.context - 1 : self.context] + data["test_noise"][:, -1:]
+        still = np.broadcast_to(last, truth.shape)
         mean = np.broadcast_to((data["train"] + data["train_noise"]).mean(axis=(0, 1)), truth.shape)
-        by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (first, mean)]
-        return float(min(error[: self.horizons[-1]].mean() for error in by_horizon))
+        by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
+        return float(min(error[: self.primary_horizon].mean() for error in by_horizon))
 
     def oracle(self, seed: int) -> float:
-        """The exact flow from the context that is shown: 0 without noise."""
+        """The exact flow from the last state that is shown: 0 without noise."""
         data = self.data(seed)
         if not self.noise:
             return 0.0
-        forecast = self.flow(data["test"][:, 0] + data["test_noise"][:, 0], self.dt, self.test_steps)[:, 1:]
-        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.horizons[-1]].mean())
+        last = data["test"][:, self.context - 1] + data["test_noise"][:, -1]
+        forecast = self.flow(last, self.dt, self.test_steps)[:, 1:]
+        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
 
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 50, "validation": 10, "test": 20, "steps": 50},

@@ -30,7 +30,8 @@ class LinearSystemTask(Task):
     """x_t = A x_{t-1} + B u_t + w_t, y_t = C x_t + D u_t + v_t: one system a seed, sequences of `length` steps.
 
     spectrum: one of `systems.SPECTRA`; beta, coupling, direct: its parameters. inputs: `white`, `ou`, `blocks`, or none of
-    them: `none` (driven by process noise), `start` (from x_0 ~ N(0, I)). noise: `n0`, `nv`, `nw+nv`, `heavy`.
+    them: `none` (driven by process noise), `start` (from x_0 ~ N(0, I)). noise: `n0`, `nv`, `nw+nv`, `heavy`;
+    level: standard deviation of measurement noise.
     Outputs have time-averaged power 1 by the true system. Systems and sequences come from separate streams of seeds.
     """
 
@@ -39,6 +40,7 @@ class LinearSystemTask(Task):
     coupling: float = 0.5
     direct: bool = False
     noise: str = "n0"
+    level: float = 0.3
     inputs: str = "white"
     length: int = 1024
     order: int = 128
@@ -80,7 +82,7 @@ class LinearSystemTask(Task):
 
     def excitation(self, system: System) -> Excitation:
         """What drives it besides the inputs."""
-        return excitation(system, self.noise, self.inputs)
+        return excitation(system, self.noise, self.inputs, self.level)
 
     def sequences(self, system: System, seed: int) -> dict[str, ndarray]:
         """Inputs, outputs and clean outputs (G * u) of training, validation and test sequences."""

@@ -15,8 +15,8 @@ from dynamark.tasks.numerics.convolution import causal_convolution
 
 __all__ = ["INPUTS", "NOISES", "Excitation", "excitation", "input_sequences", "normalised", "simulate"]
 
-# Standard deviations: of measurement noise (outputs have unit power), and of process noise (unit: System.spread).
-_MEASURED, _PROCESS = 0.3, 0.2
+# Standard deviation of process noise; its unit is System.spread.
+_PROCESS = 0.2
 NOISES = ("n0", "nv", "nw+nv", "heavy")
 
 
@@ -35,14 +35,14 @@ class Excitation:
         return not self.process.any() and self.measured == 0 and self.start == 0
 
 
-def excitation(system: System, noise: str, drive: str) -> Excitation:
-    """The noise `nv` v ~ N(0, 0.3^2), `nw+nv` w_i ~ N(0, (0.2 |b_i|)^2) as well, `heavy` v ~ Student-t(3) of equal variance.
+def excitation(system: System, noise: str, drive: str, level: float = 0.3) -> Excitation:
+    """The noise `nv` v ~ N(0, level^2), `nw+nv` w_i ~ N(0, (0.2 |b_i|)^2) as well, `heavy` v ~ Student-t(3) of equal variance.
 
     Without inputs the system is driven by w_i ~ N(0, |b_i|^2) (`none`) or starts at x_0 ~ N(0, I) (`start`).
     """
-    level = {"none": 1.0, "start": 0.0}.get(drive, 0.0) ** 2 + (_PROCESS**2 if noise == "nw+nv" else 0.0)
-    measured = 0.0 if noise == "n0" else _MEASURED
-    return Excitation(np.sqrt(level) * system.spread, measured, float(drive == "start"), noise == "heavy")
+    process = {"none": 1.0, "start": 0.0}.get(drive, 0.0) ** 2 + (_PROCESS**2 if noise == "nw+nv" else 0.0)
+    measured = 0.0 if noise == "n0" else level
+    return Excitation(np.sqrt(process) * system.spread, measured, float(drive == "start"), noise == "heavy")
 
 
 def normalised(system: System, length: int, drive: str) -> System:

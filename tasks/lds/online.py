@@ -42,6 +42,7 @@ class Regret(LinearSystemTask):
         Metric("regret", about="regret at the end"),
         Metric("exponent", about="slope of log regret over log time"),
         Metric("energy_exponent", about="the same of the energy"),
+        Metric("nmse_late", about="squared error of the second half over its power"),
         Metric("log_square_slope", about="slope of the regret over the squared logarithm of time"),
     )
 
@@ -75,6 +76,8 @@ class Regret(LinearSystemTask):
         regret = np.cumsum(loss - np.sum((data["best"] - y) ** 2, axis=(0, 2)))
         energy = np.cumsum(np.sum(y**2, axis=(0, 2)))
         values = {"regret_rate": float(regret[-1] / energy[-1]), "regret": float(regret[-1])}
+        half = self.length // 2
+        values["nmse_late"] = float(np.sum(loss[half:]) / (energy[-1] - energy[half - 1]))
         points = log_points(self.length)
         values["log_square_slope"] = float(np.polyfit(np.log(points) ** 2, regret[points - 1], 1)[0])
         for name, total in (("exponent", regret), ("energy_exponent", energy)):

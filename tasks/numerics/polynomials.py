@@ -1,12 +1,14 @@
-"""Dictionaries of monomials."""
+"""Dictionaries of monomials, and monic Chebyshev polynomials."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from itertools import combinations_with_replacement
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -54,3 +56,13 @@ def monomial_jacobian(
                 others = others * values
         out = out + others[..., None] * one_hot(column, x.shape[-1] + 1).to(x)
     return out[..., 1:]
+
+
+def monic_chebyshev(degree: int) -> Float[ndarray, " coefficient"]:
+    """2^{1-n} T_n for n >= 1, and 1 for n = 0: coefficients of falling powers, the first of them 1.
+
+    Of all monic polynomials it has the least maximum on [-1, 1]: 2^{1-n}.
+    """
+    basis = np.zeros(degree + 1)
+    basis[degree] = 1.0
+    return np.polynomial.chebyshev.cheb2poly(basis)[::-1] * 2.0 ** min(0, 1 - degree)

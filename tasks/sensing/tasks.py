@@ -22,7 +22,7 @@ from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, spectrum
 
 __all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
 
-_LEVELS = (2, 4, 6, 8)
+_LEVELS = (2, 3, 4, 6, 8, 10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ class LowRankRecovery(Task):
         Metric("rate_r2", lower_is_better=False, about="R^2 of that line"),
         Metric("power", lower_is_better=False, about="-d log rel^2 / d log step over the last 95 % of the steps"),
         Metric("verdict", about="0 floor, 1 linear, 2 power, 3 stalled, 4 mixed"),
+        Metric("risk", about="squared error over its mean when the tangent space is known (noisy Gaussian tasks)"),
+        Metric("best_risk", about="the least of that over all snapshots: stopping by an oracle"),
     )
 
     def __post_init__(self) -> None:
@@ -133,10 +135,15 @@ class LowRankRecovery(Task):
             "loss": self._residual(estimate, seed),
             "spectral": errors.spectral_error(estimate, truth),
         }
+        expected = self.expected_error()
+        if expected is not None:
+            values["risk"] = (values["rel"] / expected) ** 2
         steps, iterates = errors.snapshots(solution)
         if iterates is None:
             return Scores(values)
         error = errors.relative_error(iterates, truth)
+        if expected is not None:
+            values["best_risk"] = float(error.min() / expected) ** 2
         told = convergence_rate(steps, error)
         values["verdict"] = float(VERDICTS.index(told.verdict))
         values["unfinished"] = float(told.unfinished)
@@ -150,6 +157,10 @@ class LowRankRecovery(Task):
             reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
             values |= {name: at for name, at in reached.items() if at is not None}
         return Scores(values, tuple(Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()))
+
+    def expected_error(self) -> float | None:
+        """The root mean squared relative error of least squares on the known tangent space, where theory has it."""
+        return None
 
     def _residual(self, estimate: errors.Pair, seed: int) -> float:
         y = torch.from_numpy(np.array(self.data(seed)["y"]))
@@ -199,6 +210,13 @@ class GaussianSensing(LowRankRecovery):
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
         """The measurement matrices as rows."""
         return {"rows": self.operator(seed).rows.numpy()}
+
+    def expected_error(self) -> float | None:
+        """By the mean of an inverse Wishart matrix (see `oracles.expected_tangent_error`)."""
+        if self.noise == 0 or self.measurements <= self.freedom + 1:
+            return None
+        squared = oracles.expected_tangent_error(self.noise, self.freedom, self.measurements)
+        return float(np.sqrt(squared) / np.linalg.norm(self.spectrum()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,22 @@ from dynamark.methods.linear.regression import (
     RealPoles,
     SpectralARX,
     SpectralFiltering,
+    WedgeFiltering,
     features_of,
 )
 from dynamark.tasks.numerics.convolution import causal_convolution
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
-METHODS = [FIR(5), ARX(3), ARX(), RealPoles(6), RealPoles(6, recursive=True), SpectralFiltering(4), SpectralARX(4)]
+METHODS = [
+    FIR(5),
+    ARX(3),
+    ARX(),
+    RealPoles(6),
+    RealPoles(6, recursive=True),
+    SpectralFiltering(4),
+    SpectralARX(4),
+    WedgeFiltering(6, recursive=True),
+]
 
 
 def paths(count: int, time: int = 64, seed: int = 0, channels: int = 2, noise: float = 0.0) -> Trajectories:

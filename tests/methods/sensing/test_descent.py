@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sensing_support import normals, scores
 
 from dynamark.errors import UserError
 from dynamark.methods.sensing.alternating import AlternatingMinimisation, left_factor
@@ -15,24 +16,9 @@ from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.scaled import ScaledGradientDescent
 from dynamark.methods.sensing.spectral import Spectral
 from dynamark.methods.sensing.start import spectral_product, spectral_symmetric
-from dynamark.runners.answers import ask
 from dynamark.tasks.problems import Estimate, Recovery, Run
 from dynamark.tasks.sensing.completion import Completion
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, LowRankRecovery, PositiveSensing
-
-Scored = list[dict[str, float]]
-
-
-def scores(method: Any, task: LowRankRecovery, seeds: int = 2) -> Scored:
-    problems = [task.problem(seed) for seed in range(seeds)]
-    runs = [Run([seed], budget=task.budget) for seed in range(seeds)]
-    estimates = method.fit_estimates(problems, runs)
-    told = zip(estimates, problems, runs, strict=True)
-    return [dict(task.score(ask(e, p, r), i).values) for i, (e, p, r) in enumerate(told)]
-
-
-def normals(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
 
 
 def first_step(method: Any, problem: Recovery) -> tuple[list[tuple[torch.Tensor, ...]], Run]:

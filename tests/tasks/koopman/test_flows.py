@@ -10,8 +10,9 @@ import pytest
 from dynamark.tasks.koopman.deterministic import Duffing, LotkaVolterra, Pendulum, SlowManifold, VanDerPol
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.systems import Ode
+from dynamark.tasks.koopman.waves import Kuramoto, Wake
 
-TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra]
+TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, Kuramoto]
 
 
 def tiny(cls: type[FlowTask], **fields: object) -> FlowTask:
@@ -26,7 +27,7 @@ def test_the_true_flow_scores_zero_and_ignorance_the_baseline(cls: type[FlowTask
     truth = task.data(0)["test"]
     scores = task.score({"forecast.test": truth[:, 1:]}, 0)
     assert scores.values["nrmse_mean"] == 0
-    assert scores.values["valid_horizon"] == pytest.approx(task.dt * task.test_steps)
+    assert scores.values["valid_horizon"] == pytest.approx(task.dt * task.test_steps / task.clock)
     assert set(scores.values) <= {m.name for m in task.metrics}
     mean = np.broadcast_to(task.data(0)["train"].mean(axis=(0, 1)), truth[:, 1:].shape)
     first = np.broadcast_to(truth[:, :1], truth[:, 1:].shape)
@@ -70,7 +71,7 @@ def test_the_query_shows_first_states_only() -> None:
     assert rollout.horizon == task.test_steps
 
 
-@pytest.mark.parametrize("cls", [Duffing, VanDerPol, LotkaVolterra])
+@pytest.mark.parametrize("cls", [Duffing, VanDerPol, LotkaVolterra, Wake])
 def test_halving_the_step_moves_no_state_by_more_than_rounding_of_the_scale(cls: type[FlowTask]) -> None:
     task = tiny(cls)
     flow = task.flow
@@ -134,3 +135,49 @@ def test_noise_enters_training_and_context_but_not_the_targets() -> None:
     assert noisy.score({"forecast.test": data["test"][:, 1:]}, 0).values["nrmse_mean"] == 0
     assert 0.001 < noisy.oracle(0) < 0.5
     assert quiet.oracle(0) == 0
+
+
+def test_the_delay_track_shows_windows_and_scores_what_follows_them() -> None:
+    task = tiny(Pendulum, context=32)
+    problem, truth = task.problem(0), task.data(0)["test"]
+    assert problem.query is not None
+    assert problem.query.points is not None
+    assert (
+        problem.context
+        == problem.query.points.shape[1]
+        == problem.query.rollouts["test"].context.observations.shape[1]
+        == 32
+    )
+    assert truth.shape[1] == 32 + task.test_steps
+    assert task.score({"forecast.test": truth[:, 32:]}, 0).values["nrmse_mean"] == 0
+    still = np.broadcast_to(truth[:, 31:32], truth[:, 32:].shape)
+    mean = np.broadcast_to(task.data(0)["train"].mean(axis=(0, 1)), still.shape)
+    ends = [task.score({"forecast.test": guess}, 0).values["nrmse_mean"] for guess in (still, mean)]
+    assert task.baseline(0) == pytest.approx(min(ends))
+
+
+def test_windows_of_the_pool_are_paired_with_their_successors() -> None:
+    """The energy at the end of a window is an eigenfunction of eigenvalue 1."""
+    task = tiny(Pendulum, context=32)
+    query = task.problem(0).query
+    assert query is not None
+    assert query.points is not None
+    theta, nu = query.points[:, -1].numpy().T
+    energy = (nu**2 / 2 - np.cos(theta))[:, None].astype(complex)
+    answers = {
+        "forecast.test": task.data(0)["test"][:, 32:],
+        "eigenvalues": np.ones(1, complex),
+        "eigenfunctions": energy,
+    }
+    assert task.score(answers, 0).values["residual_max"] < 1e-9
+    shuffled = task.score({**answers, "eigenfunctions": energy[::-1]}, 0).values
+    assert shuffled["residual_max"] > 0.1
+
+
+def test_the_limit_cycle_of_the_wake_and_its_slow_rate() -> None:
+    task = tiny(Wake)
+    paths = task.flow(np.array([[1.0, 0, 1.0], [1.001, 0, 1.001**2]]), 0.1, 300)
+    radius = np.hypot(paths[..., 0], paths[..., 1])
+    np.testing.assert_allclose(radius[0], 1.0, atol=1e-9)
+    gap = radius[1] - 1
+    assert np.log(gap[250] / gap[100]) / 15 == pytest.approx(-0.204168, abs=5e-5)

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from dynamark.tasks.numerics.spectral_filters import hankel, quadrature_root, spectral_filters
+from dynamark.tasks.numerics.spectral_filters import (
+    hankel,
+    quadrature_root,
+    spectral_filters,
+    wedge_filters,
+    wedge_gram,
+)
 
 
 @pytest.mark.parametrize("length", [64, 256, 700])
@@ -45,3 +51,31 @@ def test_no_impulse_response_of_a_real_pole_sticks_out_of_the_basis() -> None:
 def test_more_filters_than_lags_are_refused() -> None:
     with pytest.raises(ValueError, match="as many filters as lags"):
         spectral_filters(8, 9)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_wedge_matrix_is_its_integral(mirrored: bool) -> None:
+    point, weight = np.polynomial.legendre.leggauss(40)
+    radius, angle = (point + 1) / 2, 0.4 * point
+    a = (radius[:, None] * np.exp(1j * angle)).ravel()
+    w = np.outer(weight / 2 * radius, 0.4 * weight).ravel()
+    if mirrored:
+        a, w = np.concatenate([a, -a]), np.concatenate([w, w])
+    powers = a ** np.arange(8)[:, None]
+    np.testing.assert_allclose(wedge_gram(8, 0.4, mirrored), ((powers * w) @ powers.conj().T).real, atol=1e-13)
+
+
+def test_as_many_wedge_filters_matter_as_the_law_says() -> None:
+    """Poles inside the wedge are met by about angle * T / pi filters and a few more, and not by fewer."""
+    length, angle = 256, 0.3
+    draw = np.random.default_rng(0)
+    poles = (1 - 10 ** -draw.uniform(0, 3.4, 200)) * np.exp(1j * draw.uniform(-angle, angle, 200))
+    responses = (poles ** np.arange(length)[:, None]).real
+    law = math.ceil(angle * length / math.pi)
+    left = []
+    for count in (law // 2, law + 20):
+        phi = wedge_filters(length, count, angle).numpy()
+        rest = responses - phi @ (phi.T @ responses)
+        left.append((rest**2).sum() / (responses**2).sum())
+    assert left[0] > 1e-2
+    assert left[1] < 1e-8

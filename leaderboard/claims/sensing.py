@@ -1,1 +1,0 @@
-"""Claims about matrix sensing and low-rank networks."""

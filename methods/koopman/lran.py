@@ -1,0 +1,72 @@
+"""Linearly recurrent autoencoder networks: few latent states, long windows, errors relative to the size of what is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dynamark.methods.koopman.autoencoder import KoopmanNetwork, lifted_model
+from dynamark.methods.koopman.lifted import LiftedModel
+from dynamark.methods.koopman.networks import Scaling, seeded, windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run
+
+__all__ = ["Lran"]
+
+
+@dataclass(frozen=True)
+class Lran:
+    """x^_t = d(e(x_0) K^t), t = 0 .. T-1, K free, trained on
+
+    1/(1+beta) [sum_t delta^t |x^_t - x_t|^2/(|x_t|^2 + eps) / sum_t delta^t
+                + beta sum_{t>=1} delta^{t-1} |z^_t - z_t|^2/(|z_t|^2 + eps) / sum_{t>=1} delta^{t-1}], z_t = e(x_t).
+
+    K starts at .95 I + .05 N(0, 1): a random orthogonal start has negative eigenvalues, from which training does not recover.
+    States in units of the training data's standard deviation.
+
+    Source: Otto and Rowley 2019, eqs. (10)-(13). Sizes, learning rate and steps are ours.
+    key: otto2019
+    """
+
+    latent: int = 3
+    hidden: tuple[int, ...] = (50, 50)
+    window: int = 11
+    decay: float = 0.9
+    beta: float = 1.0
+    epsilon: float = 0.05
+    steps: int = 6000
+    batch: int = 128
+    rate: float = 3e-3
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
+        """All seeds in one training loop."""
+        scalings = [Scaling(problem.train) for problem in problems]
+        paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
+        networks = [self._network(problem.train.dim, run) for problem, run in zip(problems, runs, strict=True)]
+
+        def batch(member: int, run: Run) -> tuple[Tensor]:
+            return (windows(paths[member], self.window, self.batch, run.generator),)
+
+        recipe = Recipe(steps=self.steps, rate=self.rate, schedule="one_cycle", clip=5.0)
+        trained = train(networks, self._loss, batch, runs, recipe)
+        return [lifted_model(network, scale) for network, scale in zip(trained, scalings, strict=True)]
+
+    def _network(self, dim: int, run: Run) -> nn.Module:
+        with seeded(run):
+            start = 0.95 * torch.eye(self.latent) + 0.05 * torch.randn(self.latent, self.latent)
+            return KoopmanNetwork((dim, *self.hidden, self.latent), "elu", start)
+
+    def _loss(self, network: Any, window: Tensor) -> Tensor:
+        first, predicted, moved, latent = network(window, 1)
+        weights = self.decay ** torch.arange(window.shape[1], dtype=window.dtype)
+        seen = self._relative(torch.cat([first, predicted], dim=1), window) @ weights / weights.sum()
+        hidden = self._relative(moved, latent[:, 1:]) @ weights[:-1] / weights[:-1].sum()
+        return (seen + self.beta * hidden).mean() / (1 + self.beta)
+
+    def _relative(self, made: Tensor, true: Tensor) -> Tensor:
+        """|made - true|^2 / (|true|^2 + eps) [window, time]."""
+        return (made - true).square().sum(-1) / (true.square().sum(-1) + self.epsilon)

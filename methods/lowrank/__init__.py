@@ -1,0 +1,1 @@
+"""Networks trained with weights of low rank."""

@@ -1,0 +1,87 @@
+"""Stochastic gradient descent on full matrices, cut to low rank afterwards or not, and on two factors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynamark.methods.lowrank.backpropagation import batches, gradients, report, steps_of
+from dynamark.methods.lowrank.networks import FactoredNetwork, frames, he_weights, members, rank_of
+from dynamark.tasks.problems import Run, Training
+
+__all__ = ["FullTraining", "TwoFactors"]
+
+
+@dataclass(frozen=True)
+class FullTraining:
+    """W <- W - eta dW: full matrices by stochastic gradient descent; with `truncate` each W is cut to the rank at the end.
+
+    The start is He's. One gradient a step. Source: the full network and the singular value decomposition after training of
+    Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco, Low-rank lottery tickets, NeurIPS 2022.
+    key: schotthoefer2022
+    """
+
+    rate: float = 0.1
+    epochs: float = 20.0
+    batch: int = 128
+    truncate: bool = False
+    rank: int | None = None
+
+    def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
+        """One network a problem, all members together."""
+        weights = he_weights(problems, runs)
+        biases = [torch.zeros_like(w[..., 0]) for w in weights]
+        steps = steps_of(problems[0], runs[0], self.epochs, self.batch)
+        for step, (x, y) in enumerate(batches(problems, runs, steps, self.batch), 1):
+            by_weight, by_bias, loss = gradients(weights, biases, x, y)
+            weights = [w - self.rate * d for w, d in zip(weights, by_weight, strict=True)]
+            biases = [b - self.rate * d for b, d in zip(biases, by_bias, strict=True)]
+            report(runs, step, steps, loss, 1)
+        rank = rank_of(problems[0], self.rank)
+        return members([_truncated(w, rank) if self.truncate else (w,) for w in weights], biases)
+
+
+def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, ...]:
+    """The best factors of this rank, or the matrix itself where they would not be smaller."""
+    if rank >= min(weight.shape[1:]):
+        return (weight,)
+    u, s, vt = torch.linalg.svd(weight, full_matrices=False)
+    return u[..., :rank] * s[:, None, :rank], vt[:, :rank]
+
+
+@dataclass(frozen=True)
+class TwoFactors:
+    """W = U V^T: U <- U - eta dW V, V <- V - eta dW^T U together, by stochastic gradient descent.
+
+    The start has singular values |N(0, 1)|/decay^j in random frames, shared evenly by U and V. One gradient a step. A direction
+    moves in proportion to its singular value, so that with a decaying start training stalls.
+
+    Source: the vanilla factorisation of Schotthöfer et al. 2022, figure 4.
+    key: schotthoefer2022
+    """
+
+    rate: float = 0.1
+    epochs: float = 20.0
+    batch: int = 128
+    rank: int | None = None
+    decay: float = 1.0
+
+    def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
+        """One network a problem, all members together."""
+        start = frames(problems, runs, rank_of(problems[0], self.rank), self.decay)
+        left, right = [u @ s.sqrt() for u, s, _ in start], [v @ s.sqrt() for _, s, v in start]
+        biases = [torch.zeros_like(u[..., 0]) for u in left]
+        steps = steps_of(problems[0], runs[0], self.epochs, self.batch)
+        for step, (x, y) in enumerate(batches(problems, runs, steps, self.batch), 1):
+            by_weight, by_bias, loss = gradients([u @ v.mT for u, v in zip(left, right, strict=True)], biases, x, y)
+            moved = [
+                (u - self.rate * d @ v, v - self.rate * d.mT @ u)
+                for u, v, d in zip(left, right, by_weight, strict=True)
+            ]
+            left, right = [u for u, _ in moved], [v for _, v in moved]
+            biases = [b - self.rate * d for b, d in zip(biases, by_bias, strict=True)]
+            report(runs, step, steps, loss, 1)
+        return members([(u, v.mT) for u, v in zip(left, right, strict=True)], biases)

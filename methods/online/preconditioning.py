@@ -1,0 +1,62 @@
+"""Sequence preconditioning: learn a differenced output whose dependence on the far past is small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.methods.online.features import FeatureMap
+from dynamark.methods.online.learners import VAW
+from dynamark.tasks.numerics.polynomials import monic_chebyshev
+from dynamark.tasks.problems import Learner, Online, Run
+
+__all__ = ["Preconditioned"]
+
+
+@dataclass(frozen=True)
+class Preconditioned(FeatureMap):
+    """y^_t = f^_t - sum_{i=1}^n c_i y_{t-i}, f^ an online prediction of y~_t = sum_{i=0}^n c_i y_{t-i}.
+
+    c are the coefficients, highest power first, of the monic Chebyshev polynomial 2^{1-n} T_n: the poles a of a system enter y~
+    as p(a), which is at most 2^{1-n} on the real line, whatever the number of states. Measurement noise grows by |c|.
+    degree: n; 0 leaves the sequence as it is.
+
+    The inner learner is Vovk-Azoury-Warmuth on `features` (by default 24 taps of the inputs) instead of online gradient
+    descent. Source: algorithm 2.
+
+    key: marsden2025
+    """
+
+    features: str = "fir"
+    order: int = 23
+    degree: int = 5
+    penalty: float = 1e-6
+
+    def fit_learner(self, problem: Online, run: Run) -> _Preconditioned:
+        """A learner that has seen nothing."""
+        inner = VAW(self.features, self.order, self.filters, self.penalty).fit_learner(problem, run)
+        return _Preconditioned(inner, torch.from_numpy(monic_chebyshev(self.degree)[1:].copy()))
+
+
+class _Preconditioned:
+    def __init__(self, inner: Learner, coefficients: Float[Tensor, " degree"]) -> None:
+        self._inner, self._coefficients = inner, coefficients
+        self._past: Tensor | None = None
+        self._offset = torch.zeros(0)
+
+    def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
+        """The inner prediction, less what past outputs contribute."""
+        inner = self._inner.predict(inputs)
+        if self._past is None:
+            self._past = inner.new_zeros(len(self._coefficients), len(inputs), inner.shape[1])
+        self._offset = torch.einsum("i,ind->nd", self._coefficients, self._past)
+        return inner - self._offset
+
+    def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
+        """The inner learner sees the preconditioned output."""
+        self._inner.update(outputs + self._offset)
+        assert self._past is not None
+        self._past = torch.cat([outputs[None], self._past])[: len(self._coefficients)]

@@ -1,0 +1,139 @@
+"""Gauss-Newton methods on factors: approximate with one factor at a time, and the full linearisation by conjugate gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.sensing.iteration import State, iterate
+from dynamark.methods.sensing.measurements import Measurements, measure
+from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
+from dynamark.tasks.problems import Estimate, Recovery, Run
+
+__all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "linearised"]
+
+
+@dataclass(frozen=True)
+class ApproximateGaussNewton:
+    """F <- F - eta Z G (G^T G)^+, then with a new Z, G <- G - eta Z^T F (F^T F)^+; Z = A*(A(F G^T) - y).
+
+    Linear from a small random start and with a surplus of rank, at a rate free of the condition. Four passes a step. Singular
+    values below `cutoff` times the largest count as zero in the pseudo-inverses. Refuses symmetric problems: their operator
+    leaves the skew part of F G^T open, in which the iteration stalls.
+
+    Source: Jia, Feng, Meng and Sun, Globally Q-linear Gauss-Newton method for overparameterized non-convex matrix sensing,
+    NeurIPS 2024 (eta = 1; start 1e-2 N(0, 1/n), here times sqrt(s^_1)).
+    key: jia2024
+    """
+
+    step: float = 1.0
+    start_scale: float = 1e-2
+    cutoff: float = 1e-8
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem, all members together."""
+        if problems[0].symmetric:
+            raise UserError(
+                "ApproximateGaussNewton: a symmetric operator leaves the skew part of F G^T open; use prec_gd"
+            )
+        measurements = measure(problems)
+        rank, size = fitted_rank(problems[0], self.rank), scale(measurements)
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            f, g = state
+            residual, z = measurements.normal(f @ g.mT)
+            f = f - self.step * z @ _pseudo_inverse(g, self.cutoff).mT
+            z = measurements.normal(f @ g.mT)[1]
+            return (f, g - self.step * z.mT @ _pseudo_inverse(f, self.cutoff).mT), residual
+
+        first = tuple(self.start_scale * size.sqrt() * gaussian(runs, n, rank, size) for n in measurements.shape)
+        return iterate(measurements, runs, first, advance, "product")
+
+
+def _pseudo_inverse(factor: Tensor, cutoff: float) -> Tensor:
+    """F^+, with zeros for what has diverged, whose decomposition would not converge."""
+    return torch.linalg.pinv(torch.where(torch.isfinite(factor), factor, 0.0), rtol=cutoff)
+
+
+@dataclass(frozen=True)
+class GaussNewtonRecovery:
+    """GNMR: (dF, dG) = argmin |A(F dG^T + dF G^T) - (y - A(F G^T))| of least norm; F <- F + dF, G <- G + dG, rebalanced.
+
+    The `updating` variant: quadratic convergence, at few measurements. The linear problem, whose gauge directions cost nothing,
+    is solved from zero by conjugate gradients on the normal equations, which gives the solution of least norm: to a relative
+    gradient of `tolerance`, within `inner` steps of two passes each. Afterwards the factors are balanced by the singular value
+    decomposition of F G^T. From the spectral start.
+
+    Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
+    (there by LSQR, in exact arithmetic the same iterates).
+    key: zilber2022
+    """
+
+    inner: int = 500
+    tolerance: float = 1e-12
+    rank: int | None = None
+
+    def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
+        """The estimate. Problems are not solved together: members would need different numbers of inner steps."""
+        measurements = measure([problem])
+        first = spectral(measurements, fitted_rank(problem, self.rank), symmetric=False)
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            f, g = state
+            residual = measurements.forward(f @ g.mT) - measurements.y
+            left = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
+            df, dg = linearised(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
+            return balanced(f + df, g + dg), residual
+
+        return iterate(measurements, [run], first, advance, "product")[0]
+
+
+def linearised(
+    measurements: Measurements, f: Tensor, g: Tensor, target: Tensor, inner: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """argmin |A(F dG^T + dF G^T) - target| of least norm, members apart (conjugate gradients for least squares).
+
+    A member whose gradient has fallen by `tolerance` stands still while the others go on.
+    """
+    rows = f.shape[1]
+
+    def down(values: Tensor) -> Tensor:
+        z = measurements.adjoint(values)
+        return torch.cat([z @ g, z.mT @ f], dim=1)
+
+    x = torch.zeros(len(f), rows + g.shape[1], f.shape[2], dtype=f.dtype, device=f.device)
+    residual = target.clone()
+    gradient = down(residual)
+    direction, power = gradient, gradient.square().sum((1, 2))
+    # A gradient at the rounding of its own parts says nothing: following it would diverge (noise leaves a residual).
+    rounding = 1e-14 * target.norm(dim=1) * (f.square().sum((1, 2)) + g.square().sum((1, 2))).sqrt()
+    enough = torch.maximum(power * tolerance**2, rounding.square())
+    for _ in range(inner):
+        active = power > enough
+        if not bool(active.any()):
+            break
+        image = measurements.forward(f @ direction[:, rows:].mT + direction[:, :rows] @ g.mT)
+        length = torch.where(active, power / image.square().sum(1), 0.0)
+        x = x + length[:, None, None] * direction
+        residual = residual - length[:, None] * image
+        gradient = down(residual)
+        following = gradient.square().sum((1, 2))
+        direction = torch.where(
+            active[:, None, None], gradient + (following / power)[:, None, None] * direction, direction
+        )
+        power = torch.where(active, following, power)
+    return x[:, :rows], x[:, rows:]
+
+
+def balanced(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of the same product with F^T F = G^T G diagonal, by the singular value decomposition of F G^T."""
+    left, a = torch.linalg.qr(f)
+    right, b = torch.linalg.qr(g)
+    u, s, vt = torch.linalg.svd(a @ b.mT)
+    root = s[:, None, :].sqrt()
+    return left @ u * root, right @ vt.mT * root

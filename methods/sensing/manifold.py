@@ -1,0 +1,112 @@
+"""Methods on the set of matrices of fixed rank: Riemannian gradient descent and iterative hard thresholding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dynamark.methods.sensing.iteration import State, iterate
+from dynamark.methods.sensing.measurements import Measurements, measure
+from dynamark.methods.sensing.start import fitted_rank, spectral_product
+from dynamark.tasks.problems import Estimate, Recovery, Run
+
+__all__ = ["IterativeHardThresholding", "RiemannianDescent", "exact_step", "tangent"]
+
+
+def tangent(z: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(M, U_p, V_p) with P_T Z = U M V^T + U_p V^T + U V_p^T, U^T U_p = V^T V_p = 0: the projection on the tangent space at
+    a matrix with column space U and row space V, both orthonormal [seed, n, k].
+    """
+    across = z @ v
+    core = u.mT @ across
+    return core, across - u @ core, z.mT @ u - v @ core.mT
+
+
+def exact_step(measurements: Measurements, direction: Tensor) -> Tensor:
+    """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step along a projected gradient P; one pass. 0 where P = 0."""
+    image = measurements.forward(direction).square().sum(1)
+    step = direction.square().sum((1, 2)) / image
+    return torch.where(image > 0, step, 0.0)[:, None, None]
+
+
+@dataclass(frozen=True)
+class RiemannianDescent:
+    """X <- P_k(X - a P_T Z), a = |P_T Z|^2/|A(P_T Z)|^2, Z = A*(A(X) - y), by a 2k x 2k singular value decomposition.
+
+    From the spectral start; three passes a step. The steps do not depend on how X is factored, nor, close by, on its condition.
+    Source: Wei, Cai, Chan and Leung, Guarantees of Riemannian optimization for low rank matrix recovery, SIAM J. Matrix Anal.
+    Appl. 2016, Algorithm 2 (RGrad).
+    key: wei2016
+    """
+
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem, all members together."""
+        measurements = measure(problems)
+        rank = fitted_rank(problems[0], self.rank)
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            f, v = state
+            u, s = torch.linalg.qr(f)
+            residual, z = measurements.normal(f @ v.mT)
+            core, left, right = tangent(z, u, v)
+            step = exact_step(measurements, (u @ core + left) @ v.mT + u @ right.mT)
+            q_left, r_left = torch.linalg.qr(left)
+            q_right, r_right = torch.linalg.qr(right)
+            top = torch.cat([s - step * core, -step * r_right.mT], dim=2)
+            bottom = torch.cat([-step * r_left, torch.zeros_like(r_left)], dim=2)
+            a, sigma, bt = torch.linalg.svd(torch.cat([top, bottom], dim=1))
+            f = torch.cat([u, q_left], dim=2) @ a[..., :rank] * sigma[:, None, :rank]
+            return (f, (torch.cat([v, q_right], dim=2) @ bt.mT[..., :rank]).contiguous()), residual
+
+        return iterate(measurements, runs, _orthonormal(measurements, rank), advance, "product")
+
+
+@dataclass(frozen=True)
+class IterativeHardThresholding:
+    """X <- P_k(X - mu Z), Z = A*(A(X) - y); mu = |P_T Z|^2/|A(P_T Z)|^2 (NIHT), or a constant (singular value projection).
+
+    step: the constant mu; 0 takes the normalised step. mu = 1 diverges once the largest eigenvalue of A*A is large; 0.7 works.
+    From the spectral start; three passes a step, two with a constant. The singular value decomposition is of full size.
+
+    Source: Tanner and Wei, Normalized iterative hard thresholding for matrix completion, SIAM J. Sci. Comput. 2013 (there Z is
+    projected on the column space; here on the tangent space); Jain, Meka and Dhillon, Guaranteed rank minimization via
+    singular value projection, NeurIPS 2010.
+    key: tanner2013
+    """
+
+    step: float = 0.0
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem, all members together."""
+        measurements = measure(problems)
+        rank = fitted_rank(problems[0], self.rank)
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            f, v = state
+            residual, z = measurements.normal(f @ v.mT)
+            if self.step:
+                moved = f @ v.mT - self.step * z
+            else:
+                u = torch.linalg.qr(f)[0]
+                core, left, right = tangent(z, u, v)
+                moved = f @ v.mT - exact_step(measurements, (u @ core + left) @ v.mT + u @ right.mT) * z
+            # No decomposition of what has diverged: it would not converge.
+            kept = torch.where(torch.isfinite(moved), moved, 0.0)
+            a, sigma, bt = torch.linalg.svd(kept, full_matrices=False)
+            f = (a[..., :rank] * sigma[:, None, :rank]).contiguous()
+            return (f, bt.mT[..., :rank].contiguous()), residual
+
+        return iterate(measurements, runs, _orthonormal(measurements, rank), advance, "product")
+
+
+def _orthonormal(measurements: Measurements, rank: int) -> State:
+    """The spectral start as (U S, V), V orthonormal."""
+    f, g = spectral_product(measurements.proxy(), rank)
+    root = g.norm(dim=1, keepdim=True)
+    return f * root, g / root

@@ -1,0 +1,158 @@
+"""Variants of sensing, each hard in one respect: no sampling, well separated values, few or noisy or correlated measurements."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
+from dynamark.tasks.sensing.completion import Completion
+from dynamark.tasks.sensing.tasks import AsymmetricSensing, GaussianSensing, LowRankRecovery
+from dynamark.tasks.sensing.truth import spectrum
+
+__all__ = [
+    "CoherentCompletion",
+    "CorrelatedSensing",
+    "FewMeasurements",
+    "IncrementalSensing",
+    "NoisySensing",
+    "PopulationSensing",
+]
+
+
+@functools.lru_cache(maxsize=4)
+def _identity(n: int) -> DenseOperator:
+    return DenseOperator(torch.eye(n * (n + 1) // 2, dtype=torch.float64), (n, n), symmetric=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationSensing(LowRankRecovery):
+    """MS-POP: A is the identity on symmetric matrices (infinitely many measurements), for constants that are exact."""
+
+    share: int = 64
+    symmetric: ClassVar[bool] = True
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 20, "columns": 20, "rank": 2, "passes": 2000},
+        "standard": {},
+    }
+
+    def operator(self, seed: int) -> DenseOperator:
+        """The half-vectorisation, which is an isometry."""
+        return _identity(self.rows)
+
+    def operator_arrays(self, seed: int) -> dict[str, ndarray]:
+        """None: the operator is not random."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncrementalSensing(GaussianSensing):
+    """MS-INC: singular values in geometric progression, 1, ratio, ratio^2 ...; small starts learn them one after another.
+
+    The rank is told as an upper bound, the full dimension, so that a small start has to find it.
+    """
+
+    ratio: float = 0.55
+    symmetric: ClassVar[bool] = True
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 20, "columns": 20, "rank": 3, "measurements": 400, "fit_rank": 20, "passes": 3000},
+        "standard": {"rank": 5, "measurements": 2000, "fit_rank": 50},
+    }
+
+    def spectrum(self) -> ndarray:
+        """1, ratio, ratio^2 ..."""
+        return self.ratio ** np.arange(self.rank, dtype=float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewMeasurements(AsymmetricSensing):
+    """MS-HARD (a): m = oversampling times the degrees of freedom, down to the information limit of 1."""
+
+    oversampling: float = 1.5
+    measurements: int = 0
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 24, "columns": 24, "rank": 2, "condition": 1.0, "passes": 4000},
+        "standard": {"rows": 40, "columns": 40, "condition": 1.0, "passes": 10_000},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.measurements:
+            object.__setattr__(self, "measurements", round(self.oversampling * self.freedom))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisySensing(FewMeasurements):
+    """MS-NOISE: y = A(X*) + sigma e/sqrt(m) with m = oversampling degrees of freedom; the oracle knows the tangent space."""
+
+    oversampling: float = 6.0
+    noise: float = 0.1
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 24, "columns": 24, "rank": 2, "condition": 1.0, "passes": 1000},
+        "standard": {"rows": 50, "columns": 50, "condition": 1.0},
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def _correlated(task: CorrelatedSensing, group: int) -> DenseOperator:
+    i, j = np.indices((task.rows, task.rows))
+    values, vectors = np.linalg.eigh(task.correlation ** np.abs(i - j))
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    gaussian = task.rng(group, "operator").standard_normal((task.measurements, task.rows, task.rows))
+    symmetric = (gaussian + gaussian.transpose(0, 2, 1)) / np.sqrt(2)
+    matrices = torch.from_numpy(root @ symmetric @ root / np.sqrt(2 * task.measurements))
+    return DenseOperator(half_vectorise(matrices), (task.rows, task.rows), symmetric=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrelatedSensing(GaussianSensing):
+    """MS-HARD (c): A_i = C^{1/2} G_i C^{1/2}, C_jk = correlation^|j - k|, so that E A*A X = C X C.
+
+    Steps that count on E A*A = I are too long here.
+    """
+
+    correlation: float = 0.7
+    symmetric: ClassVar[bool] = True
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 24, "columns": 24, "rank": 2, "measurements": 400, "passes": 4000},
+        "standard": {"rows": 40, "columns": 40, "measurements": 1200, "passes": 10_000},
+    }
+
+    def operator(self, seed: int) -> DenseOperator:
+        """The operator of this seed."""
+        return _correlated(self, seed // self.share)
+
+    def expected_error(self) -> None:
+        """Unknown: the rows are not independent normal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoherentCompletion(Completion):
+    """MS-HARD (d): completion of a matrix of which one row carries half the energy (incoherence n/(2 r))."""
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"rows": 100, "columns": 100, "rank": 2, "passes": 2000},
+        "standard": {"rows": 200, "columns": 200, "rank": 3},
+    }
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """As `Completion`, with the first row of the matrix scaled up to half the energy and the frames made new."""
+        rng = self.rng(seed, "data", 0)
+        left, right = rng.standard_normal((self.rows, self.rank)), rng.standard_normal((self.columns, self.rank))
+        energy = np.sum((left @ right.T) ** 2, axis=1)
+        left[0] *= np.sqrt(energy[1:].sum() / energy[0])
+        u, s, vt = np.linalg.svd(left @ right.T, full_matrices=False)
+        kept = slice(self.rank)
+        truth = {"left": u[:, kept], "values": s[kept] / s[0], "right": vt[kept].T}
+        matrix = torch.from_numpy(truth["left"] * truth["values"] @ truth["right"].T)
+        return {**truth, "y": self.operator(seed).forward(matrix).numpy(), **self.operator_arrays(seed)}
+
+    def spectrum(self) -> ndarray:
+        """Not prescribed: it follows from the row."""
+        return spectrum(self.rank, self.condition, self.spacing)
