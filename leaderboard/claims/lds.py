@@ -18,54 +18,7 @@ from dynamark.leaderboard.claims.claim import (
     Measured,
     Runs,
 )
-from dynamark.leaderboard.claims.lds_theory import (
-    L01,
-    L02,
-    L03,
-    L04,
-    L05,
-    L07,
-    L10,
-    L11,
-    L18,
-    L19,
-    L20,
-    L21,
-    L22,
-    L23,
-    L27,
-    L41,
-    L43,
-)
 from dynamark.leaderboard.claims.measures import median, pick, ratio
-
-__all__ = [
-    "L01",
-    "L02",
-    "L03",
-    "L04",
-    "L05",
-    "L06",
-    "L07",
-    "L10",
-    "L11",
-    "L12",
-    "L13",
-    "L14",
-    "L15",
-    "L16",
-    "L17",
-    "L18",
-    "L19",
-    "L20",
-    "L21",
-    "L22",
-    "L23",
-    "L26",
-    "L27",
-    "L41",
-    "L43",
-]
 
 if TYPE_CHECKING:
     import pandas
