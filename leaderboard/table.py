@@ -15,10 +15,12 @@ from numpy import ndarray
 from dynamark.errors import UserError
 from dynamark.leaderboard import statistics
 from dynamark.leaderboard.rows import gather
-from dynamark.results.store import default_store
+from dynamark.results.store import default_store, published_store, read_rows
 
 if TYPE_CHECKING:
     import pandas
+
+    from dynamark.leaderboard.claims.verdicts import Judged
 
 __all__ = ["FAMILIES", "Standing", "Table", "TaskInfo", "leaderboard", "tables"]
 
@@ -97,8 +99,21 @@ def leaderboard(
     if format == "html":
         from dynamark.leaderboard.page.whole import page
 
-        return page(frame, family)
+        return page(frame, family, _judged(own, published, keys, family))
     return render(tables(frame, family), format)
+
+
+def _judged(
+    stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None, family: str | None
+) -> list[Judged]:
+    """The claims judged on the same rows; a choice of runs by key judges none."""
+    from dynamark.leaderboard.claims.rows import COLUMNS
+    from dynamark.leaderboard.claims.verdicts import FAMILIES, choose, judge_all
+
+    if keys is not None or (family is not None and family not in FAMILIES):
+        return []
+    rows = read_rows([*([published_store()] if published else []), *stores], COLUMNS).to_pandas()
+    return judge_all(choose(family=family), rows)
 
 
 # What the page shows beside the tables.

@@ -29,6 +29,8 @@ METHODS: dict[str, str] = {
     "era": "dynamark.methods.linear.realisation:ERA",
     "n4sid": "dynamark.methods.linear.realisation:N4SID",
     "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
+    "prophecy": "dynamark.methods.linear.prophecy:Prophecy",
+    "extrapolation": "dynamark.methods.linear.prophecy:Extrapolation",
     # online
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
@@ -42,11 +44,11 @@ METHODS: dict[str, str] = {
     "s4d_lin": "dynamark.methods.sequence.kernels:S4D(init='lin')",
     "s4d_inv": "dynamark.methods.sequence.kernels:S4D(init='inv')",
     "s4d_real": "dynamark.methods.sequence.kernels:S4D(init='real')",
+    "s5": "dynamark.methods.sequence.kernels:S5",
     "lru": "dynamark.methods.sequence.kernels:LRU",
     "gru": "dynamark.methods.sequence.gru:GRU",
     "gru_64": "dynamark.methods.sequence.gru:GRU(units=64)",
     # koopman
-    "train_mean": "dynamark.methods.koopman.mean:TrainMean",
     "dmd": "dynamark.methods.koopman.dmd:Dmd",
     "hankel": "dynamark.methods.koopman.dmd:HankelDmd",
     "optdmd": "dynamark.methods.koopman.optdmd:OptDmd",
@@ -65,6 +67,8 @@ METHODS: dict[str, str] = {
     "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
+    "shplrnn": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear",
+    "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
     # low rank
     "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
     "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Mean", "Persistence"]
+__all__ = ["Constant", "Mean", "Persistence"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,11 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Mean:
-    """x_{t+h} = the mean of all training observations."""
+    """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:
         """One mean a channel."""
-        return Constant(problem.train.observations.mean(dim=(0, 1)))
+        return Constant(problem.train.observations.double().mean(dim=(0, 1)))
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Constant:
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """The value, `horizon` times."""
         return self.value.expand(len(context), horizon, -1)
+
+    def eigenvalues(self) -> Tensor:
+        """The Koopman spectrum: 1, of the constant, and 0, of whatever has mean zero."""
+        return torch.eye(1 + self.value.numel(), dtype=torch.complex128)[0]
+
+    def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
+        """The constant, and the state less the value."""
+        x = points[:, -1].double()
+        return torch.cat([torch.ones_like(x[:, :1]), x - self.value], dim=1).to(torch.complex128)
 
     def parameter_count(self) -> int:
         """One a channel."""

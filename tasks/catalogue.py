@@ -48,6 +48,11 @@ TASKS: dict[str, str] = {
     "lds/regret_asym_wedge": "dynamark.tasks.lds.online:Regret(spectrum='asym', beta=2.64)",
     "lds/regret_noisy": "dynamark.tasks.lds.online:Regret(noise='nv')",
     "lds/regret_blocks": "dynamark.tasks.lds.online:Regret(inputs='blocks')",
+    "lds/icl_linear": "dynamark.tasks.lds.icl:NextState(signal='linear')",
+    "lds/icl_sines": "dynamark.tasks.lds.icl:NextState(signal='sines')",
+    "lds/icl_vdp": "dynamark.tasks.lds.icl:NextState(signal='vdp')",
+    "lds/icl_lorenz": "dynamark.tasks.lds.icl:NextState(signal='lorenz')",
+    "lds/icl_sines_noisy": "dynamark.tasks.lds.icl:NextState(signal='sines', noise=0.01)",
     # koopman
     "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
     "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
@@ -62,6 +67,12 @@ TASKS: dict[str, str] = {
     "koopman/noisy_logistic": "dynamark.tasks.koopman.stochastic:NoisyLogistic",
     "koopman/double_well": "dynamark.tasks.koopman.stochastic:DoubleWell",
     # chaos
-    "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
-    "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
+    "chaos/lorenz63": "dynamark.tasks.chaos.catalogue:Lorenz63",
+    "chaos/rossler": "dynamark.tasks.chaos.catalogue:Rossler",
+    "chaos/lorenz63_x": "dynamark.tasks.chaos.catalogue:Lorenz63Partial",
+    "chaos/lorenz96_10": "dynamark.tasks.chaos.catalogue:Lorenz96Small",
+    "chaos/lorenz96_20": "dynamark.tasks.chaos.catalogue:Lorenz96",
+    "chaos/lorenz96_20_half": "dynamark.tasks.chaos.catalogue:Lorenz96Partial",
+    "chaos/chua": "dynamark.tasks.chaos.catalogue:Chua",
+    "chaos/mackey_glass": "dynamark.tasks.chaos.catalogue:MackeyGlass",
 }

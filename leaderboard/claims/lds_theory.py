@@ -213,3 +213,101 @@ L23 = Claim(
         Check("condition number of the eigenvectors, without over with", smallest("gain"), Above(1e4)),
     ],
 )
+
+
+def _delay(cycles: int, bases: tuple[str, ...]) -> list[Experiment]:
+    return [Experiment("lds/delay_memory", {"basis": b, "cycles": cycles}, seeds=3) for b in bases]
+
+
+def _memory(basis: str, cycles: int) -> Measure:
+    return median("nmse", {"task.basis": basis, "task.cycles": cycles})
+
+
+L20 = Claim(
+    paper="gu2023",
+    kind=EMPIRICAL,
+    statement="Bases of a sliding window remember a delayed input beyond the resolution at which scaled Legendre gives out.",
+    needs=[*_delay(15, ("legt", "fout", "legs", "real", "lin")), *_delay(5, ("legt", "legs"))],
+    checks=[
+        Check("nmse of LegT, 15 cycles a window", _memory("legt", 15), Below(1e-6)),
+        Check("nmse of FouT", _memory("fout", 15), Below(0.05)),
+        Check("nmse of LegS", _memory("legs", 15), Above(0.1)),
+        Check("nmse of S4D-Real", _memory("real", 15), Above(0.5)),
+        Check("nmse of LegS, 5 cycles a window", _memory("legs", 5), Below(1e-9)),
+        Check("nmse of LegT, 5 cycles a window", _memory("legt", 5), Below(1e-9)),
+    ],
+    controls=[Check("nmse of S4D-Lin, 15 cycles a window", _memory("lin", 15), None)],
+    note="64 states, fixed, read by least squares: what the bases can do, not what training makes of them.",
+)
+
+_SPANS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def _by_span(rows: pandas.DataFrame) -> np.ndarray:
+    """Median errors, in the order of the spans."""
+    return rows.groupby("task.span")["score.nmse"].median().to_numpy()
+
+
+def _best_span(rows: pandas.DataFrame) -> Measured:
+    return Measured.exactly(_SPANS[int(_by_span(rows).argmin())])
+
+
+def _at_end(end: int) -> Measure:
+    """The error at the first or last span over the least."""
+    return lambda rows: Measured.exactly(float(_by_span(rows)[end] / _by_span(rows).min()))
+
+
+L21 = Claim(
+    paper="gu2023",
+    kind=EMPIRICAL,
+    statement="The timescale of scaled Legendre must fit the memory that a task needs, within a factor of a few.",
+    needs=[Experiment("lds/delay_memory", {"basis": "legs", "cycles": 10, "span": s}, seeds=3) for s in _SPANS],
+    checks=[
+        Check("best span, in lags", _best_span, Between(0.25, 4.0)),
+        Check("nmse at a span of 1/8 over the best", _at_end(0), Above(100.0)),
+        Check("nmse at a span of 8 over the best", _at_end(-1), Above(100.0)),
+    ],
+)
+
+L27 = Claim(
+    paper="smekal2024",
+    kind=THEOREM,
+    statement="A balanced mode of a linear state space is learned along a logistic curve.",
+    needs=[Experiment("lds/mode_flow")],
+    checks=[Check("largest difference to the closed form, Euler steps of 1e-4", largest("difference"), Below(1e-3))],
+)
+
+_STEP = "lds/stochastic_approximation"
+L41 = Claim(
+    paper="durmus2021",
+    kind=THEOREM,
+    statement="Linear stochastic approximation at a fixed step has a stationary law with power tails, whose index the step sets.",
+    needs=[Experiment(_STEP, {"step": a}) for a in (0.4, 0.6, 0.8)],
+    checks=[
+        *(
+            Check(f"variance over its formula, step {a}", largest("variance", {"task.step": a}), Between(0.95, 1.05))
+            for a in (0.4, 0.6)
+        ),
+        *(
+            Check(f"tail index over its formula, step {a}", largest("tail", {"task.step": a}), Between(0.8, 1.2))
+            for a in (0.6, 0.8)
+        ),
+        Check(
+            "largest factor of the index from one step to the next",
+            _per_doubling("hill", "task.step", "largest"),
+            Below(1.0),
+        ),
+    ],
+)
+
+L43 = Claim(
+    paper="dynamark",
+    kind=THEOREM,
+    statement="The evidence bound of a linear-Gaussian system meets the Kalman likelihood at the exact smoother, and only there.",
+    needs=[Experiment("lds/variational_bound", seeds=5)],
+    checks=[
+        Check("gap a step at the exact smoother", largest("gap_smoother"), Between(-1e-8, 1e-8)),
+        Check("gap a step of the best q independent over time", smallest("gap_mean_field"), Above(1e-4)),
+        Check("gap a step of a wrong mean", smallest("gap_moved"), Above(1e-4)),
+    ],
+)

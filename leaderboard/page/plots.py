@@ -93,7 +93,7 @@ def curves_of(rows: pandas.DataFrame) -> dict[str, Curves]:
 
 
 def _middle(lines: Sequence[Line]) -> Line:
-    """The median over seeds; curves of other lengths are read at the axis of the longest. A run that ended keeps its last value."""
+    """The median over seeds, on the axis of the longest curve; a run that ended earlier keeps its last value."""
     axis = max((line.axis for line in lines), key=len)
     order = np.argsort(axis, kind="stable")
     axis = axis[order]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import dynamark
 from dynamark.methods.catalogue import METHODS
+from dynamark.tasks import catalogue
 from dynamark.tasks.catalogue import TASKS
 
 __all__ = ["About", "about", "bibtex", "metrics"]
@@ -70,7 +70,7 @@ def _find(kind: str, name: str) -> tuple[Path, ast.ClassDef, str] | None:
 
 def _file(module: str) -> Path | None:
     head, *parts = module.split(".")
-    path = Path(dynamark.__file__).parent.joinpath(*parts).with_suffix(".py")
+    path = Path(catalogue.__file__).parents[1].joinpath(*parts).with_suffix(".py")
     return path if head == "dynamark" and path.is_file() else None
 
 

@@ -10,14 +10,17 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from dynamark.leaderboard.page.cards import method_card, task_card
+from dynamark.leaderboard.page.claims import claims_section
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, escape, table_id
+from dynamark.leaderboard.page.markup import accent, counted, escape, table_id
 from dynamark.leaderboard.page.plots import curves_of, pareto
 from dynamark.leaderboard.page.standings import overall, standings
 from dynamark.leaderboard.table import Table, tables
 
 if TYPE_CHECKING:
     import pandas
+
+    from dynamark.leaderboard.claims.verdicts import Judged
 
 __all__ = ["page"]
 
@@ -30,22 +33,23 @@ _TITLES = {
 }
 
 
-def page(frame: pandas.DataFrame, family: str | None = None) -> str:
-    """The whole page for gathered rows, as one HTML file that loads nothing."""
+def page(frame: pandas.DataFrame, family: str | None = None, judged: Sequence[Judged] = ()) -> str:
+    """The whole page for gathered rows and for the claims judged on them, as one HTML file that loads nothing."""
     made = tables(frame, family)
     if family is not None:
         frame = frame[(frame["family"] == family).to_numpy()]
     links = Links(frame)
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
+    claims = claims_section(judged)
     parts = {
         "style": style,
         "script": script,
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(frame),
-        "names": "".join(_named(table, made) for table in made),
+        "names": "".join(_named(table, made) for table in made) + ('<a href="#claims">Claims</a>' if claims else ""),
         "sections": "".join(_section(table, made, frame, links) for table in made) or _EMPTY,
-        "methods": _methods(made, frame),
+        "methods": claims + _methods(made, frame),
         "count": f"{len(frame):,}",
         "digest": _digest(frame),
         "replaced": _replaced(frame),
@@ -67,7 +71,7 @@ def _digest(frame: pandas.DataFrame) -> str:
 
 def _replaced(frame: pandas.DataFrame) -> str:
     count = frame.attrs.get("replaced", 0)
-    return f"{count:,} older runs, replaced by newer source or versions, are not shown. " if count else ""
+    return f"Not shown: {counted(count, 'older run')}, replaced by newer source or versions. " if count else ""
 
 
 def _tiles(frame: pandas.DataFrame) -> str:

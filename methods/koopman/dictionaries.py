@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import comb
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,7 +15,21 @@ from torch import Tensor
 from dynamark.errors import UserError
 from dynamark.tasks.numerics.polynomials import exponents, monomials
 
-__all__ = ["NAMES", "Chebyshev", "Dictionary", "Extended", "Fourier", "Monomials", "Radial", "Terms", "build"]
+__all__ = [
+    "NAMES",
+    "Chebyshev",
+    "Dictionary",
+    "Extended",
+    "Fourier",
+    "Monomials",
+    "Radial",
+    "Terms",
+    "build",
+    "refuse_large",
+]
+
+# Features at most: beyond, a dense solve takes minutes and gigabytes.
+_MOST = 4000
 
 NAMES = ("monomials", "chebyshev", "exponential", "gaussian", "thin_plate", "fourier")
 
@@ -196,6 +211,7 @@ def build(name: str, size: int, x: States, rng: np.random.Generator, append: boo
     span.
     """
     dictionary: Dictionary
+    refuse_large(name, size, x.shape[1])
     if name == "monomials":
         dictionary = Monomials(size)
     elif name == "chebyshev":
@@ -208,6 +224,20 @@ def build(name: str, size: int, x: States, rng: np.random.Generator, append: boo
     else:
         dictionary = Terms(_terms(name, x.shape[1]))
     return Extended(dictionary) if append and dictionary.readout(x.shape[1]) is None else dictionary
+
+
+def refuse_large(name: str, size: int, dim: int) -> None:
+    """Raise a UserError where a dictionary that grows with the dimension would have too many features."""
+    degree = min(size, 64)
+    counts = {
+        "monomials": comb(dim + degree, degree),
+        "chebyshev": comb(dim + degree, degree),
+        "fourier": (2 * degree + 1) ** dim,
+    }
+    if counts.get(name, 0) > _MOST:
+        raise UserError(
+            f"{name} of order {size} in {dim} dimensions have {counts[name]} features, more than {_MOST}; lower it"
+        )
 
 
 def _terms(text: str, dim: int) -> tuple[tuple[int, ...], ...]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.koopman.dictionaries import refuse_large
 from dynamark.tasks.numerics.least_squares import validated_ridge
 from dynamark.tasks.numerics.polynomials import monomials
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -31,6 +32,7 @@ class PolynomialIncrement:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> PolynomialModel:
         """One eigendecomposition for all penalties."""
+        refuse_large("monomials", self.degree, problem.train.dim * self.delays)
         flat = problem.train.observations.double().flatten(0, 1)
         model = PolynomialModel(self.degree, self.delays, flat.mean(0), flat.std(0), flat.new_zeros(0))
         held = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dynamark.methods.recurrent import kernels
 
-__all__ = ["Forced", "forced", "forced_eagerly"]
+__all__ = ["Forced", "forced", "forced_eagerly", "members"]
 
 
 def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int) -> Tensor:
@@ -81,13 +81,23 @@ class Forced(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         """Members [member, R, ...] become R more seeds."""
-        *tensors, rectified, interval = args
-        placed = [
-            v.expand(info.batch_size, *v.shape) if d is None else v.movedim(d, 0)
-            for v, d in zip(tensors, in_dims, strict=False)
-        ]
-        out = Forced.apply(*(v.flatten(0, 1) for v in placed), rectified, interval)  # type: ignore[no-untyped-call]
-        return tuple(v.unflatten(0, (info.batch_size, -1)) for v in out), (0, 0, 0)
+        return members(Forced, info.batch_size, in_dims, args, tensors=5)
+
+
+def members(
+    function: type[torch.autograd.Function],
+    count: int,
+    in_dims: tuple[int | None, ...],
+    args: tuple[Any, ...],
+    tensors: int,
+) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+    """A fused pass of [member, R, ...], run as one of more seeds; the first `tensors` arguments are tensors."""
+    placed = [
+        v.expand(count, *v.shape) if d is None else v.movedim(d, 0)
+        for v, d in zip(args[:tensors], in_dims[:tensors], strict=True)
+    ]
+    out = function.apply(*(v.flatten(0, 1) for v in placed), *args[tensors:])  # type: ignore[no-untyped-call]
+    return tuple(v.unflatten(0, (count, -1)) for v in out), (0,) * len(out)
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["available", "backward", "forward"]
+__all__ = ["as_array", "available", "backward", "compiled", "forward"]
 
 
 @functools.cache
@@ -39,7 +39,7 @@ def forward(
     before = a.new_empty(*a.shape, x.shape[2], x.shape[1])
     active, after = torch.empty_like(before), torch.empty_like(before)
     given = (a, w, h, z.mT, x.permute(0, 3, 2, 1))
-    _compiled(_walk)(*map(_array, (*given, before, active, after)), rectified, interval)
+    compiled(_walk)(*map(as_array, (*given, before, active, after)), rectified, interval)
     return after.permute(0, 2, 3, 1), before, active
 
 
@@ -56,17 +56,19 @@ def backward(
     """Gradients by a, W, h and z_1."""
     total = cotangent.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
     carried = a.new_zeros(*a.shape, total.shape[-1])
-    _compiled(_walk_back)(*map(_array, (a, w.mT, active, total, carried)), rectified, interval, observed)
+    compiled(_walk_back)(*map(as_array, (a, w.mT, active, total, carried)), rectified, interval, observed)
     flat = total.flatten(2)
     return (flat * before.flatten(2)).sum(2), flat @ active.flatten(2).mT, flat.sum(2), carried.mT
 
 
-def _array(x: Tensor) -> Any:
+def as_array(x: Tensor) -> Any:
+    """The tensor as an array; a copy where it is not contiguous, so that what is written to is made contiguous."""
     return x.detach().contiguous().numpy()
 
 
 @functools.cache
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
+    """A kernel, compiled once a process."""
     numba = importlib.import_module("numba")
     # Tests wrap functions in checks of their types, which do not compile.
     return numba.njit(inspect.unwrap(function), fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
@@ -77,6 +79,7 @@ def _walk(  # pragma: no cover - compiled
 ) -> None:
     seeds, units, steps, windows = before.shape
     observed, linear = x.shape[1], units - rectified
+    zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
     for r in range(seeds):
         for t in range(steps):
             force = t > 0 and t % interval == 0
@@ -86,7 +89,7 @@ def _walk(  # pragma: no cover - compiled
                     if force and i < observed:
                         value = x[r, i, t, s]
                     before[r, i, t, s] = value
-                    active[r, i, t, s] = value if i < linear or value > 0 else 0
+                    active[r, i, t, s] = value if i < linear or value > zero else zero
             for i in range(units):
                 out = after[r, i, t]
                 for s in range(windows):

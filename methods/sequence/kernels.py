@@ -20,7 +20,7 @@ from dynamark.tasks.numerics.exponential_sums import exponential_sums
 from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
-__all__ = ["LRU", "S4D", "STU", "KernelLayer", "s4d_poles"]
+__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "s4d_poles"]
 
 
 class KernelLayer(nn.Module):
@@ -141,6 +141,53 @@ class LRU(SequenceMethod):
     def recipe(self) -> Recipe:
         """Adam; the recurrence is slow."""
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_": 0.25})
+
+
+class _S5Layer(KernelLayer):
+    def __init__(self, method: S5, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        poles = torch.from_numpy(legs_normal_poles(2 * method.states))
+        low, high = (math.log(bound) for bound in method.steps_range)
+        self.log_step = nn.Parameter(low + (high - low) * torch.rand(method.states, generator=draw))
+        self.decay = nn.Parameter(poles.real.float())
+        self.frequency = nn.Parameter(poles.imag.float())
+        self.b = nn.Parameter(torch.randn(channels, method.states, 2, generator=draw) / (2 * max(1, channels)) ** 0.5)
+        self.c = nn.Parameter(torch.randn(dim, method.states, 2, generator=draw) * (2 / method.states) ** 0.5)
+        self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
+
+    def kernel(self, length: int) -> Tensor:
+        a = torch.complex(self.decay.double().clamp(max=-1e-4), self.frequency.double())
+        step = self.log_step.double().exp()
+        b = torch.view_as_complex(self.b.double()) * torch.expm1(a * step) / a
+        weights = b[:, None] * torch.view_as_complex(self.c.double())
+        response = exponential_sums(a * step, weights.flatten(0, 1), length)
+        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+@dataclass(frozen=True)
+class S5(SequenceMethod):
+    """x_t = Abar x_{t-1} + Bbar u_t, y_t = Re(C x_t) + D u_t: one diagonal system for all channels, zero-order hold.
+
+    The poles start at those of the normal part of HiPPO-LegS with positive imaginary part, with a step a state, log-uniform in
+    `steps_range`; their real parts are clipped at -1e-4. Poles and steps learn at a quarter of the rate.
+
+    Differs from the paper: B is drawn in the eigenbasis, and time-invariant systems go through an FFT instead of a scan.
+
+    key: smith2023
+    """
+
+    states: int = 64
+    steps_range: tuple[float, float] = (1e-3, 1e-1)
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One S5 layer."""
+        return _S5Layer(self, channels, dim, draw)
+
+    def recipe(self) -> Recipe:
+        """Adam; the recurrence is slow."""
+        slow = {"log_|decay|frequency": 0.25}
+        return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates=slow)
 
 
 class _STULayer(KernelLayer):

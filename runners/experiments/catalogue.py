@@ -2,13 +2,13 @@
 
 EXPERIMENTS: dict[str, str] = {
     # sensing
-    "surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
-    "equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
-    "incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
-    "plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
-    "mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
-    "depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
-    "overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
+    "sensing/surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
+    "sensing/equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
+    "sensing/incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
+    "sensing/plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "sensing/mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
+    "sensing/depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
+    "sensing/overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
     # lds
     "lds/hankel_identity": "dynamark.runners.experiments.lds:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.experiments.lds:FilterBounds",
@@ -18,6 +18,10 @@ EXPERIMENTS: dict[str, str] = {
     "lds/window_leak": "dynamark.runners.experiments.lds:WindowLeak",
     "lds/normal_legs": "dynamark.runners.experiments.lds:NormalLegs",
     "lds/perturbed_legs": "dynamark.runners.experiments.lds:PerturbedLegs",
+    "lds/delay_memory": "dynamark.runners.experiments.lds_memory:DelayMemory",
+    "lds/mode_flow": "dynamark.runners.experiments.lds_learning:ModeFlow",
+    "lds/stochastic_approximation": "dynamark.runners.experiments.lds_learning:StochasticApproximation",
+    "lds/variational_bound": "dynamark.runners.experiments.lds_learning:VariationalBound",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.experiments.koopman:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.experiments.koopman:TorusSpectrum",
@@ -28,6 +32,12 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/noisy_exponentials": "dynamark.runners.experiments.koopman_modes:NoisyExponentials",
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
+    "koopman/course_correction": "dynamark.runners.experiments.koopman_course:CourseCorrection",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
+    "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
+    "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
+    "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
+    "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }

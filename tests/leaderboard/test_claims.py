@@ -13,7 +13,7 @@ from dynamark.errors import UserError
 from dynamark.leaderboard.claims import measures, report
 from dynamark.leaderboard.claims.claim import EMPIRICAL, Above, Below, Between, Check, Claim, Experiment, Measured, Runs
 from dynamark.leaderboard.claims.rows import experiments_of, prepare, runs_of, select
-from dynamark.leaderboard.claims.verdicts import all_claims, choose, judge
+from dynamark.leaderboard.claims.verdicts import FAMILIES, all_claims, choose, judge
 
 
 def row(
@@ -67,6 +67,11 @@ def test_rows_are_found_by_name_fields_tier_and_seed() -> None:
 def test_a_default_that_a_claim_names_is_found_too() -> None:
     chosen, missing = select(claim(Runs("f/t", "gd", {"rate": 1.0}, seeds=1)), rows_of(row()))
     assert (len(chosen), missing) == (1, 0)
+
+
+def test_needs_that_no_row_resembles_are_missing_whole() -> None:
+    chosen, missing = select(claim(Runs("g/other", "gd", seeds=2), Experiment("g/e")), rows_of(row()))
+    assert (len(chosen), missing) == (0, 3)
 
 
 def test_the_row_that_finished_last_counts() -> None:
@@ -210,3 +215,12 @@ def test_unknown_claims_are_refused() -> None:
         choose(["Z99"])
     with pytest.raises(UserError, match="unknown family 'weather'"):
         choose(family="weather")
+
+
+def test_claims_come_in_the_order_of_their_numbers_and_name_experiments_of_their_family() -> None:
+    for family in FAMILIES:
+        numbers = [int("".join(c for c in name if c.isdigit())) for name, (f, _) in all_claims().items() if f == family]
+        assert numbers == sorted(numbers)
+    for family, held in all_claims().values():
+        for need in held.needs:
+            assert (need.name if isinstance(need, Experiment) else need.task).startswith(f"{family}/")

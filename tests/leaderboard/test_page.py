@@ -14,11 +14,16 @@ import pytest
 from synthetic import row, rows_of, store
 
 from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
+from dynamark.leaderboard.claims.verdicts import Finding, Judged
 from dynamark.leaderboard.page import sources
+from dynamark.leaderboard.page.claims import claims_section
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
 from dynamark.leaderboard.page.plots import Line, _middle, _thinned
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
 from dynamark.leaderboard.table import leaderboard
+from dynamark.methods.catalogue import METHODS
+from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +108,7 @@ def test_the_page_shows_cards_plots_and_pictures(tmp_path: Path) -> None:
     for told in ("x&#x27; = 10 (y - x)", "skill against time", "skill against size", "error by time", "attractor"):
         assert told in text
     assert "eigenvalues" in text
-    assert "1 failed runs" in text
+    assert "1 failed run<" in text
     assert "SIGSEGV &lt;b&gt;" in text
     assert 'id="method-gd"' in text
     assert "xiong2024" in text
@@ -142,7 +147,7 @@ def test_one_family_and_no_rows(tmp_path: Path) -> None:
 
 def test_replaced_rows_are_counted(tmp_path: Path) -> None:
     rows = [*rows_of({"a": {"chaos/a": [1.0, 2.0]}}), row("a", method_source="old", finished="2025")]
-    assert "1 older runs, replaced" in page_of(tmp_path, rows)
+    assert "1 older run, replaced" in page_of(tmp_path, rows)
 
 
 # --- parts
@@ -222,9 +227,9 @@ def test_the_median_curve_reads_all_seeds_at_one_axis() -> None:
     axis = np.arange(4.0)
     same = _middle([Line(axis, axis), Line(axis, 3 * axis), Line(axis, 9 * axis)])
     assert same.values.tolist() == (3 * axis).tolist()
-    # One that stopped early counts as far as it goes.
+    # One that stopped early keeps its last value.
     short = _middle([Line(axis, axis), Line(np.array([0.0, 2.0]), np.array([0.0, 6.0]))])
-    assert short.values.tolist() == [0, 2, 4, 3]
+    assert short.values.tolist() == [0, 2, 4, 4.5]
     assert len(_thinned(Line(np.arange(1.0, 129), np.ones(128)), True).axis) <= 40
 
 
@@ -236,7 +241,31 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.about("method", "nobody's.py:Own") is None
     assert sources.metrics("chaos/lorenz63")["d_stsp"][0] == "nat"  # from its base class
     assert sources.metrics("nobody/knows") == {}
+    assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
+    assert all(sources.about("method", method) for method in METHODS)
     assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+
+
+def test_claims_stand_on_the_page_with_their_rows() -> None:
+    def judged(name: str, value: float, limit: float) -> Judged:
+        claim = Claim(
+            HOSTILE, EMPIRICAL, f"{HOSTILE} holds", [], [Check("x<y", lambda _: Measured(value, 0.5, 2), Below(limit))]
+        )
+        verdict: Verdict = "reproduced" if value < limit else "not reproduced"
+        finding = Finding(claim.checks[0], Measured(value, 0.5, 2.0), verdict)
+        return Judged(name, "chaos", claim, verdict, (finding,), (), tuple(f"{k:064}" for k in range(25)), 0, 0)
+
+    never = Judged("C3", "lds", judged("C3", 1, 2).claim, "not run", (), (), (), 3, 0)
+    text = claims_section([judged("C1", 1.0, 3.0), judged("C2", 1.0, 0.1), never])
+    outline(text)
+    assert "3 claims of 1 papers: 1 reproduced, 1 not reproduced, 1 not run" in text
+    assert "x&lt;y: <b>1</b> <small>[0.5, 2]</small>" in text
+    assert "must be ≤ 3" in text
+    assert text.count("dynamark reproduce") == 40
+    assert "and 5 more: <code>dynamark claims show C1" in text
+    assert "<script>" not in text
+    assert 'id="claim-C3"' not in text
+    assert claims_section([never]) == ""
 
 
 # --- in a browser

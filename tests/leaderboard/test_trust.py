@@ -131,15 +131,15 @@ def test_verify_by_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with rows of a plug-in and of the catalogue, among them a tuple as a field."""
     base = tmp_path_factory.mktemp("ran")
-    run(
-        write_suite(base / "a.toml", [f"{LINE}(gain=0.5)", "persistence"], [f"{WALK}(noise=0.1)"]), store=base / "store"
-    )
+    tasks = [f"{WALK}(noise=0.1)", "koopman/duffing"]
+    run(write_suite(base / "a.toml", [f"{LINE}(gain=0.5)", "persistence"], tasks), store=base / "store")
     return base / "store"
 
 
-def keys(folder: Path, method: str) -> list[str]:
-    rows = Store(folder).rows(["key", "method", "seed"]).to_pylist()
-    return [r["key"] for r in sorted(rows, key=lambda r: r["seed"]) if r["method"].startswith(method)]
+def keys(folder: Path, method: str, task: str = "walk.py:Walk") -> list[str]:
+    rows = Store(folder).rows(["key", "method", "task", "seed"]).to_pylist()
+    chosen = [r for r in rows if r["method"].startswith(method) and r["task"].startswith(task)]
+    return [r["key"] for r in sorted(chosen, key=lambda r: r["seed"])]
 
 
 def reproduce(folder: Path, key: str, *more: str) -> int:
@@ -164,7 +164,7 @@ def test_what_a_plugin_was_must_be_said(ran: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_changed_score_is_told(ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row = next(r for r in Store(ran).rows().to_pylist() if r["method"] == "persistence")
+    row = next(r for r in Store(ran).rows().to_pylist() if r["key"] == keys(ran, "persistence")[0])
     row["scores"] = [{"name": s["name"], "value": 2 * s["value"]} for s in row["scores"]]
     row["provenance"]["processor"] = "another"
     folder = store(tmp_path / "s", [row])
@@ -172,8 +172,9 @@ def test_a_changed_score_is_told(ran: Path, tmp_path: Path, capsys: pytest.Captu
     assert "processor: another before" in capsys.readouterr().out
 
 
-def test_a_row_of_the_catalogue_says_all_that_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    suite = write_suite(tmp_path / "a.toml", ["dmd"], ["koopman/duffing"], seeds=1)
-    run(suite, store=tmp_path / "store")
-    assert reproduce(tmp_path / "store", keys(tmp_path / "store", "dmd")[0]) == 0
-    assert capsys.readouterr().out.splitlines() == ["dmd on koopman/duffing [tiny], seed 0", "  the same result"]
+def test_a_row_of_the_catalogue_says_all_that_is_needed(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert reproduce(ran, keys(ran, "persistence", "koopman/duffing")[0]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "persistence on koopman/duffing [tiny], seed 0",
+        "  the same result",
+    ]

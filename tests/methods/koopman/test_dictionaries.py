@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.polynomial import chebyshev
 
+from dynamark.errors import UserError
 from dynamark.methods.koopman.dictionaries import Extended, Radial, build
 
 STATES = torch.from_numpy(np.random.default_rng(0).uniform(-2, 3, (50, 2)))
@@ -68,3 +69,9 @@ def test_repeated_points_give_fewer_centres() -> None:
     repeated = STATES[:3].repeat(10, 1)
     made = build("gaussian", 8, repeated, np.random.default_rng(1), append=False)
     assert made(repeated).shape == (30, 3)
+
+
+@pytest.mark.parametrize("name", ["monomials", "chebyshev", "fourier"])
+def test_a_dictionary_too_large_to_solve_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="in 64 dimensions"):
+        build(name, 3, torch.zeros(5, 64, dtype=torch.float64), np.random.default_rng(0))

@@ -8,7 +8,7 @@ import torch
 from koopman_problems import linear_paths, posed
 
 from dynamark.methods.koopman.dmd import Dmd, DmdModel, dmd
-from dynamark.methods.koopman.mean import TrainMean
+from dynamark.methods.trivial import Mean
 from dynamark.tasks.problems import Run, Trajectories
 
 STABLE = torch.tensor([[0.9, 0.3, 0.0], [-0.3, 0.9, 0.1], [0.0, 0.0, 0.5]], dtype=torch.float64)
@@ -62,7 +62,7 @@ def test_eigenfunctions_are_linear_and_move_by_their_eigenvalue() -> None:
 
 def test_the_mean_forecasts_the_mean() -> None:
     paths = linear_paths(STABLE, 20, 5)
-    model = TrainMean().fit_forecaster(posed(paths), Run())
+    model = Mean().fit_forecaster(posed(paths), Run())
     expected = paths.mean(dim=(0, 1)).expand(2, 7, 3)
     np.testing.assert_allclose(model.forecast(Trajectories(paths[:2, :1]), 7), expected, rtol=1e-14)
     assert model.eigenvalues().tolist() == [1, 0, 0, 0]

@@ -10,6 +10,7 @@ import pytest
 import torch
 from koopman_problems import linear_paths, posed, slow_manifold
 
+from dynamark.errors import UserError
 from dynamark.methods.koopman.edmd import Edmd, MpEdmd
 from dynamark.methods.koopman.polynomial import PolynomialIncrement
 from dynamark.tasks.numerics.koopman import pair_residuals
@@ -108,5 +109,5 @@ def test_the_measure_preserving_variant_has_moduli_one_and_equals_edmd_on_isomet
 
 
 def test_an_unknown_dictionary_names_the_known_ones() -> None:
-    with pytest.raises(Exception, match="chebyshev"):
+    with pytest.raises(UserError, match="chebyshev"):
         Edmd(dictionary="nonsense").fit_forecaster(posed(slow_manifold(3, 3)), Run())

@@ -11,7 +11,6 @@ from dynamark.errors import UserError
 from dynamark.methods.recurrent.ngrc import NextGenerationReservoir
 from dynamark.methods.recurrent.parroting import ContextParroting
 from dynamark.methods.recurrent.reservoir import EchoStateNetwork
-from dynamark.methods.trivial import Mean
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 
@@ -127,12 +126,6 @@ def test_parroting_copies_what_followed_the_nearest_stretch() -> None:
     model = ContextParroting(motif=3).fit_forecaster(posed(x), Run())
     told = model.forecast(Trajectories(x[1:, 100:140] + 1e-9), 50)
     torch.testing.assert_close(told[0], x[1, 140:190], atol=1e-12, rtol=0)
-
-
-def test_the_mean_is_the_mean() -> None:
-    x = henon(50, count=2)
-    model = Mean().fit_forecaster(posed(x), Run())
-    torch.testing.assert_close(model.forecast(Trajectories(x), 2)[1, 1], x.mean((0, 1)))
 
 
 @pytest.mark.parametrize("method", [NextGenerationReservoir(taps=9), EchoStateNetwork(), ContextParroting()])

@@ -10,7 +10,7 @@ from torch import nn
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
 from dynamark.methods.sequence.gru import GRU, gru_scan
-from dynamark.methods.sequence.kernels import LRU, S4D, STU, s4d_poles
+from dynamark.methods.sequence.kernels import LRU, S4D, S5, STU, s4d_poles
 from dynamark.methods.sequence.stack import SequenceMethod, Stack
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
@@ -18,6 +18,7 @@ LENGTH = 24
 METHODS: list[SequenceMethod] = [
     S4D(modes=4, banks=2),
     LRU(states=6),
+    S5(states=6),
     STU(filters=5),
     GRU(units=4),
     S4D(modes=2, banks=1, depth=2, width=3, activation="gelu"),
@@ -98,6 +99,21 @@ def test_lru_is_its_recurrence() -> None:
     for t in range(LENGTH):
         h = pole * h + x[:, t].to(b) @ b
         y = (h @ c.T).real + x[:, t] @ layer.d.double()
+        np.testing.assert_allclose(layer(x)[:, t].detach(), y.detach(), atol=1e-5)
+
+
+def test_s5_is_its_recurrence() -> None:
+    layer = perturbed(S5(states=5)).layer
+    with torch.no_grad():
+        layer.decay[0] = 0.3  # clipped
+    x = sequences().double()
+    a = torch.complex(layer.decay.double().clamp(max=-1e-4), layer.frequency.double())
+    step = layer.log_step.double().exp()
+    b = torch.view_as_complex(layer.b.double()) * (torch.exp(a * step) - 1) / a
+    h = torch.zeros(2, 5, dtype=torch.complex128)
+    for t in range(LENGTH):
+        h = torch.exp(a * step) * h + x[:, t].to(b) @ b
+        y = (h @ torch.view_as_complex(layer.c.double()).T).real + x[:, t] @ layer.d.double()
         np.testing.assert_allclose(layer(x)[:, t].detach(), y.detach(), atol=1e-5)
 
 

@@ -1,0 +1,101 @@
+"""Predictions without training: from the derivative of a Legendre memory, and by extrapolation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.tasks.numerics.hippo import legt
+from dynamark.tasks.problems import Prediction, Run, Trajectories
+
+__all__ = ["Extrapolation", "Prophecy"]
+
+
+def _one_step(horizons: tuple[int, ...]) -> None:
+    if horizons != (1,):
+        raise UserError(f"horizons {horizons}: this method predicts one step ahead only")
+
+
+@dataclass(frozen=True)
+class Prophecy:
+    """y^_{t+1} = y_t + dt sum_n sqrt(2n+1) n(n+1) x_n / theta, x' = (A x + B y)/theta the HiPPO-LegT memory of the past.
+
+    The states are Legendre coefficients of the last `window` steps, theta = window dt, and sqrt(2n+1) n(n+1)/theta is the
+    derivative of their expansion at its end (P_n'(1) = n(n+1)/2). Bilinear steps; the past before the start counts as constant.
+    y_t is held over the step that ends at t: a staircase half a step early, so the derivative is that at t + 1/2, and the
+    prediction a midpoint rule, of error dt^3/4 y''' instead of dt^2/2 y''. Inputs are ignored.
+    The derivative of the memory itself, B'x, would err by a factor that grows like states^2.
+
+    states: of the memory. window: its length in steps.
+
+    key: gu2020
+    """
+
+    states: int = 64
+    window: int = 128
+
+    def fit_predictor(self, problem: Prediction, run: Run) -> Prophecy:
+        """Nothing to learn."""
+        return self
+
+    def parameter_count(self) -> int:
+        """None is fitted."""
+        return 0
+
+    def predict(
+        self, sequences: Trajectories, horizons: tuple[int, ...] = (1,)
+    ) -> Float[Tensor, "horizon trajectory time dim"]:
+        """One step ahead; the first value of a sequence is predicted as 0."""
+        _one_step(horizons)
+        y = sequences.observations
+        a, b = legt(self.states)
+        n = np.arange(self.states)
+        step = 1 / self.window
+        left, right = np.eye(self.states) - step / 2 * a, np.eye(self.states) + step / 2 * a
+        move = torch.from_numpy(np.linalg.solve(left, right))
+        enter = torch.from_numpy(np.linalg.solve(left, step * b))
+        slope = torch.from_numpy(step * b * n * (n + 1))
+        x = y.new_zeros(*y[:, 0].shape, self.states)
+        x[..., 0] = y[:, 0]  # the coefficients of a constant
+        out = torch.zeros_like(y)
+        for t in range(y.shape[1] - 1):
+            x = x @ move.T + y[:, t, :, None] * enter
+            out[:, t + 1] = y[:, t] + x @ slope
+        return out[None]
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """y^_{t+1} = sum_{i=0}^{degree} (-1)^i C(degree+1, i+1) y_{t-i}: the polynomial through the last degree + 1 values.
+
+    degree: 0 repeats the last value, 1 continues the line.
+
+    key: hamming1973
+    """
+
+    degree: int = 1
+
+    def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:
+        """Nothing to learn."""
+        return self
+
+    def parameter_count(self) -> int:
+        """None is fitted."""
+        return 0
+
+    def predict(
+        self, sequences: Trajectories, horizons: tuple[int, ...] = (1,)
+    ) -> Float[Tensor, "horizon trajectory time dim"]:
+        """One step ahead; differences that reach before the start count as 0."""
+        _one_step(horizons)
+        y = sequences.observations
+        out, difference = torch.zeros_like(y), y
+        for k in range(self.degree + 1):
+            out[:, k + 1 :] += difference[:, : y.shape[1] - k - 1]
+            difference = difference[:, 1:] - difference[:, :-1]
+        return out[None]

@@ -1,0 +1,182 @@
+"""Shallow piecewise linear networks with generalised, adaptive or sparse teacher forcing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.generalised import mixed
+from dynamark.methods.recurrent.windows import draw_windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["ShallowModel", "ShallowPiecewiseLinear", "adapted"]
+
+# Updates between two adaptations of the forcing, and the share of the old value that a smaller new one leaves.
+_EVERY, _INERTIA = 5, 0.999
+
+
+@dataclass(frozen=True)
+class ShallowPiecewiseLinear:
+    """z_{t+1} = a z_t + W1 (relu(W2 z_t + h2) - relu(W2 z_t)) + h1, x_t = the first N units; not clipped: no second relu.
+
+    Trained by generalised teacher forcing: z_{t+1} = F((1 - alpha) z_t + alpha x_t) on the observed units, the loss on z_{t+1}.
+    alpha: the forcing; None adapts it (`adapted`). 0 is plain backpropagation through time, 1 one-step regression.
+    interval: steps between two forcings: 1 in the paper; alpha = 1 with interval tau is sparse teacher forcing.
+    hidden: H. units: M, by default N; further units start at L x_1 with L trained. clipped: see above.
+    window, batch, updates, rate, final_rate: as in `AlmostLinear`. penalty: of the squares of 1 - a, W1, W2, h1, h2.
+    Start: a as in `AlmostLinear`, W1 ~ U(+-1/sqrt H), W2 ~ U(+-1/sqrt M), h1 = 0, h2 ~ U(+-1/sqrt H), 0 if not clipped.
+    Trained in float32, evaluated in float64. Raises UserError when units < N or trajectories are shorter than a window.
+    Source: Hess, Monfared, Brenner & Durstewitz, Generalized teacher forcing for learning chaotic dynamics, ICML 2023,
+    equations 1 to 5 and section 3.3. The paper's runs have 250 000 updates.
+    key: hess2023
+    """
+
+    hidden: int = 50
+    units: int | None = None
+    alpha: float | None = None
+    interval: int = 1
+    clipped: bool = True
+    window: int = 200
+    batch: int = 16
+    updates: int = 100_000
+    rate: float = 1e-3
+    final_rate: float = 1e-6
+    noise: float = 0.0
+    penalty: float = 0.0
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[ShallowModel]:
+        """All seeds in one stack."""
+        data = [autonomous(problem).train.observations.float() for problem in problems]
+        dim = data[0].shape[-1]
+        if self.units is not None and self.units < dim:
+            raise UserError(f"{self.units} units cannot hold {dim} channels")
+        modules = [_Cell(self, dim, run.generator) for run in runs]
+        recipe = Recipe(
+            self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=None, optimizer="radam"
+        )
+
+        def batch(member: int, run: Run) -> tuple[Tensor]:
+            return (draw_windows(data[member], self.batch, self.window + 1, self.noise, run.generator),)
+
+        train(modules, _loss, batch, runs, recipe)
+        for module, run, path in zip(modules, runs, data, strict=True):
+            if self.alpha is None:
+                run.fact("forcing", float(module.needed_forcing(path[:, :1000])))
+        return [ShallowModel.of(module) for module in modules]
+
+
+def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return module(x)
+
+
+def adapted(alpha: Tensor, needed: Tensor) -> Tensor:
+    """The next forcing: what is needed at once where that is more, else .999 alpha + .001 of it (annealing)."""
+    return torch.where(needed > alpha, needed, _INERTIA * alpha + (1 - _INERTIA) * needed)
+
+
+class _Cell(nn.Module):
+    """The parameters, the forcing, and the loss of a batch of windows [S, T + 1, N]."""
+
+    alpha: Tensor
+
+    def __init__(self, method: ShallowPiecewiseLinear, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        m, h = method.units or dim, method.hidden
+        r = torch.randn(m, m, generator=generator)
+        k = r.T @ r / m + torch.eye(m)
+
+        def uniform(*shape: int, width: float) -> nn.Parameter:
+            return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) * width)
+
+        self.a = nn.Parameter(k.diagonal() / torch.linalg.eigvalsh(k)[-1])
+        self.w1, self.w2 = uniform(m, h, width=h**-0.5), uniform(h, m, width=m**-0.5)
+        self.h1 = nn.Parameter(torch.zeros(m))
+        self.h2 = uniform(h, width=h**-0.5 if method.clipped else 0.0)
+        self.start = uniform(m - dim, dim, width=(6 / m) ** 0.5)
+        self.register_buffer("alpha", torch.tensor(1.0 if method.alpha is None else method.alpha))
+        self.adaptive, self.interval = method.alpha is None, method.interval
+        self.clipped, self.penalty, self.updates = method.clipped, method.penalty, 0
+
+    def forward(self, x: Float[Tensor, "S samples N"]) -> Float[Tensor, ""]:
+        if self.adaptive and self.updates % _EVERY == 0:
+            # In place: under `vmap` the stacked buffer of all members changes.
+            self.alpha.copy_(adapted(self.alpha, self.needed_forcing(x[:, 1:-1])))
+        self.updates += 1
+        parameters = self.a, self.w1, self.w2, self.h1, self.h2
+        z = torch.cat([x[:, 0], x[:, 0] @ self.start.T], dim=-1)
+        # A copy: the buffer may change before the way back.
+        states = mixed(parameters, z, x[:, :-1], self.alpha.clone(), self.interval, self.clipped)
+        error = (states[..., : x.shape[-1]] - x[:, 1:].transpose(0, 1)).square().mean()
+        if self.penalty:
+            error = error + self.penalty * sum(p.square().sum() for p in (1 - self.a, *parameters[1:]))
+        return error
+
+    @torch.no_grad()
+    def needed_forcing(self, x: Float[Tensor, "S T N"]) -> Tensor:
+        """max(0, 1 - 1/kappa), kappa the largest spectral norm over windows of the mean Jacobian at the data.
+
+        The mean Jacobian is a + W1 (mean slope) W2: the cheapest of the paper's proxies of a Jacobian product.
+        """
+        z = torch.cat([x, x @ self.start.T], dim=-1)
+        u = z @ self.w2.T
+        slope = (u > -self.h2).to(x.dtype)
+        if self.clipped:
+            slope = slope - (u > 0).to(x.dtype)
+        mean = torch.diag(self.a) + (self.w1 * slope.mean(dim=1)[:, None]) @ self.w2
+        return (1 - 1 / torch.linalg.matrix_norm(mean, ord=2).amax()).clamp(min=0)
+
+
+@dataclass(frozen=True)
+class ShallowModel(StateForecaster):
+    """The trained map."""
+
+    a: Float[Tensor, " M"]
+    w1: Float[Tensor, "M H"]
+    w2: Float[Tensor, "H M"]
+    h1: Float[Tensor, " M"]
+    h2: Float[Tensor, " H"]
+    start: Float[Tensor, "hidden N"]
+    clipped: bool
+
+    @classmethod
+    def of(cls, cell: _Cell) -> ShallowModel:
+        """A trained cell in float64."""
+        parts = (cell.a, cell.w1, cell.w2, cell.h1, cell.h2, cell.start)
+        a, w1, w2, h1, h2, start = (p.detach().double() for p in parts)
+        return cls(a, w1, w2, h1, h2, start, cell.clipped)
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """[x; L x] of the last observation."""
+        x = context.observations[:, -1].double()
+        return torch.cat([x, x @ self.start.T], dim=-1)
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """F(z)."""
+        u = state @ self.w2.T
+        phi = (u + self.h2).relu()
+        if self.clipped:
+            phi = phi - u.relu()
+        return torch.addcmul(self.h1, self.a, state) + phi @ self.w1.T
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The first N units."""
+        return state[..., : self.start.shape[1]]
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """diag a + W1 diag(slope) W2, the slope 1[u > -h2], clipped less 1[u > 0], u = W2 z."""
+        u = state @ self.w2.T
+        slope = (u > -self.h2).to(state.dtype)
+        if self.clipped:
+            slope = slope - (u > 0).to(state.dtype)
+        return torch.diag(self.a) + (self.w1 * slope[..., None, :]) @ self.w2
+
+    def parameter_count(self) -> int:
+        """a, W1, W2, h1, h2 and L."""
+        return sum(p.numel() for p in (self.a, self.w1, self.w2, self.h1, self.h2, self.start))

@@ -1,0 +1,114 @@
+"""Sparse identification of nonlinear dynamics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.tasks.numerics.integrators import rk4_jacobian
+from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["SparseIdentification", "SparseModel", "thresholded"]
+
+
+@dataclass(frozen=True)
+class SparseIdentification:
+    """x' = W' p(x), p all monomials up to `degree`, W sparse by sequentially thresholded least squares.
+
+    Derivatives by central differences of order four inside the trajectories. The forecast integrates by the classical
+    Runge-Kutta method, `substeps` steps a sample.
+    threshold: coefficients below it in size become zero, and the others are fitted anew, `iterations` times at most.
+    Raises UserError when the trajectories have fewer than five samples.
+    A shift of the data costs sparsity: centred, the seven terms of the Lorenz system become twelve.
+    Source: Brunton, Proctor & Kutz, PNAS 113, 3932 (2016), equations 2 to 7 and the supporting algorithm.
+    key: brunton2016
+    """
+
+    degree: int = 2
+    threshold: float = 0.1
+    iterations: int = 10
+    substeps: int = 2
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
+        """Least squares over all samples that have two neighbours on either side."""
+        train = autonomous(problem).train
+        x = train.observations.double()
+        if x.shape[1] < 5:
+            raise UserError("differences of order four need trajectories of five samples at least")
+        slope = (x[:, :-4] - 8 * x[:, 1:-3] + 8 * x[:, 3:-1] - x[:, 4:]) / (12 * train.dt)
+        features = monomials(x[:, 2:-2].flatten(0, 1), self.degree)
+        weights = thresholded(features, slope.flatten(0, 1), self.threshold, self.iterations)
+        run.fact("terms", int((weights != 0).sum()))
+        return SparseModel(weights, self.degree, train.dt, self.substeps)
+
+
+def thresholded(
+    features: Float[Tensor, "sample feature"],
+    targets: Float[Tensor, "sample target"],
+    threshold: float,
+    iterations: int,
+) -> Float[Tensor, "feature target"]:
+    """Least squares on the features whose coefficients stay at `threshold` or above, until the set stays the same."""
+    weights = torch.linalg.lstsq(features, targets, driver="gelsd").solution
+    for _ in range(iterations):
+        kept = weights.abs() >= threshold
+        fresh = torch.zeros_like(weights)
+        for column, own in enumerate(kept.unbind(1)):
+            if own.any():
+                part = torch.linalg.lstsq(features[:, own], targets[:, column : column + 1], driver="gelsd")
+                fresh[own, column] = part.solution[:, 0]
+        if torch.equal(fresh != 0, weights != 0):
+            return fresh
+        weights = fresh
+    return weights
+
+
+@dataclass(frozen=True)
+class SparseModel(StateForecaster):
+    """The fitted vector field; its state is the observation."""
+
+    weights: Float[Tensor, "feature dim"]
+    degree: int
+    dt: float
+    substeps: int
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The last observation."""
+        return context.observations[:, -1].double()
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The state."""
+        return state
+
+    def field(self, x: Tensor) -> Tensor:
+        """W' p(x)."""
+        return monomials(x, self.degree) @ self.weights
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """The derivative of the field [..., dim, dim]."""
+        return self.weights.T @ monomial_jacobian(x, self.degree)
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """One sample by Runge-Kutta."""
+        h = self.dt / self.substeps
+        for _ in range(self.substeps):
+            k1 = self.field(state)
+            k2 = self.field(state + (h / 2) * k1)
+            k3 = self.field(state + (h / 2) * k2)
+            k4 = self.field(state + h * k3)
+            state = state + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
+        return state
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`."""
+        return rk4_jacobian(self.field, self.derivative, state, self.dt / self.substeps, self.substeps)[1]
+
+    def parameter_count(self) -> int:
+        """Coefficients that are not zero."""
+        return int((self.weights != 0).sum())

@@ -1,0 +1,144 @@
+"""Next values of signals of systems never seen before: every sequence is a system of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.linalg
+import torch
+from numpy import ndarray
+
+from dynamark.errors import unknown
+from dynamark.tasks.base import Metric, Scores, Solution, Task
+from dynamark.tasks.lds.base import NMSE_FLOOR, bounded, relative
+from dynamark.tasks.numerics.integrators import rk4
+from dynamark.tasks.problems import Prediction, PredictionQuery, Trajectories
+
+__all__ = ["SIGNALS", "NextState"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextState(Task):
+    """Predict y_{t+1} from y_{<=t}, each sequence from its own system; training and test share none.
+
+    signal: `linear` (x' = A x, eight states, A ~ N(0, 1) shifted to max Re = -0.05, one state seen), `sines` (four of random
+    amplitude, phase and frequency), `vdp` (van der Pol, mu = 1.5), `lorenz` (the x of Lorenz 1963). noise: standard deviation of
+    measurement noise, in units of the training signals', which have power 1. Primary score: nmse of the clean next value.
+    """
+
+    signal: str = "linear"
+    noise: float = 0.0
+    length: int = 1024
+    train: int = 64
+    validation: int = 16
+    test: int = 64
+
+    kind: ClassVar[type] = Prediction
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"length": 400, "train": 16, "validation": 4, "test": 8},
+        "standard": {},
+        "large": {"length": 8192, "train": 256, "validation": 32, "test": 128},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("nmse", about="squared error of the clean next value over its power, after the burn-in"),
+        Metric("nmse_late", about="the same over the second half"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.signal not in SIGNALS:
+            raise unknown("signal", self.signal, list(SIGNALS))
+
+    @property
+    def burn_in(self) -> int:
+        """Steps at the start that do not count: min(64, T/16)."""
+        return min(64, self.length // 16)
+
+    @property
+    def floor(self) -> float:
+        """Below is rounding."""
+        return NMSE_FLOOR
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """Clean and measured signals of each part, in units of the training signals' root mean square."""
+        data: dict[str, ndarray] = {}
+        unit = 1.0
+        for path, part in enumerate(("train", "validation", "test")):
+            rng = self.rng(seed, "data", path)
+            clean = SIGNALS[self.signal](getattr(self, part), self.length, rng)[..., None]
+            if part == "train":
+                unit = float(np.sqrt(np.mean(clean**2)))
+            data[f"{part}.clean"] = clean / unit
+            data[f"{part}.y"] = clean / unit + self.noise * rng.standard_normal(clean.shape)
+        return data
+
+    def problem(self, seed: int) -> Prediction:
+        """Signals of some systems, and of others to predict step by step."""
+        train, validation, test = (
+            Trajectories(torch.from_numpy(self.data(seed)[f"{part}.y"].copy()))
+            for part in ("train", "validation", "test")
+        )
+        return Prediction(train, validation, PredictionQuery(test))
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Nmse of the clean signal."""
+        clean = self.data(seed)["test.clean"]
+        error = bounded(solution["prediction"][0], clean.shape) - clean
+        parts = {"nmse": self.burn_in, "nmse_late": self.length // 2}
+        return Scores({name: relative(error[:, start:], clean[:, start:]) for name, start in parts.items()})
+
+    def baseline(self, seed: int) -> float:
+        """The better of 0 and the last value."""
+        y = self.data(seed)["test.y"]
+        last = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+        return min(self.score({"prediction": a[None]}, seed).values["nmse"] for a in (np.zeros_like(y), last))
+
+    def oracle(self, seed: int) -> float | None:
+        """Without noise the signals are deterministic and smooth: 0. With noise the best answer is unknown."""
+        return None if self.noise else 0.0
+
+
+def _linear(count: int, length: int, rng: np.random.Generator) -> ndarray:
+    out = np.empty((count, length))
+    for line in out:
+        a = rng.standard_normal((8, 8))
+        a -= (np.linalg.eigvals(a).real.max() + 0.05) * np.eye(8)
+        move, x = scipy.linalg.expm(0.01 * a), rng.standard_normal(8)
+        for t in range(length):
+            line[t] = x[0]
+            x = move @ x
+    return out
+
+
+def _sines(count: int, length: int, rng: np.random.Generator) -> ndarray:
+    """Frequencies of 1 to 10 radians a unit of time, steps of 0.01."""
+    frequency, phase = rng.uniform(1, 10, (count, 4, 1)), rng.uniform(0, 2 * np.pi, (count, 4, 1))
+    time = 0.01 * np.arange(length)
+    return np.sum(rng.standard_normal((count, 4, 1)) * np.sin(frequency * time + phase), axis=1)
+
+
+def _vdp(count: int, length: int, rng: np.random.Generator) -> ndarray:
+    def field(s: ndarray) -> ndarray:
+        x, v = s[:, 0], s[:, 1]
+        return np.stack([v, 1.5 * (1 - x * x) * v - x], axis=1)
+
+    return rk4(field, 2 * rng.standard_normal((count, 2)), 0.01, length)[..., 0]
+
+
+def _lorenz(count: int, length: int, rng: np.random.Generator) -> ndarray:
+    def field(s: ndarray) -> ndarray:
+        x, y, z = s[:, 0], s[:, 1], s[:, 2]
+        return np.stack([10.0 * (y - x), x * (28.0 - z) - y, x * y - (8.0 / 3.0) * z], axis=1)
+
+    start = rk4(field, np.array([0.0, 0.0, 25.0]) + rng.standard_normal((count, 3)), 0.01, 500)[:, -1]
+    return rk4(field, start, 1e-3, length)[..., 0]
+
+
+SIGNALS: dict[str, Callable[[int, int, np.random.Generator], ndarray]] = {
+    "linear": _linear,
+    "sines": _sines,
+    "vdp": _vdp,
+    "lorenz": _lorenz,
+}
