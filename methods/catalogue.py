@@ -10,6 +10,7 @@ METHODS: dict[str, str] = {
     "gd_one_step": "dynamark.methods.sensing.descent:GradientDescent(balance=0.7)",
     "scaled_gd": "dynamark.methods.sensing.scaled:ScaledGradientDescent",
     "altmin": "dynamark.methods.sensing.alternating:AlternatingMinimisation",
+    "altmin_inexact": "dynamark.methods.sensing.inexact:InexactAlternatingMinimisation",
     "prec_gd": "dynamark.methods.sensing.scaled:PreconditionedDescent",
     "scaled_gd_damped": "dynamark.methods.sensing.scaled:PreconditionedDescent(damping='constant', start='random')",
     "agn": "dynamark.methods.sensing.gauss_newton:ApproximateGaussNewton",

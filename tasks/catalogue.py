@@ -67,6 +67,12 @@ TASKS: dict[str, str] = {
     "koopman/noisy_logistic": "dynamark.tasks.koopman.stochastic:NoisyLogistic",
     "koopman/double_well": "dynamark.tasks.koopman.stochastic:DoubleWell",
     # chaos
-    "chaos/lorenz63": "dynamark.tasks.chaos.tasks:Lorenz63",
-    "chaos/rossler": "dynamark.tasks.chaos.tasks:Rossler",
+    "chaos/lorenz63": "dynamark.tasks.chaos.catalogue:Lorenz63",
+    "chaos/rossler": "dynamark.tasks.chaos.catalogue:Rossler",
+    "chaos/lorenz63_x": "dynamark.tasks.chaos.catalogue:Lorenz63Partial",
+    "chaos/lorenz96_10": "dynamark.tasks.chaos.catalogue:Lorenz96Small",
+    "chaos/lorenz96_20": "dynamark.tasks.chaos.catalogue:Lorenz96",
+    "chaos/lorenz96_20_half": "dynamark.tasks.chaos.catalogue:Lorenz96Partial",
+    "chaos/chua": "dynamark.tasks.chaos.catalogue:Chua",
+    "chaos/mackey_glass": "dynamark.tasks.chaos.catalogue:MackeyGlass",
 }

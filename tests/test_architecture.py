@@ -112,3 +112,14 @@ def test_the_face_has_at_most_ten_names_and_each_is_documented() -> None:
         assert getattr(dynamark, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = dynamark.nonsense
+
+
+def test_the_folder_leaderboard_is_called_like_the_function(tmp_path: Path) -> None:
+    for first in (
+        "pass",
+        "import dynamark.leaderboard.statistics as s; s.holm",
+        "from dynamark.leaderboard import table",
+    ):
+        code = f"import dynamark\n{first}\nprint(dynamark.leaderboard({str(tmp_path)!r}, published=False))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "no rows yet" in done.stdout

@@ -48,7 +48,7 @@ C02 = Claim(
     paper="dynamark",
     kind=THEOREM,
     statement="With all of X* measured, the squared error of that descent tends to (min(k, n) - r)/(2 eta T)^2.",
-    needs=[Experiment("surplus_constant", {"fit_rank": k}, seeds=3) for k in (3, 4, 6, 20)],
+    needs=[Experiment("sensing/surplus_constant", {"fit_rank": k}, seeds=3) for k in (3, 4, 6, 20)],
     checks=[
         *(
             Check(f"ratio to the constant, k = {k}", median("ratio", {"task.fit_rank": k}), Between(0.97, 1.03))
@@ -134,7 +134,7 @@ C06 = Claim(
     kind=THEOREM,
     statement="Imbalance is needed: two factors that start equal, with symmetric measurements, stay equal and are sublinear.",
     needs=[
-        Experiment("equal_factors", seeds=3),
+        Experiment("sensing/equal_factors", seeds=3),
         Runs(
             PSD,
             "gd",
@@ -144,8 +144,14 @@ C06 = Claim(
         ),
     ],
     checks=[
-        Check("largest |F_t - X_t|/|X_t| over 200 steps", largest("difference", task="equal_factors"), Below(1e-10)),
-        Check("largest |F_t - G_t|/|F_t| over 200 steps", largest("imbalance", task="equal_factors"), Below(1e-10)),
+        Check(
+            "largest |F_t - X_t|/|X_t| over 200 steps",
+            largest("difference", task="sensing/equal_factors"),
+            Below(1e-10),
+        ),
+        Check(
+            "largest |F_t - G_t|/|F_t| over 200 steps", largest("imbalance", task="sensing/equal_factors"), Below(1e-10)
+        ),
         Check("power of the squared error", median("power", task=PSD), Between(1.7, 2.1)),
     ],
 )
@@ -154,7 +160,7 @@ C07 = Claim(
     paper="jin2023",
     kind=THEOREM,
     statement="From a small start gradient descent passes the minimisers of rank 1, 2, ..., the closer the smaller the start.",
-    needs=[Experiment("incremental_learning", {"fit_rank": k}, seeds=8) for k in (20, 3)],
+    needs=[Experiment("sensing/incremental_learning", {"fit_rank": k}, seeds=8) for k in (20, 3)],
     checks=[
         *(
             Check(
@@ -182,7 +188,7 @@ C08 = Claim(
     paper="jin2023",
     kind=THEOREM,
     statement="The same holds with too small a rank, and the end is the minimiser of that rank.",
-    needs=[Experiment("incremental_learning", {"fit_rank": 2}, seeds=8)],
+    needs=[Experiment("sensing/incremental_learning", {"fit_rank": 2}, seeds=8)],
     checks=[
         Check("distance to Z_1 at scale 1e-6 over 1e-1", median("gain_1"), Below(0.1)),
         *(Check(f"largest distance to Z_2, start {i}", largest(f"delta_2_{i}"), Below(1e-10)) for i in range(3)),
@@ -196,7 +202,7 @@ C09 = Claim(
     paper="dynamark",
     kind=THEOREM,
     statement="With all of X* measured, the distance to stage s goes like alpha^(2 (1 - rho)/(1 + rho)), rho = s_{s+1}/s_s.",
-    needs=[Experiment("plateau_exponent", fields, seeds=5) for fields in _PLATEAUS],
+    needs=[Experiment("sensing/plateau_exponent", fields, seeds=5) for fields in _PLATEAUS],
     checks=[
         Check(
             f"exponent less its prediction, stage {fields['stage']}, second value {fields['ratio']}",

@@ -28,7 +28,7 @@ C18 = Claim(
     paper="saxe2014",
     kind=THEOREM,
     statement="Each mode of a deep linear network follows its own sigmoid, in a time inverse to its strength.",
-    needs=[Experiment("mode_curves", {"start": start}, seeds=3) for start in ("decoupled", "gaussian")],
+    needs=[Experiment("sensing/mode_curves", {"start": start}, seeds=3) for start in ("decoupled", "gaussian")],
     checks=[
         Check("largest deviation from the curve", largest("deviation", {"task.start": "decoupled"}), Below(0.03)),
         Check(
@@ -46,8 +46,8 @@ C19 = Claim(
     kind=THEOREM,
     statement="Orthogonal starts train at any depth in a bounded number of steps; scaled Gaussian ones do not.",
     needs=[
-        *(Experiment("depth_independence", {"start": "orthogonal", "depth": d}, seeds=3) for d in _DEPTHS),
-        *(Experiment("depth_independence", {"start": "gaussian", "depth": d}, seeds=3) for d in (8, 16, 32)),
+        *(Experiment("sensing/depth_independence", {"start": "orthogonal", "depth": d}, seeds=3) for d in _DEPTHS),
+        *(Experiment("sensing/depth_independence", {"start": "gaussian", "depth": d}, seeds=3) for d in (8, 16, 32)),
     ],
     checks=[
         Check(
@@ -67,12 +67,15 @@ C20 = Claim(
     paper="advani2020",
     kind=THEOREM,
     statement="Overtraining is worst where there are as many samples as parameters.",
-    needs=[Experiment("overtraining", {"samples": p}, seeds=20) for p in _SAMPLES],
+    needs=[Experiment("sensing/overtraining", {"samples": p}, seeds=20) for p in _SAMPLES],
     checks=[
-        Check("final over best risk, P = N", median("overtraining", {"task.samples": 100}), Above(10.0)),
-        *(Check(f"the same, P = {p}", median("overtraining", {"task.samples": p}), Below(1.2)) for p in (25, 400)),
+        Check("final over best risk, P = N", median("sensing/overtraining", {"task.samples": 100}), Above(10.0)),
         *(
-            Check(f"the same, P = {p}", median("overtraining", {"task.samples": p}), Below(10.0))
+            Check(f"the same, P = {p}", median("sensing/overtraining", {"task.samples": p}), Below(1.2))
+            for p in (25, 400)
+        ),
+        *(
+            Check(f"the same, P = {p}", median("sensing/overtraining", {"task.samples": p}), Below(10.0))
             for p in (50, 80, 125, 200)
         ),
     ],
@@ -84,7 +87,11 @@ C21 = Claim(
     paper="advani2020",
     kind=THEOREM,
     statement="With fewer samples than parameters a large start stays in what is not seen; with more it is forgotten.",
-    needs=[Experiment("overtraining", {"samples": p, "start_scale": s}, seeds=50) for p in (50, 200) for s in _STARTS],
+    needs=[
+        Experiment("sensing/overtraining", {"samples": p, "start_scale": s}, seeds=50)
+        for p in (50, 200)
+        for s in _STARTS
+    ],
     checks=[
         Check(
             f"mean final risk over its expectation, P = {p}, start {s:g}",

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "Finding", "Judged", "all_claims", "choose", "judge", "judge_all"]
 
-# family -> the module that holds its claims
+# family -> the modules below this folder that hold its claims
 FAMILIES = {
-    "sensing": "dynamark.leaderboard.claims.sensing",
-    "lds": "dynamark.leaderboard.claims.lds",
-    "koopman": "dynamark.leaderboard.claims.koopman",
-    "chaos": "dynamark.leaderboard.claims.chaos",
+    "sensing": ("sensing_descent", "sensing_limits", "sensing_networks"),
+    "lds": ("lds", "lds_theory"),
+    "koopman": ("koopman",),
+    "chaos": ("chaos",),
 }
 
 
@@ -53,15 +53,27 @@ class Judged:
 
 @functools.cache
 def all_claims() -> dict[str, tuple[str, Claim]]:
-    """Every claim by id, with its family; in the order of the families and of their files."""
+    """Every claim by id, with its family; in the order of families and of numbers."""
     found: dict[str, tuple[str, Claim]] = {}
-    for family, module in FAMILIES.items():
-        for name, value in vars(importlib.import_module(module)).items():
-            if isinstance(value, Claim):
-                if name in found:
-                    raise UserError(f"two claims have the id '{name}': in {found[name][0]} and {family}; rename one")
-                found[name] = (family, value)
+    for family, modules in FAMILIES.items():
+        own: dict[str, Claim] = {}
+        for module in modules:
+            held = vars(importlib.import_module(f"dynamark.leaderboard.claims.{module}"))
+            own |= _new({name: value for name, value in held.items() if isinstance(value, Claim)}, {**found, **own})
+        found |= {name: (family, own[name]) for name in sorted(own, key=_number)}
     return found
+
+
+def _new(claims: dict[str, Claim], known: Iterable[str]) -> dict[str, Claim]:
+    if doubled := set(claims) & set(known):
+        raise UserError(f"two claims have the id '{min(doubled)}'; rename one")
+    return claims
+
+
+def _number(name: str) -> tuple[int, str]:
+    """C2 before C10, and C22 before C22b."""
+    digits = "".join(c for c in name if c.isdigit())
+    return int(digits or 0), name
 
 
 def choose(ids: Iterable[str] = (), family: str | None = None) -> dict[str, tuple[str, Claim]]:

@@ -9,7 +9,18 @@ import numpy as np
 
 from dynamark.leaderboard.formats import short
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, brief, cost, equation, escape, prose, seconds, slug, table_id
+from dynamark.leaderboard.page.markup import (
+    accent,
+    brief,
+    cost,
+    counted,
+    equation,
+    escape,
+    prose,
+    seconds,
+    slug,
+    table_id,
+)
 from dynamark.leaderboard.page.plots import Curves, curve_charts, pictures
 from dynamark.leaderboard.page.sources import About, about, bibtex, metrics
 from dynamark.leaderboard.table import Standing, Table, TaskInfo
@@ -121,7 +132,8 @@ def _failures(rows: pandas.DataFrame) -> str:
         for task, seed, status, reason in list(pairs)[:10]
     )
     more = f"<li>and {len(failed) - 10} more</li>" if len(failed) > 10 else ""
-    return f'<details><summary><span class="failed">{len(failed)} failed runs</span></summary><ul>{items}{more}</ul></details>'
+    head = f'<span class="failed">{counted(len(failed), "failed run")}</span>'
+    return f"<details><summary>{head}</summary><ul>{items}{more}</ul></details>"
 
 
 def _equation(told: About | None) -> str:

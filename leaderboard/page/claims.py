@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dynamark.leaderboard.claims.claim import Measured
 from dynamark.leaderboard.claims.report import MARKS, summary
 from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page.markup import accent, brief, escape, slug
+from dynamark.leaderboard.page.markup import accent, brief, counted, equation, escape, slug
 from dynamark.leaderboard.page.sources import bibtex
 
 __all__ = ["claims_section"]
@@ -48,21 +48,21 @@ def _line(j: Judged) -> str:
         if len(j.keys) > 20
         else ""
     )
-    rows = f"<details><summary>{len(j.keys)} rows</summary><ul>{keys}{more}</ul></details>" if j.keys else ""
+    rows = f"<details><summary>{counted(len(j.keys), 'row')}</summary><ul>{keys}{more}</ul></details>" if j.keys else ""
     entry = bibtex(j.claim.paper)
     hint = f' title="{escape(" ".join(entry.split()))}"' if entry else ""
     return (
         f'<tr id="{slug("claim", j.id)}" class="{accent(j.family)}">'
         f'<th scope="row">{escape(j.id)}<small>{escape(j.family)}</small></th>'
         f'<td class="{_style(j.verdict)}"><b>{MARKS[j.verdict]}</b> {j.verdict}</td>'
-        f"<td>{escape(j.claim.statement)}{note}</td><td><ul>{found}{beside}</ul>{rows}</td>"
+        f"<td>{equation(j.claim.statement)}{note}</td><td><ul>{found}{beside}</ul>{rows}</td>"
         f"<td><code{hint}>{escape(j.claim.paper)}</code><small>{escape(j.claim.published or '')}</small></td></tr>"
     )
 
 
 def _finding(f: Finding) -> str:
     must = f" <small>must be {escape(str(f.check.holds))}</small>" if f.check.holds else ""
-    return f"{escape(f.check.what)}: <b>{_shown(f.measured)}</b>{must}"
+    return f"{equation(f.check.what)}: <b>{_shown(f.measured)}</b>{must}"
 
 
 def _shown(measured: Measured | None) -> str:

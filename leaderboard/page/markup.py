@@ -11,7 +11,7 @@ import unicodedata
 from dynamark.leaderboard.formats import clean
 from dynamark.leaderboard.table import FAMILIES, Table
 
-__all__ = ["accent", "brief", "cost", "equation", "escape", "prose", "seconds", "slug", "table_id"]
+__all__ = ["accent", "brief", "cost", "counted", "equation", "escape", "prose", "seconds", "slug", "table_id"]
 
 
 def escape(text: str) -> str:
@@ -111,6 +111,11 @@ def seconds(value: float | None) -> str:
         if value >= size or unit == "ms":
             return f"{value / size:.2g} {unit}" if value / size < 99.5 else f"{value / size:.0f} {unit}"
     return ""
+
+
+def counted(number: int, what: str) -> str:
+    """1 run, 2,000 runs."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def cost(value: float | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dynamark.leaderboard.formats import place, short
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, brief, cost, escape, seconds, slug, table_id
+from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, seconds, slug, table_id
 from dynamark.leaderboard.table import Standing, Table, TaskInfo
 
 __all__ = ["overall", "standings"]
@@ -32,7 +32,10 @@ def standings(table: Table, links: Links) -> str:
         lines.append(_line(s, cells, first_of_band=band not in (None, s.band)))
         band = s.band
     return _table(
-        heads, lines, f"{table.title}: {len(table.standings)} methods on {len(table.tasks)} tasks", table.family
+        heads,
+        lines,
+        f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}",
+        table.family,
     )
 
 

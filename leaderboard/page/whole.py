@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dynamark.leaderboard.page.cards import method_card, task_card
 from dynamark.leaderboard.page.claims import claims_section
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, escape, table_id
+from dynamark.leaderboard.page.markup import accent, counted, escape, table_id
 from dynamark.leaderboard.page.plots import curves_of, pareto
 from dynamark.leaderboard.page.standings import overall, standings
 from dynamark.leaderboard.table import Table, tables
@@ -71,7 +71,7 @@ def _digest(frame: pandas.DataFrame) -> str:
 
 def _replaced(frame: pandas.DataFrame) -> str:
     count = frame.attrs.get("replaced", 0)
-    return f"{count:,} older runs, replaced by newer source or versions, are not shown. " if count else ""
+    return f"Not shown: {counted(count, 'older run')}, replaced by newer source or versions. " if count else ""
 
 
 def _tiles(frame: pandas.DataFrame) -> str:

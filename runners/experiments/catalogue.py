@@ -2,13 +2,13 @@
 
 EXPERIMENTS: dict[str, str] = {
     # sensing
-    "surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
-    "equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
-    "incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
-    "plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
-    "mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
-    "depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
-    "overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
+    "sensing/surplus_constant": "dynamark.runners.experiments.sensing:SurplusConstant",
+    "sensing/equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
+    "sensing/incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
+    "sensing/plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "sensing/mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
+    "sensing/depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
+    "sensing/overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
     # lds
     "lds/hankel_identity": "dynamark.runners.experiments.lds:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.experiments.lds:FilterBounds",

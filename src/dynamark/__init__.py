@@ -56,16 +56,23 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dynamark' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    # The folder `leaderboard` and the function share a name; the import has bound the folder, which can be called.
+    return globals().setdefault(name, value)
+
+
+class _Folder(types.ModuleType):
+    """The folder `leaderboard`, called like the function of that name."""
+
+    def __call__(self, *stores: Any, **options: Any) -> str:
+        text: str = importlib.import_module(_HOMES["leaderboard"]).leaderboard(*stores, **options)
+        return text
 
 
 class _Face(types.ModuleType):
-    """The folder `leaderboard` and the function share a name: importing the folder must not hide the function."""
-
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "leaderboard" and isinstance(value, types.ModuleType)):
-            super().__setattr__(name, value)
+        if name == "leaderboard" and type(value) is types.ModuleType:
+            value.__class__ = _Folder
+        super().__setattr__(name, value)
 
 
 sys.modules[__name__].__class__ = _Face

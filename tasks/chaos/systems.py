@@ -15,7 +15,17 @@ from numpy import ndarray
 
 from dynamark.tasks.numerics.integrators import BoundField, bind_rk4
 
-__all__ = ["LORENZ63", "ROSSLER", "System", "flow", "orbits"]
+__all__ = [
+    "CHUA",
+    "LORENZ63",
+    "LORENZ96_10",
+    "LORENZ96_20",
+    "MACKEY_GLASS",
+    "ROSSLER",
+    "System",
+    "flow",
+    "orbits",
+]
 
 # A sampler is bound to an array of states [dim, batch]; each call moves them on by one sample.
 Sampler = Callable[[ndarray], Callable[[], None]]
@@ -30,11 +40,18 @@ class System:
     centre: tuple[float, ...]
     lyapunov: tuple[float, ...]  # exponents per unit of time
     spread: float = 1.0
+    common: bool = False  # one draw for all coordinates: a constant history
+    observed: tuple[int, ...] | None = None  # the coordinates that are seen; all by default
 
     @property
     def dim(self) -> int:
         """Number of coordinates."""
         return len(self.centre)
+
+    def starts(self, count: int, rng: np.random.Generator) -> ndarray:
+        """Random starts [dim, batch]."""
+        drawn = rng.standard_normal((count, 1 if self.common else self.dim))
+        return np.array((np.array(self.centre) + self.spread * drawn).T, order="C")
 
 
 def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
@@ -87,8 +104,85 @@ def rossler(state: ndarray, out: ndarray) -> Callable[[], None]:
     return evaluate
 
 
+def lorenz96(state: ndarray, out: ndarray) -> Callable[[], None]:
+    """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, cyclic: on a copy that is extended by two sites and one."""
+    n, eight = len(state), np.array(8.0)
+    ring = np.empty((n + 3, state.shape[1]))
+    inner, before, two_before, after = ring[2 : n + 2], ring[1 : n + 1], ring[:n], ring[3:]
+
+    def evaluate() -> None:
+        inner[:] = state
+        ring[:2] = state[-2:]
+        ring[-1] = state[0]
+        np.subtract(after, two_before, out)
+        np.multiply(out, before, out)
+        np.subtract(out, state, out)
+        np.add(out, eight, out)
+
+    return evaluate
+
+
+def chua(state: ndarray, out: ndarray) -> Callable[[], None]:
+    """x' = 9 (y - x - f), y' = x - y + z, z' = -100/7 y, f = -5/7 x - 3/14 (|x + 1| - |x - 1|)."""
+    (x, y, z), (dx, dy, dz), work = state, out, np.empty_like(state[0])
+    nine, one, inner, outer, back = (np.array(c) for c in (9.0, 1.0, 3.0 / 14.0, -2.0 / 7.0, -100.0 / 7.0))
+
+    def evaluate() -> None:
+        # y - x - f = y - 2/7 x + 3/14 (|x + 1| - |x - 1|)
+        np.add(x, one, dx)
+        np.abs(dx, dx)
+        np.subtract(x, one, work)
+        np.abs(work, work)
+        np.subtract(dx, work, dx)
+        np.multiply(dx, inner, dx)
+        np.multiply(x, outer, work)
+        np.add(dx, work, dx)
+        np.add(dx, y, dx)
+        np.multiply(dx, nine, dx)
+        np.subtract(x, y, dy)
+        np.add(dy, z, dy)
+        np.multiply(y, back, dz)
+
+    return evaluate
+
+
+def mackey_glass(steps: int) -> Sampler:
+    """x' = 0.2 x(t-17) / (1 + x(t-17)^10) - 0.1 x, sampled every 1 by `steps` steps; the state is the last 17 units of time.
+
+    Runge-Kutta with the delayed value at the midpoint the mean of its neighbours. The newest value is the last coordinate.
+    """
+    h = 1.0 / steps
+
+    def slope(x: ndarray, past: ndarray) -> ndarray:
+        square = past * past
+        fourth = square * square
+        return 0.2 * past / (1.0 + fourth * fourth * square) - 0.1 * x
+
+    def bind(state: ndarray) -> Callable[[], None]:
+        size = len(state)  # 17 steps + 1 values, a step apart
+
+        def sample() -> None:
+            path = np.concatenate([state, np.empty((steps, state.shape[1]))])
+            for t in range(steps):
+                x, past, ahead = path[size + t - 1], path[t], path[t + 1]
+                middle = 0.5 * (past + ahead)
+                k1 = slope(x, past)
+                k2 = slope(x + (h / 2) * k1, middle)
+                k3 = slope(x + (h / 2) * k2, middle)
+                path[size + t] = x + (h / 6) * (k1 + 2.0 * (k2 + k3) + slope(x + h * k3, ahead))
+            state[:] = path[steps:]
+
+        return sample
+
+    return bind
+
+
 LORENZ63 = System(flow(lorenz63, 0.01, 2), 0.01, (0.0, 0.0, 25.0), (0.9056, 0.0, -14.572))
 ROSSLER = System(flow(rossler, 0.08, 4), 0.08, (0.0, 0.0, 0.0), (0.0709, 0.0, -5.394))
+LORENZ96_10 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 10, (1.157, 0.674, 0.069, 0.0, -0.437, -0.868))
+LORENZ96_20 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 20, (1.575, 1.204, 0.979, 0.648, 0.423, 0.157))
+CHUA = System(flow(chua, 0.05, 10), 0.05, (0.0, 0.0, 0.0), (0.334, 0.0, -2.540), spread=0.1)
+MACKEY_GLASS = System(mackey_glass(10), 1.0, (1.0,) * 171, (0.007,), spread=0.5, common=True, observed=(170,))
 
 # Samples that are discarded before an orbit counts as on the attractor (11 Lyapunov times of the slowest system or more),
 # and the size at which a start has escaped.
@@ -117,11 +211,12 @@ def orbits(system: System, groups: Mapping[str, tuple[int, int]], rng: np.random
 
 def _record(system: System, state: ndarray, steps: int) -> ndarray:
     """The next samples [batch, steps, dim]; `state` moves on."""
-    kept = np.empty((steps, *state.shape))
+    seen = slice(None) if system.observed is None else list(system.observed)
+    kept = np.empty((steps, *state[seen].shape))
     sample = system.bind(state)
     for place in kept:
         sample()
-        place[:] = state
+        place[:] = state[seen]
     return kept.transpose(2, 0, 1)
 
 
@@ -130,8 +225,7 @@ def _on_attractor(system: System, count: int, rng: np.random.Generator) -> ndarr
     found = np.empty((system.dim, count))
     missing = np.arange(count)
     while len(missing):
-        start = np.array(system.centre) + system.spread * rng.standard_normal((len(missing), system.dim))
-        state = np.ascontiguousarray(start.T)
+        state = system.starts(len(missing), rng)
         sample = system.bind(state)
         with np.errstate(over="ignore", invalid="ignore"):
             for _ in range(_TRANSIENT):

@@ -13,11 +13,11 @@ from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
 from dynamark.tasks.chaos import metrics
-from dynamark.tasks.chaos.systems import LORENZ63, ROSSLER, System, orbits
+from dynamark.tasks.chaos.systems import System, orbits
 from dynamark.tasks.numerics.lyapunov import kaplan_yorke
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
-__all__ = ["Lorenz63", "Reconstruction", "Rossler"]
+__all__ = ["Reconstruction"]
 
 # Samples of every context: a warm-up for models with memory; models without take the last one.
 _CONTEXT = 100
@@ -27,6 +27,8 @@ _AHEAD = 20
 _REFERENCES = 10
 # Standard deviations beyond which a long rollout counts as escaped, and the relative error of an exponent that is none.
 _ESCAPED, _WORST_ERROR = 10.0, 10.0
+# Channels up to which cells can be filled, and directions of projections.
+_CELLS_UP_TO, _DIRECTIONS = 3, 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Reconstruction(Task):
         Metric("d_stsp", "nat", about="Kullback-Leibler divergence of the occupation of state space"),
         Metric("d_stsp_floor", "nat", about="the same between independent true orbits, median of ten"),
         Metric("d_h", about="Hellinger distance of power spectra"),
+        Metric("sliced_w1", "sd", about="Wasserstein distance of projections, mean over 50 directions"),
         Metric("prediction_error", "sd^2", about="mean squared error 20 steps ahead"),
         Metric("valid_time", "Lyapunov time", lower_is_better=False, about="median time until the error exceeds 0.4"),
         Metric("valid_time_mean", "Lyapunov time", lower_is_better=False, about="its mean"),
@@ -138,9 +141,10 @@ class Reconstruction(Task):
         times = metrics.valid_time(short, forecast, power, self.system.dt * self.system.lyapunov[0])
         floor = self.oracle(seed)
         values = {
-            "d_stsp": max(metrics.state_space_divergence(test, free), floor / 10),
+            "d_stsp": max(self.divergence(test, free, seed), floor / 10),
             "d_stsp_floor": floor,
             "d_h": metrics.hellinger(test, free),
+            "sliced_w1": metrics.sliced_wasserstein(test, free, _DIRECTIONS),
             "prediction_error": metrics.prediction_error(data["windows"][:, -1], solution["forecast.windows"][:, -1]),
             "valid_time": float(np.median(times)),
             "valid_time_mean": float(np.mean(times)),
@@ -180,7 +184,16 @@ class Reconstruction(Task):
     def baseline(self, seed: int) -> float:
         """A fixed point at the mean."""
         test = self.data(seed)["test"][0]
-        return metrics.state_space_divergence(test, np.zeros_like(test) + test.mean(axis=0))
+        return self.divergence(test, np.zeros_like(test) + test.mean(axis=0), seed)
+
+    def divergence(self, truth: ndarray, generated: ndarray, seed: int) -> float:
+        """D_stsp by cells up to three channels, one channel in a delay embedding of three; by mixtures of Gaussians above."""
+        if truth.shape[1] == 1:
+            lag = _lag(self, seed)
+            truth, generated = metrics.embedded(truth, lag), metrics.embedded(generated, lag)
+        if truth.shape[1] > _CELLS_UP_TO:
+            return metrics.mixture_divergence(truth, generated)
+        return metrics.state_space_divergence(truth, generated)
 
     def oracle(self, seed: int) -> float:
         """The median distance of ten independent true orbits."""
@@ -190,24 +203,10 @@ class Reconstruction(Task):
 @functools.lru_cache(maxsize=64)
 def _floor(task: Reconstruction, seed: int) -> float:
     data = task.data(seed)
-    return float(np.median([metrics.state_space_divergence(data["test"][0], x) for x in data["references"]]))
+    return float(np.median([task.divergence(data["test"][0], x, seed) for x in data["references"]]))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lorenz63(Reconstruction):
-    """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z, sampled every 0.01 (Lorenz 1963).
-
-    Largest Lyapunov exponent 0.906 per unit of time.
-    """
-
-    system: ClassVar[System] = LORENZ63
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rossler(Reconstruction):
-    """x' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7), sampled every 0.08 (Rössler 1976).
-
-    Largest Lyapunov exponent 0.071 per unit of time.
-    """
-
-    system: ClassVar[System] = ROSSLER
+@functools.lru_cache(maxsize=64)
+def _lag(task: Reconstruction, seed: int) -> int:
+    """The delay of the embedding, of the test trajectory: the training data may be noisy."""
+    return metrics.delay(task.data(seed)["test"][0])

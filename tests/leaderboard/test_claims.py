@@ -13,7 +13,7 @@ from dynamark.errors import UserError
 from dynamark.leaderboard.claims import measures, report
 from dynamark.leaderboard.claims.claim import EMPIRICAL, Above, Below, Between, Check, Claim, Experiment, Measured, Runs
 from dynamark.leaderboard.claims.rows import experiments_of, prepare, runs_of, select
-from dynamark.leaderboard.claims.verdicts import all_claims, choose, judge
+from dynamark.leaderboard.claims.verdicts import FAMILIES, all_claims, choose, judge
 
 
 def row(
@@ -215,3 +215,12 @@ def test_unknown_claims_are_refused() -> None:
         choose(["Z99"])
     with pytest.raises(UserError, match="unknown family 'weather'"):
         choose(family="weather")
+
+
+def test_claims_come_in_the_order_of_their_numbers_and_name_experiments_of_their_family() -> None:
+    for family in FAMILIES:
+        numbers = [int("".join(c for c in name if c.isdigit())) for name, (f, _) in all_claims().items() if f == family]
+        assert numbers == sorted(numbers)
+    for family, held in all_claims().values():
+        for need in held.needs:
+            assert (need.name if isinstance(need, Experiment) else need.task).startswith(f"{family}/")

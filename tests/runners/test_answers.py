@@ -82,7 +82,7 @@ def test_a_convolution_by_fft_passes() -> None:
         past = torch.fft.rfft(shifted(s.observations, 1), 80, dim=1)
         return torch.fft.irfft(past * torch.fft.rfft(kernel, 80)[None, :, None], 80, dim=1)[:, :40]
 
-    ask(Predicts(smooth), PREDICTION, Run())
+    assert np.isfinite(ask(Predicts(smooth), PREDICTION, Run())["prediction"]).all()
 
 
 def test_online_learners_see_each_output_after_their_answer() -> None:

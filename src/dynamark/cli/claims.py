@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(told: argparse.Namespace) -> int:
     """List or show (exit code 0), or run: 0, or 4 when runs failed."""
+    from dynamark.cli.output import write
     from dynamark.leaderboard.claims import report
     from dynamark.leaderboard.claims.verdicts import choose, judge_all
 
@@ -45,9 +46,9 @@ def main(told: argparse.Namespace) -> int:
     if told.what == "show":
         print(report.whole(judged[0]))
     elif told.format == "md":
-        _write(report.markdown(judged), told.out)
+        write(report.markdown(judged), told.out)
     else:
-        _write(report.listing(judged), told.out)
+        write(report.listing(judged), told.out)
     return 0
 
 
@@ -61,18 +62,6 @@ def _rows(told: argparse.Namespace) -> pandas.DataFrame:
         Store(own).compact()
         folders.append(own)
     return read_rows(folders, COLUMNS).to_pandas()
-
-
-def _write(text: str, out: str | None) -> None:
-    from dynamark.errors import UserError
-
-    if out is None:
-        print(text)
-        return
-    try:
-        Path(out).write_text(text)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}; choose another file") from None
 
 
 def _run(told: argparse.Namespace) -> int:

@@ -10,7 +10,9 @@ import torch
 from sensing_support import normals, scores
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.alternating import AlternatingMinimisation, left_factor
 from dynamark.methods.sensing.gauss_newton import ApproximateGaussNewton, GaussNewtonRecovery, balanced, linearised
+from dynamark.methods.sensing.inexact import InexactAlternatingMinimisation, improved
 from dynamark.methods.sensing.manifold import IterativeHardThresholding, RiemannianDescent, exact_step, tangent
 from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.nuclear import NuclearNorm, PenalisedNuclearNorm, projection, shrink
@@ -196,3 +198,56 @@ def test_the_penalised_problem_is_solved_to_optimality() -> None:
     penalty = 2.0 * 0.5 * (20 / 800) ** 0.5
     assert torch.linalg.matrix_norm(z, 2) == pytest.approx(penalty, rel=1e-4)
     assert float((-z * x).sum()) == pytest.approx(penalty * float(torch.linalg.svdvals(x).sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
+def test_conjugate_gradients_of_a_half_step_end_in_least_squares(cls: type[LowRankRecovery], transposed: bool) -> None:
+    """After as many steps as unknowns (of a row, where rows are apart), and each step closer."""
+    task = cls.at("tiny", rows=10, columns=9, **({"measurements": 90} if cls is AsymmetricSensing else {}))
+    measurements = measure([task.problem(1)])
+    fixed = torch.linalg.qr(normals(1, 10 if transposed else 9, 2))[0]
+    exact = left_factor(measurements, fixed, transposed)
+    start = torch.zeros_like(exact)
+    distances = []
+    for steps in (1, 2, 25):
+        solved, _ = improved(measurements, start, fixed, steps, transposed)
+        distances.append(float((solved - exact).norm() / exact.norm()))
+    assert distances[1] < distances[0] < 1
+    assert distances[2] < 1e-5
+
+
+@pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
+def test_inexact_alternation_takes_as_many_outer_steps(cls: type[LowRankRecovery]) -> None:
+    """C27, its first half."""
+    task = cls.at("tiny")
+    exact, inexact = (scores(method, task) for method in (AlternatingMinimisation(), InexactAlternatingMinimisation()))
+    for one, other in zip(exact, inexact, strict=True):
+        assert other["rel"] < 1e-12
+        assert abs(one["steps_8"] - other["steps_8"]) < 2
+
+
+TOGETHER = [
+    InexactAlternatingMinimisation(),
+    PreconditionedDescent(),
+    PreconditionedDescent(damping="constant", start="random"),
+    ApproximateGaussNewton(),
+    RiemannianDescent(),
+    IterativeHardThresholding(),
+    NuclearNorm(),
+    PenalisedNuclearNorm(),
+]
+
+
+@pytest.mark.parametrize("method", TOGETHER, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
+@pytest.mark.parametrize("share", [1, 8])
+def test_members_do_not_depend_on_their_neighbours(method: Any, cls: type[LowRankRecovery], share: int) -> None:
+    task = cls.at("tiny", share=share, rows=24, columns=20)
+    problems = [task.problem(seed) for seed in range(3)]
+
+    def fit(members: list[int]) -> tuple[torch.Tensor, ...]:
+        runs = [Run([i], budget=120) for i in members]
+        return method.fit_estimates([problems[i] for i in members], runs)[0].factors
+
+    assert all(torch.equal(a, b) for a, b in zip(fit([0, 0]), fit([0, 1, 2]), strict=True))

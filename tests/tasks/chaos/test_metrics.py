@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from numpy import ndarray
 
-from dynamark.tasks.chaos.metrics import hellinger, prediction_error, state_space_divergence, valid_time
+from dynamark.tasks.chaos.metrics import (
+    delay,
+    embedded,
+    hellinger,
+    mixture_divergence,
+    prediction_error,
+    sliced_wasserstein,
+    state_space_divergence,
+    valid_time,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -99,3 +108,46 @@ def test_prediction_error_is_finite_whatever_is_predicted() -> None:
     truth = np.zeros((2, 3))
     assert prediction_error(truth, truth + 0.5) == 0.25
     assert prediction_error(truth, np.full((2, 3), np.nan)) == 1e6
+
+
+def test_the_mixture_divergence_is_that_of_two_gaussians() -> None:
+    """With one centre each it is |m - n|^2 / (2 s^2), up to the spread of the draws."""
+    a, b = np.zeros((50, 6)), np.full((50, 6), 0.5)
+    expected = 6 * 0.25 / 2
+    assert mixture_divergence(a, b) == pytest.approx(expected, abs=3 * np.sqrt(2 * expected / 1000))
+    assert mixture_divergence(a, b, variance=0.5) == pytest.approx(2 * expected, abs=3 * np.sqrt(4 * expected / 1000))
+
+
+def test_the_mixture_divergence_is_the_direct_sum() -> None:
+    p, q = RNG.standard_normal((300, 6)), 1.5 * RNG.standard_normal((200, 6))
+    rng = np.random.default_rng(0)
+    drawn = p[rng.integers(0, 300, 1000)] + rng.standard_normal((1000, 6))
+
+    def density(x: ndarray, centres: ndarray) -> ndarray:
+        return np.exp(-((x[:, None] - centres) ** 2).sum(-1) / 2).mean(1)
+
+    expected = float(np.mean(np.log(density(drawn, p)) - np.log(density(drawn, q))))
+    assert mixture_divergence(p, q) == pytest.approx(expected, rel=1e-9)
+    assert mixture_divergence(p, p) == 0
+    assert np.isfinite(mixture_divergence(p, 1e3 + q))
+
+
+def test_the_delay_is_where_the_correlation_has_fallen_to_1_over_e() -> None:
+    """A cosine of period 410 falls to 1/e at 410 arccos(1/e)/(2 pi) = 77.9 samples; white noise at the first."""
+    wave = np.cos(2 * np.pi * np.arange(41_000) / 410)[:, None]
+    assert delay(wave) == 78
+    assert delay(RNG.standard_normal((1000, 1))) == 1
+
+
+def test_the_embedding_holds_a_series_and_its_shifts() -> None:
+    found = embedded(np.arange(10.0)[:, None], 3)
+    assert found.shape == (4, 3)
+    assert found[0].tolist() == [0, 3, 6]
+    assert found[-1].tolist() == [3, 6, 9]
+
+
+def test_the_sliced_distance_of_a_shift_is_the_mean_projection() -> None:
+    """E |<u, e>| over directions of R^3 is 1/2, so a shift by d costs d/2."""
+    x = RNG.standard_normal((500, 3))
+    assert sliced_wasserstein(x, RNG.permutation(x)) == 0
+    assert sliced_wasserstein(x, x + np.array([0.8, 0, 0]), directions=4000) == pytest.approx(0.4, rel=0.03)

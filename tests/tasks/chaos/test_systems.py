@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from dynamark.tasks.chaos.systems import LORENZ63, ROSSLER, System, orbits
+from dynamark.tasks.chaos.systems import CHUA, LORENZ63, LORENZ96_10, MACKEY_GLASS, ROSSLER, System, orbits
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.lyapunov import kaplan_yorke, lyapunov_spectrum
 from dynamark.tasks.problems import Trajectories
@@ -27,7 +28,22 @@ def rossler(v: Tensor) -> Tensor:
     return torch.stack([-y - z, x + 0.2 * y, 0.2 + z * (x - 5.7)], dim=-1)
 
 
-FIELDS = {"lorenz63": (LORENZ63, lorenz, 2), "rossler": (ROSSLER, rossler, 4)}
+def ring(x: Tensor) -> Tensor:
+    return (x.roll(-1, -1) - x.roll(2, -1)) * x.roll(1, -1) - x + 8
+
+
+def circuit(v: Tensor) -> Tensor:
+    x, y, z = v.unbind(-1)
+    f = -5 / 7 * x - 3 / 14 * ((x + 1).abs() - (x - 1).abs())
+    return torch.stack([9 * (y - x - f), x - y + z, -100 / 7 * y], dim=-1)
+
+
+FIELDS = {
+    "lorenz63": (LORENZ63, lorenz, 2),
+    "rossler": (ROSSLER, rossler, 4),
+    "lorenz96": (LORENZ96_10, ring, 2),
+    "chua": (CHUA, circuit, 10),
+}
 
 
 @dataclass
@@ -76,7 +92,7 @@ def test_a_sample_agrees_with_an_adaptive_integrator(name: str) -> None:
         exact = solve_ivp(
             lambda _, y: field(torch.from_numpy(y)).numpy(), (0, system.dt), start, "DOP853", rtol=1e-12, atol=1e-12
         )
-        assert np.abs(end - exact.y[:, -1]).max() < 2e-5
+        assert np.abs(end - exact.y[:, -1]).max() < 2e-5 * (1 + np.abs(end).max())
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -111,6 +127,20 @@ def test_starts_that_escape_are_drawn_again() -> None:
     made = orbits(System(bind, 1.0, (0.0,), (0.0,)), {"a": (40, 3)}, np.random.default_rng(0))["a"]
     assert (made <= 0).all()
     assert len(np.unique(made[:, 0])) == 40
+
+
+def test_mackey_glass_is_the_delay_equation() -> None:
+    """x' = 0.2 x(t-17)/(1 + x(t-17)^10) - 0.1 x, by SciPy step after step: the delayed values of one unit of time are known."""
+    path = orbits(MACKEY_GLASS, {"a": (1, 60)}, np.random.default_rng(0))["a"][0, :, 0]
+    history = CubicSpline(np.arange(60), path)
+
+    def slope(t: float, x: np.ndarray) -> np.ndarray:
+        past = float(history(t - 17))
+        return 0.2 * past / (1 + past**10) - 0.1 * x
+
+    for t in range(20, 55):
+        exact = solve_ivp(slope, (t, t + 1), path[t : t + 1], "DOP853", rtol=1e-9, atol=1e-9)
+        assert exact.y[0, -1] == pytest.approx(path[t + 1], abs=2e-3)
 
 
 @pytest.mark.parametrize(("name", "every"), [("lorenz63", 10), ("rossler", 10)])

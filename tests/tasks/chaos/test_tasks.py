@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from dynamark.tasks.chaos.catalogue import Chua, Lorenz63, Lorenz63Partial, Lorenz96Small, MackeyGlass, Rossler
 from dynamark.tasks.chaos.metrics import hellinger, state_space_divergence
 from dynamark.tasks.chaos.systems import LORENZ63, orbits
-from dynamark.tasks.chaos.tasks import Lorenz63, Reconstruction, Rossler
+from dynamark.tasks.chaos.tasks import Reconstruction
 
 
 @pytest.fixture(scope="module", params=[Lorenz63, Rossler])
@@ -104,3 +105,19 @@ def test_shuffling_the_truth_costs_spectrum_not_geometry() -> None:
     mixed = np.random.default_rng(0).permutation(x)
     assert state_space_divergence(x, mixed) < 1e-10
     assert hellinger(x, mixed) > 0.7
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(Lorenz63Partial, 1), (Lorenz96Small, 10), (Chua, 3), (MackeyGlass, 1)])
+def test_every_system_has_a_scale_and_scores_what_cannot_be_scored(kind: type[Reconstruction], channels: int) -> None:
+    task = kind.at("tiny", name=f"chaos/{kind.__name__}", train=1500, test=1500, windows=2)
+    assert isinstance(task, Reconstruction)
+    query = task.problem(0).query
+    assert query is not None
+    told = {
+        f"forecast.{name}": np.full((len(r.context), r.horizon, channels), np.nan) for name, r in query.rollouts.items()
+    }
+    values = task.score(told, 0).values
+    assert values["escaped"] == 1
+    assert values["d_stsp"] == task.baseline(0)
+    assert 0 < task.oracle(0) < 0.8 * task.baseline(0)
+    assert all(np.isfinite(v) for v in values.values())

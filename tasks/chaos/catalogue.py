@@ -1,0 +1,95 @@
+"""The named tasks of reconstruction: systems seen whole, and systems seen in part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from dynamark.tasks.chaos import systems
+from dynamark.tasks.chaos.systems import System
+from dynamark.tasks.chaos.tasks import Reconstruction
+
+__all__ = [
+    "Chua",
+    "Lorenz63",
+    "Lorenz63Partial",
+    "Lorenz96",
+    "Lorenz96Partial",
+    "Lorenz96Small",
+    "MackeyGlass",
+    "Rossler",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz63(Reconstruction):
+    """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z, sampled every 0.01 (Lorenz 1963).
+
+    Largest Lyapunov exponent 0.906 per unit of time.
+    """
+
+    system: ClassVar[System] = systems.LORENZ63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rossler(Reconstruction):
+    """x' = -y - z, y' = x + 0.2 y, z' = 0.2 + z (x - 5.7), sampled every 0.08 (Rössler 1976).
+
+    Largest Lyapunov exponent 0.071 per unit of time.
+    """
+
+    system: ClassVar[System] = systems.ROSSLER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz63Partial(Reconstruction):
+    """The first coordinate of the Lorenz system alone; D_stsp in a delay embedding of three.
+
+    Largest Lyapunov exponent 0.906 per unit of time.
+    """
+
+    system: ClassVar[System] = replace(systems.LORENZ63, observed=(0,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz96Small(Reconstruction):
+    """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, ten sites on a ring, sampled every 0.04 (Lorenz 1996).
+
+    Largest Lyapunov exponent 1.157 per unit of time; three are positive.
+    """
+
+    system: ClassVar[System] = systems.LORENZ96_10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz96(Reconstruction):
+    """As the ring of ten sites, with twenty. Largest Lyapunov exponent 1.575 per unit of time; six are positive."""
+
+    system: ClassVar[System] = systems.LORENZ96_20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lorenz96Partial(Reconstruction):
+    """The ring of twenty sites, every other one observed."""
+
+    system: ClassVar[System] = replace(systems.LORENZ96_20, observed=tuple(range(0, 20, 2)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chua(Reconstruction):
+    """x' = 9 (y - x - f), y' = x - y + z, z' = -100/7 y, f = -5/7 x - 3/14 (|x + 1| - |x - 1|), sampled every 0.05.
+
+    Largest Lyapunov exponent 0.334 per unit of time. The basin is finite: far starts escape (Chua, Komuro & Matsumoto 1986).
+    """
+
+    system: ClassVar[System] = systems.CHUA
+
+
+@dataclass(frozen=True, kw_only=True)
+class MackeyGlass(Reconstruction):
+    """x' = 0.2 x(t - 17) / (1 + x(t - 17)^10) - 0.1 x, sampled every 1 (Mackey & Glass 1977); D_stsp in a delay embedding.
+
+    Largest Lyapunov exponent 0.007 per unit of time.
+    """
+
+    system: ClassVar[System] = systems.MACKEY_GLASS
