@@ -160,7 +160,7 @@ C07 = Claim(
     paper="jin2023",
     kind=THEOREM,
     statement="From a small start gradient descent passes the minimisers of rank 1, 2, ..., the closer the smaller the start.",
-    needs=[Experiment("sensing/incremental_learning", {"fit_rank": k}, seeds=8) for k in (20, 3)],
+    needs=[Experiment("sensing/incremental_learning", {"fit_rank": k}, seeds=24) for k in (20, 3)],
     checks=[
         *(
             Check(

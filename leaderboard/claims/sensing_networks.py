@@ -69,13 +69,10 @@ C20 = Claim(
     statement="Overtraining is worst where there are as many samples as parameters.",
     needs=[Experiment("sensing/overtraining", {"samples": p}, seeds=20) for p in _SAMPLES],
     checks=[
-        Check("final over best risk, P = N", median("sensing/overtraining", {"task.samples": 100}), Above(10.0)),
+        Check("final over best risk, P = N", median("overtraining", {"task.samples": 100}), Above(10.0)),
+        *(Check(f"the same, P = {p}", median("overtraining", {"task.samples": p}), Below(1.2)) for p in (25, 400)),
         *(
-            Check(f"the same, P = {p}", median("sensing/overtraining", {"task.samples": p}), Below(1.2))
-            for p in (25, 400)
-        ),
-        *(
-            Check(f"the same, P = {p}", median("sensing/overtraining", {"task.samples": p}), Below(10.0))
+            Check(f"the same, P = {p}", median("overtraining", {"task.samples": p}), Below(10.0))
             for p in (50, 80, 125, 200)
         ),
     ],
