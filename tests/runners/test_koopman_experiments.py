@@ -11,8 +11,9 @@ from dynamark.runners.experiments.koopman import (
     SpuriousPairs,
     TorusSpectrum,
 )
+from dynamark.runners.experiments.koopman_course import PERIODS, CourseCorrection
 from dynamark.runners.experiments.koopman_fields import SpatialConvergence
-from dynamark.runners.experiments.koopman_modes import NearRational, NoisyExponentials, ThreeTones
+from dynamark.runners.experiments.koopman_modes import NearRational, NoisyExponentials, RankRegressions, ThreeTones
 from dynamark.tasks.problems import Run
 
 
@@ -54,3 +55,17 @@ def test_space_is_resolved_better_where_fields_are_smooth() -> None:
         SpatialConvergence(start, reference=96, time=1.0).measure(Run()).values for start in ("smooth", "spiral")
     )
     assert smooth["error"] < 0.2 * spiral["error"]
+
+
+def test_periods_are_compared_on_the_same_models() -> None:
+    scores = CourseCorrection("lotka_volterra", members=2, steps=2).measure(Run())
+    by_period = {k: scores.values[f"nrmse_{k}"] for k in PERIODS}
+    assert scores.values["best_period"] == min(by_period, key=lambda k: by_period[k])
+    assert scores.values["wins"] in (0, 0.5, 1)
+    assert len(set(by_period.values())) == len(PERIODS)
+
+
+def test_rank_regressions_find_the_slow_rate() -> None:
+    scores = RankRegressions(samples=300).measure(Run((1,))).values
+    assert scores["difference"] == pytest.approx(scores["rrr"] - scores["pcr"])
+    assert 0 < scores["rrr"] < 0.7
