@@ -153,8 +153,11 @@ _OWN = {"name", "salt", "tier"}
 
 @functools.lru_cache(maxsize=16)
 def _remembered(task: Task, seed: int) -> Mapping[str, np.ndarray]:
-    if not task.cached:
-        return task.generate(seed)
-    from dynamark.tasks import data
+    if task.cached:
+        from dynamark.tasks import data
 
-    return data.cached(task, seed)
+        made = data.cached(task, seed)
+    else:
+        made = task.generate(seed)
+    # Bits of matrix products follow the memory layout, and that of fresh arrays differs from that of the cache.
+    return {name: np.ascontiguousarray(array) for name, array in made.items()}

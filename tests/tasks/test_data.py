@@ -14,7 +14,7 @@ from plugins.walk import Walk
 
 from dynamark.errors import UserError
 from dynamark.folders import cache_folder
-from dynamark.tasks import data
+from dynamark.tasks import base, data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,23 @@ def test_the_cache_gives_the_same_bits_without_making_them_again(task: Costly) -
     assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
     assert second["paths"].shape == first["paths"].shape
     assert not [p for p in entry().parent.iterdir() if p != entry()], "no scratch folders are left"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turned(Costly):
+    """A walk whose arrays lie in memory the other way round."""
+
+    def generate(self, seed: int) -> dict[str, np.ndarray]:
+        return {name: np.asfortranarray(x) for name, x in super().generate(seed).items()}
+
+
+def test_fresh_and_cached_data_have_the_same_layout(task: Costly) -> None:
+    turned = Turned(name="test/turned", tier="tiny", length=5)
+    fresh = turned.data(0)["paths"]
+    base._remembered.cache_clear()
+    again = turned.data(0)["paths"]
+    assert Costly.made == [0]
+    assert fresh.strides == again.strides
 
 
 def test_another_parameter_or_seed_is_another_entry(task: Costly) -> None:
