@@ -159,8 +159,8 @@ X15 = Claim(
     THEOREM,
     "Fixed points of an almost-linear network are known in closed form, region by region.",
     [
-        Experiment("chaos/fixed_points", {"method": "alrnn(updates=1000)"}, seeds=2),
-        Experiment("chaos/fixed_points", {"method": "alrnn(rectified=10, updates=300)"}, seeds=2),
+        Experiment("chaos/fixed_points", seeds=2),
+        Experiment("chaos/fixed_points", {"rectified": 10, "updates": 300}, seeds=2),
     ],
     [
         Check("residual of the affine pieces", largest("largest_residual"), Below(1e-8)),
