@@ -77,11 +77,12 @@ class ForcedProducts:
     """Products of (1 - a) J along forced orbits of a trained network: bounded at a = 1 - 1/s_max, neutral at 1 - exp(-l dt).
 
     s_max: the largest spectral norm of the Jacobians of the very orbit that is forced with a, found by raising a until
-    it no longer grows. The network is trained on one step, with forcing 1.
+    it no longer grows. The network is trained with the forcing `alpha`.
     """
 
     hidden: int = 50
-    updates: int = 3000
+    alpha: float = 0.2
+    updates: int = 20_000
     train: int = 20_000
     noise: float = 0.0
     steps: int = 1500
@@ -90,7 +91,7 @@ class ForcedProducts:
     def measure(self, run: Run) -> Scores:
         """Logarithms of norms of products, of s_max, and the neutral forcing against its prediction."""
         problem, test = _lorenz(run, self.train, self.noise)
-        model = _fitted(ShallowPiecewiseLinear(self.hidden, alpha=1.0, updates=self.updates), problem, run)
+        model = _fitted(ShallowPiecewiseLinear(self.hidden, alpha=self.alpha, updates=self.updates), problem, run)
         places = np.linspace(0, test.shape[1] - self.steps, self.starts).astype(int)
         data = torch.from_numpy(np.stack([test[0, p : p + self.steps] for p in places]))
         alpha, bounded = self._bounded(model, data)
