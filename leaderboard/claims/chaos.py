@@ -16,7 +16,9 @@ def _forced(alpha: float | None, **fields: object) -> Runs:
     return Runs(_LORENZ, "shplrnn", {"alpha": alpha, **fields}, _NOISY, tier="standard", seeds=5)
 
 
-_PRODUCTS = Experiment("chaos/forced_products", seeds=3)
+_PRODUCTS = Experiment("chaos/forced_products", {"alpha": 0.2, "updates": 20_000}, seeds=3)
+# What is said of chaotic orbits says nothing of a network that settles on a fixed point.
+_CHAOTIC = Check("largest exponent (the premise)", smallest("lyapunov"), Above(0.05))
 
 X01 = Claim(
     "hess2023",
@@ -36,8 +38,7 @@ X02 = Claim(
     THEOREM,
     "A chaotic orbit meets a Jacobian whose norm exceeds one: ln s_max is at least the largest exponent of a step.",
     [_PRODUCTS],
-    [Check("ln s_max - l dt", smallest("log_largest_norm_less_exponent"), Above(0.0))],
-    controls=[Check("largest exponent", median("lyapunov"), None)],
+    [_CHAOTIC, Check("ln s_max - l dt", smallest("log_largest_norm_less_exponent"), Above(0.0))],
 )
 
 X03 = Claim(
@@ -46,11 +47,11 @@ X03 = Claim(
     "Without forcing products of Jacobians grow as exp(l T dt); they are neutral at a forcing of 1 - exp(-l dt).",
     [_PRODUCTS],
     [
+        _CHAOTIC,
         Check("ln of the product of 1000 steps, no forcing", median("log_free_product"), Above(math.log(1e3))),
         Check("the same, forcing 0.05", median("log_forced_product"), Below(-math.log(1e3))),
         Check("neutral forcing over 1 - exp(-l dt)", median("neutral_over_predicted"), Between(0.5, 2.0)),
     ],
-    controls=[Check("largest exponent", median("lyapunov"), None)],
 )
 
 X04 = Claim(
@@ -159,8 +160,8 @@ X15 = Claim(
     THEOREM,
     "Fixed points of an almost-linear network are known in closed form, region by region.",
     [
-        Experiment("chaos/fixed_points", {"method": "alrnn(updates=1000)"}, seeds=2),
-        Experiment("chaos/fixed_points", {"method": "alrnn(rectified=10, updates=300)"}, seeds=2),
+        Experiment("chaos/fixed_points", seeds=2),
+        Experiment("chaos/fixed_points", {"rectified": 10, "updates": 300}, seeds=2),
     ],
     [
         Check("residual of the affine pieces", largest("largest_residual"), Below(1e-8)),

@@ -11,7 +11,10 @@ from numpy import ndarray
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from dynamark.runners.plugins import load, resolve_method
+from dynamark.methods.recurrent.alrnn import AlmostLinear
+from dynamark.methods.recurrent.ngrc import NextGenerationReservoir
+from dynamark.methods.recurrent.shallow import ShallowModel, ShallowPiecewiseLinear
+from dynamark.methods.recurrent.sindy import SparseIdentification
 from dynamark.tasks.base import Scores
 from dynamark.tasks.chaos.metrics import valid_time
 from dynamark.tasks.chaos.systems import LORENZ63, orbits
@@ -41,9 +44,8 @@ def _lorenz(run: Run, train: int, noise: float = 0.0) -> tuple[Forecasting, ndar
     return Forecasting(paths, paths), data["test"]
 
 
-def _fitted(spec: str, problem: Forecasting, run: Run) -> Any:
+def _fitted(method: Any, problem: Forecasting, run: Run) -> Any:
     """One model of a trained method; a cohort of one is run as two."""
-    method = resolve_method(spec).build()
     return method.fit_forecasters([problem] * 2, [run, Run([*run.entropy, 1])])[0]
 
 
@@ -75,10 +77,12 @@ class ForcedProducts:
     """Products of (1 - a) J along forced orbits of a trained network: bounded at a = 1 - 1/s_max, neutral at 1 - exp(-l dt).
 
     s_max: the largest spectral norm of the Jacobians of the very orbit that is forced with a, found by raising a until
-    it no longer grows. method: a network of as many units as channels.
+    it no longer grows. The network is trained with the forcing `alpha`.
     """
 
-    method: str = "shplrnn(alpha=1.0, updates=3000)"
+    hidden: int = 50
+    alpha: float = 0.2
+    updates: int = 20_000
     train: int = 20_000
     noise: float = 0.0
     steps: int = 1500
@@ -87,7 +91,7 @@ class ForcedProducts:
     def measure(self, run: Run) -> Scores:
         """Logarithms of norms of products, of s_max, and the neutral forcing against its prediction."""
         problem, test = _lorenz(run, self.train, self.noise)
-        model = _fitted(self.method, problem, run)
+        model = _fitted(ShallowPiecewiseLinear(self.hidden, alpha=self.alpha, updates=self.updates), problem, run)
         places = np.linspace(0, test.shape[1] - self.steps, self.starts).astype(int)
         data = torch.from_numpy(np.stack([test[0, p : p + self.steps] for p in places]))
         alpha, bounded = self._bounded(model, data)
@@ -158,7 +162,6 @@ class ClippedBound:
 
     def measure(self, run: Run) -> Scores:
         """The largest ratio of a coordinate to its bound over the last half of all orbits."""
-        cls = load("dynamark.methods.recurrent.shallow:ShallowModel", "method")
         worst = 0.0
         for _ in range(self.models):
             m, h, rng = self.units, self.hidden, run.numpy
@@ -166,7 +169,9 @@ class ClippedBound:
             w1, w2 = (self.scale * rng.uniform(-w, w, s) for s, w in (((m, h), h**-0.5), ((h, m), m**-0.5)))
             h1, h2 = self.scale * rng.standard_normal(m), self.scale * rng.uniform(-(h**-0.5), h**-0.5, h)
             bound = (np.abs(w1) @ np.abs(h2) + np.abs(h1)) / (1 - np.abs(a))
-            model = cls(*map(torch.from_numpy, (a, w1, w2, h1, h2)), torch.zeros(0, m, dtype=torch.float64), True)
+            parts = [torch.from_numpy(v) for v in (a, w1, w2, h1, h2)]
+            start = torch.zeros(0, m, dtype=torch.float64)
+            model = ShallowModel(parts[0], parts[1], parts[2], parts[3], parts[4], start, clipped=True)
             state = torch.from_numpy(100 * rng.standard_normal((self.states, m)))
             for step in range(self.steps):
                 state = model.step(state)
@@ -179,13 +184,17 @@ class ClippedBound:
 class FixedPoints:
     """F_D(z) = z at z = (I - a - W D)^{-1} h in every region D of a trained almost-linear network; F(z) = z where z lies in D."""
 
-    method: str = "alrnn(updates=1000)"
+    units: int = 20
+    rectified: int = 2
+    window: int = 200
+    updates: int = 1000
     train: int = 20_000
 
     def measure(self, run: Run) -> Scores:
         """Largest residuals relative to 1 + |z|, over all regions and over those that hold their own fixed point."""
         problem, _ = _lorenz(run, self.train)
-        model = _fitted(self.method, problem, run)
+        method = AlmostLinear(self.units, self.rectified, window=self.window, updates=self.updates)
+        model = _fitted(method, problem, run)
         points, bits = model.fixed_points()
         size = 1 + torch.linalg.vector_norm(points, dim=-1)
         piece = (model.pieces(bits) @ points[..., None])[..., 0] + model.h
@@ -208,7 +217,6 @@ class SparseSupport:
     samples: of one trajectory, dt = 0.01. noise: in standard deviations of each coordinate. centred: subtract the mean.
     """
 
-    method: str = "sindy"
     samples: int = 4000
     noise: float = 0.0
     centred: bool = False
@@ -221,7 +229,7 @@ class SparseSupport:
         x = made["a"] + self.noise * made["a"].std(axis=1) * run.numpy.standard_normal(made["a"].shape)
         shift = x.mean(axis=1) if self.centred else np.zeros((1, 3))
         paths = Trajectories(torch.from_numpy(x - shift), dt=LORENZ63.dt)
-        model = resolve_method(self.method).build().fit_forecaster(Forecasting(paths, paths), run)
+        model = SparseIdentification().fit_forecaster(Forecasting(paths, paths), run)
         support = (model.weights != 0).numpy()
         wanted = np.zeros_like(support)
         wanted[[1, 2, 1, 2, 6, 3, 5], [0, 0, 1, 1, 1, 2, 2]] = True
@@ -246,7 +254,6 @@ class IntegratorOfTheData:
     orbits. Raw units, dt = 0.025.
     """
 
-    method: str = "ngrc(taps=2, degree=2, penalty=2.5e-6)"
     solver: Literal["RK23", "DOP853"] = "RK23"
     samples: int = 400
     dt: float = 0.025
@@ -257,7 +264,8 @@ class IntegratorOfTheData:
         starts = orbits(LORENZ63, {"a": (1 + self.windows, 1)}, run.numpy)["a"][:, 0]
         x = torch.from_numpy(_solved(starts[0], self.samples, self.dt, self.solver))[None]
         paths = Trajectories(x, dt=self.dt)
-        model = resolve_method(self.method).build().fit_forecaster(Forecasting(paths, paths, context=2), run)
+        method = NextGenerationReservoir(taps=2, degree=2, penalty=2.5e-6)
+        model = method.fit_forecaster(Forecasting(paths, paths, context=2), run)
         horizon = round(15 / (LORENZ63.lyapunov[0] * self.dt))
         test = np.stack([_solved(s, horizon + 2, self.dt, "DOP853") for s in starts[1:]])
         told = model.forecast(Trajectories(torch.from_numpy(test[:, :2]), dt=self.dt), horizon).numpy()

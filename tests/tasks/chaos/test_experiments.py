@@ -30,7 +30,7 @@ def test_log_norms_do_not_underflow() -> None:
 
 
 def test_forcing_bounds_products_and_the_linear_map_is_sharp() -> None:
-    experiment = ForcedProducts("shplrnn(alpha=1.0, updates=3, hidden=5)", train=1000, steps=1100, starts=2)
+    experiment = ForcedProducts(hidden=5, updates=3, train=1000, steps=1100, starts=2)
     values = experiment.measure(Run()).values
     assert values["log_bounded_product"] <= 1e-6
     assert abs(values["log_linear_product"]) < 1e-9
@@ -42,7 +42,7 @@ def test_clipped_orbits_end_in_their_box() -> None:
 
 
 def test_fixed_points_are_fixed() -> None:
-    values = FixedPoints("alrnn(updates=3, units=8, rectified=3, window=20)", train=1000).measure(Run()).values
+    values = FixedPoints(units=8, rectified=3, window=20, updates=3, train=1000).measure(Run()).values
     assert values["regions"] == 8
     assert values["largest_residual"] < 1e-10
     assert values["largest_real_residual"] < 1e-10
