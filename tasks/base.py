@@ -160,4 +160,4 @@ def _remembered(task: Task, seed: int) -> Mapping[str, np.ndarray]:
     else:
         made = task.generate(seed)
     # Bits of matrix products follow the memory layout, and that of fresh arrays differs from that of the cache.
-    return {name: np.ascontiguousarray(array) for name, array in made.items()}
+    return {name: np.asarray(array, order="C") for name, array in made.items()}
