@@ -162,7 +162,7 @@ BAD = {
     ("leaderboard", "--store", "nowhere"): "the store nowhere does not exist",
     ("leaderboard", "--family", "weather"): "no rows of family 'weather'",
     ("leaderboard", "--out", "nowhere/page.html"): "cannot write nowhere/page.html",
-    ("compare", "nowhere", "file"): "nowhere does not exist",
+    ("compare", "nowhere", "file"): "nowhere is neither a file, nor a folder, nor a git revision here",
     ("compare", "file", "file"): "not a readable Parquet file",
     ("check", "nonsense"): "unknown method 'nonsense'",
     ("check", "persistence", "--task", "nonsense"): "unknown task 'nonsense'",
