@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from dynamark.tasks.base import Curve
 from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
 from dynamark.tasks.sensing.completion import Completion
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, GaussianSensing, LowRankRecovery
@@ -68,6 +69,14 @@ class IncrementalSensing(GaussianSensing):
     def spectrum(self) -> ndarray:
         """1, ratio, ratio^2 ..."""
         return self.ratio ** np.arange(self.rank, dtype=float)
+
+    def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
+        """Besides the effective rank, each singular value of the truth as it is learned."""
+        learned = (
+            Curve(f"singular_value_{i + 1}_by_steps", steps, values[:, i])
+            for i in range(min(self.rank, values.shape[1]))
+        )
+        return (*super().ranks(steps, values), *learned)
 
 
 @dataclass(frozen=True, kw_only=True)
