@@ -67,7 +67,6 @@ class Reconstruction(Task):
         Metric("escaped", about="1 where the long rollout left ten standard deviations, and counts as a fixed point"),
     )
     cached: ClassVar[bool] = True
-    exact: ClassVar[bool] = True
 
     @property
     def budget(self) -> int:
