@@ -74,5 +74,6 @@ TASKS: dict[str, str] = {
     "chaos/lorenz96_20": "dynamark.tasks.chaos.catalogue:Lorenz96",
     "chaos/lorenz96_20_half": "dynamark.tasks.chaos.catalogue:Lorenz96Partial",
     "chaos/chua": "dynamark.tasks.chaos.catalogue:Chua",
+    "chaos/bursting_neuron": "dynamark.tasks.chaos.catalogue:BurstingNeuron",
     "chaos/mackey_glass": "dynamark.tasks.chaos.catalogue:MackeyGlass",
 }
