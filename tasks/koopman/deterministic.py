@@ -48,6 +48,12 @@ class SlowManifold(FlowTask):
         rates, pairs = (self.mu, self.lam), [(i, j) for j in range(3) for i in range(6 - 2 * j)]
         return lattice(rates, pairs, self.dt), lattice(rates, [(0, 0), (1, 0), (2, 0), (0, 1)], self.dt)
 
+    def eigenfunctions(self, states: ndarray) -> ndarray:
+        """1, x1, x1^2 and x2 - b x1^2."""
+        x1, x2 = states.T
+        b = self.lam / (self.lam - 2 * self.mu)
+        return np.stack([np.ones_like(x1), x1, x1 * x1, x2 - b * x1 * x1], axis=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Duffing(FlowTask):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
+from dynamark.tasks.koopman.errors import log_spectrum_rmse
 from dynamark.tasks.koopman.fields import KuramotoSivashinsky
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.spectra import lattice
@@ -70,6 +71,11 @@ class Wake(FlowTask):
         orders = [(n, j) for j in range(4) for n in range(-5, 6)]
         return lattice(rates, orders, self.dt), lattice(rates, [(0, 0), (1, 0), (-1, 0)], self.dt)
 
+    def eigenfunctions(self, states: ndarray) -> ndarray:
+        """1, e^{i angle} and its conjugate: the angle turns at omega wherever the state is."""
+        phase = (states[:, 0] + 1j * states[:, 1]) / np.hypot(states[:, 0], states[:, 1])
+        return np.stack([np.ones_like(phase), phase, phase.conj()], axis=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kuramoto(FlowTask):
@@ -123,3 +129,7 @@ class Kuramoto(FlowTask):
     def clock(self) -> float:
         """A Lyapunov time."""
         return 1 / 0.049
+
+    def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
+        """The energy spectrum besides."""
+        return {**super().invariants(truth, forecast), "log_spectrum_rmse": log_spectrum_rmse(truth, forecast)}
