@@ -53,6 +53,12 @@ TASKS: dict[str, str] = {
     "lds/icl_vdp": "dynamark.tasks.lds.icl:NextState(signal='vdp')",
     "lds/icl_lorenz": "dynamark.tasks.lds.icl:NextState(signal='lorenz')",
     "lds/icl_sines_noisy": "dynamark.tasks.lds.icl:NextState(signal='sines', noise=0.01)",
+    "lds/integrate_white_noise": "dynamark.tasks.lds.responses:KnownResponse",
+    "lds/damped_osc": "dynamark.tasks.lds.responses:KnownResponse(frequency=0.4)",
+    "lds/delay_wn": "dynamark.tasks.lds.delay:DelayedNoise",
+    "lds/irregular": "dynamark.tasks.lds.irregular:Irregular",
+    "lds/irregular_dropped": "dynamark.tasks.lds.irregular:Irregular(sampling='dropped')",
+    "lds/switching": "dynamark.tasks.lds.switching:Switching",
     # koopman
     "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
     "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
