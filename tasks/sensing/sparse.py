@@ -9,13 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy import ndarray
 
 from dynamark.errors import UserError
-from dynamark.tasks.numerics.exact import inner
 from dynamark.tasks.numerics.operators import SampledOperator
 from dynamark.tasks.sensing.completion import Completion
-from dynamark.tasks.sensing.structured import exact_truth
 
 __all__ = ["SparseCompletion"]
 
@@ -51,14 +48,6 @@ class SparseCompletion(Completion):
     def operator(self, seed: int) -> SampledOperator:
         """The operator of this seed."""
         return _sample(self, seed // self.share)
-
-    def generate(self, seed: int) -> dict[str, ndarray]:
-        """The truth in factors, which entries are seen, and what was seen."""
-        truth = exact_truth(self, seed)
-        operator = self.operator(seed)
-        left, right = truth["left"] * truth["values"], truth["right"]
-        y = operator.scale * inner(left[operator.row.numpy()], right[operator.column.numpy()])
-        return {**truth, "y": y, **self.operator_arrays(seed)}
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,35 +11,10 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from dynamark.tasks.numerics.exact import contract, orthonormal
 from dynamark.tasks.numerics.operators import HadamardOperator, SampledOperator
-from dynamark.tasks.problems import Operator
 from dynamark.tasks.sensing.tasks import LowRankRecovery
 
-__all__ = ["DeepLinear", "StructuredPositive", "StructuredRecovery", "StructuredSensing", "exact_truth"]
-
-
-def exact_truth(task: LowRankRecovery, seed: int) -> dict[str, ndarray]:
-    """X* = left diag(values) right^T with independent frames, the same bits everywhere; left = right when symmetric."""
-    rng = task.rng(seed, "data", 0)
-    left = orthonormal(rng.standard_normal((task.rows, task.rank)))
-    right = left if task.symmetric else orthonormal(rng.standard_normal((task.columns, task.rank)))
-    return {"left": left, "values": task.spectrum(), "right": right}
-
-
-@dataclass(frozen=True, kw_only=True)
-class StructuredRecovery(LowRankRecovery):
-    """Operators whose measurements of a truth have the same bits everywhere: by sums in a fixed order."""
-
-    exact: ClassVar[bool] = True
-
-    def generate(self, seed: int) -> dict[str, ndarray]:
-        """The truth in factors, the operator and the measurements."""
-        truth = exact_truth(self, seed)
-        matrix = contract(truth["left"] * truth["values"], truth["right"].T)
-        y = self.operator(seed).forward(torch.from_numpy(matrix)).numpy()
-        y = y + self.noise / np.sqrt(len(y)) * self.rng(seed, "data", 1).standard_normal(len(y))
-        return {**truth, "y": y, **self.operator_arrays(seed)}
+__all__ = ["DeepLinear", "StructuredPositive", "StructuredSensing"]
 
 
 @functools.lru_cache(maxsize=8)
@@ -53,7 +28,7 @@ def _hadamard(task: StructuredSensing, group: int) -> HadamardOperator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StructuredSensing(StructuredRecovery):
+class StructuredSensing(LowRankRecovery):
     """Rows of a Walsh-Hadamard transform after random signs: E A*A = I, a pass costs O(D log D), D = n1 n2.
 
     The large tier of MS-ASYM (m is six times the degrees of freedom); a stored operator would take 7 GB there.
@@ -99,7 +74,7 @@ def _all(rows: int, columns: int) -> SampledOperator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepLinear(StructuredRecovery):
+class DeepLinear(LowRankRecovery):
     """DLN: a teacher W* with singular values 8, 4, 2, 1 behind whitened inputs, 1/2 |W - W*|^2: all of W* is seen.
 
     Spectral methods have it at once; the question is how fast descent learns its modes, through how many layers. The rank is
@@ -116,7 +91,7 @@ class DeepLinear(StructuredRecovery):
         "standard": {},
     }
 
-    def operator(self, seed: int) -> Operator:
+    def operator(self, seed: int) -> SampledOperator:
         """Every entry, as it is."""
         return _all(self.rows, self.columns)
 
