@@ -90,8 +90,8 @@ class Trajectories:
 class Operator(Protocol):
     """A linear map from matrices [..., row, column] to measurements [..., m], and its adjoint.
 
-    All accept leading batch axes. One `forward`, `adjoint`, `product` or `back` is one pass; the last two form no matrix of full
-    size where the operator allows it.
+    Both accept leading batch axes. One `forward` or one `adjoint` is one pass. Those of `numerics/operators.py` measure factors
+    besides: `product`(L, R) = A(L R^T) and `back`(z, R) = A*(z) R, with no matrix of full size where entries are sampled.
     """
 
     @property
@@ -105,18 +105,6 @@ class Operator(Protocol):
 
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
         """A*(z), the adjoint under the Euclidean inner products."""
-        ...
-
-    def product(
-        self, left: Float[Tensor, "*batch row k"], right: Float[Tensor, "*batch column k"]
-    ) -> Float[Tensor, "*batch m"]:
-        """A(L R^T)."""
-        ...
-
-    def back(
-        self, values: Float[Tensor, "*batch m"], factor: Float[Tensor, "*batch side k"], transposed: bool = False
-    ) -> Float[Tensor, "*batch other k"]:
-        """A*(z) R, or A*(z)^T L when `transposed`."""
         ...
 
 

@@ -27,8 +27,6 @@ class SparseCompletion(Completion):
     rows: int = 1000
     columns: int = 1000
     passes: int = 2000
-
-    exact: ClassVar[bool] = True
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"rows": 700, "columns": 700, "rank": 2, "oversampling": 8.0, "passes": 600},
         "standard": {},
