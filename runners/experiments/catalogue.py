@@ -6,6 +6,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
     "sensing/incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
     "sensing/plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "sensing/inexact_cost": "dynamark.runners.experiments.completion:InexactCost",
     "sensing/mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
     "sensing/depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
     "sensing/overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
