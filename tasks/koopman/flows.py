@@ -225,7 +225,7 @@ class FlowTask(Task):
         by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
         return float(min(error[: self.primary_horizon].mean() for error in by_horizon))
 
-    def oracle(self, seed: int) -> float:
+    def oracle(self, seed: int) -> float | None:
         """The exact flow from the last state that is shown: 0 without noise."""
         data = self.data(seed)
         if not self.noise:
