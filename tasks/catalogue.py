@@ -53,6 +53,12 @@ TASKS: dict[str, str] = {
     "lds/icl_vdp": "dynamark.tasks.lds.icl:NextState(signal='vdp')",
     "lds/icl_lorenz": "dynamark.tasks.lds.icl:NextState(signal='lorenz')",
     "lds/icl_sines_noisy": "dynamark.tasks.lds.icl:NextState(signal='sines', noise=0.01)",
+    "lds/integrate_white_noise": "dynamark.tasks.lds.responses:KnownResponse",
+    "lds/damped_osc": "dynamark.tasks.lds.responses:KnownResponse(frequency=0.4)",
+    "lds/delay_wn": "dynamark.tasks.lds.delay:DelayedNoise",
+    "lds/irregular": "dynamark.tasks.lds.irregular:Irregular",
+    "lds/irregular_dropped": "dynamark.tasks.lds.irregular:Irregular(sampling='dropped')",
+    "lds/switching": "dynamark.tasks.lds.switching:Switching",
     # koopman
     "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
     "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",
@@ -81,5 +87,6 @@ TASKS: dict[str, str] = {
     "chaos/lorenz96_20": "dynamark.tasks.chaos.catalogue:Lorenz96",
     "chaos/lorenz96_20_half": "dynamark.tasks.chaos.catalogue:Lorenz96Partial",
     "chaos/chua": "dynamark.tasks.chaos.catalogue:Chua",
+    "chaos/bursting_neuron": "dynamark.tasks.chaos.catalogue:BurstingNeuron",
     "chaos/mackey_glass": "dynamark.tasks.chaos.catalogue:MackeyGlass",
 }

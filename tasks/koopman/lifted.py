@@ -63,7 +63,6 @@ class LiftedPendulum(FlowTask):
         "standard": {},
         "large": {"test": 400},
     }
-    exact: ClassVar[bool] = True
 
     @property
     def flow(self) -> Flow:

@@ -58,7 +58,6 @@ class Spirals(FlowTask):
         "standard": {},
         "large": {"train": 100, "validation": 10, "test": 20, "points": 128, "steps": 200, "test_steps": 200},
     }
-    exact: ClassVar[bool] = True
     cached: ClassVar[bool] = True
 
     @property

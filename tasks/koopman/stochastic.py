@@ -136,6 +136,7 @@ class OrnsteinUhlenbeck(SpectrumTask):
     train: int = 100_000
     dt: float = 0.5
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 10_000},
         "standard": {},
@@ -177,6 +178,7 @@ class NoisyLogistic(SpectrumTask):
 
     train: int = 16_384
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 2000},
         "standard": {},

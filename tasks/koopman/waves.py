@@ -14,6 +14,7 @@ from dynamark.tasks.koopman.fields import KuramotoSivashinsky
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.spectra import lattice
 from dynamark.tasks.koopman.systems import Flow, Ode, Sampler
+from dynamark.tasks.numerics.exact import cos, sin
 
 __all__ = ["Kuramoto", "Wake"]
 
@@ -41,12 +42,12 @@ class Wake(FlowTask):
     test: int = 100
     steps: int = 600
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 30, "validation": 5, "test": 20, "steps": 200},
         "standard": {},
         "large": {"train": 3000},
     }
-    exact: ClassVar[bool] = False
 
     @property
     def flow(self) -> Flow:
@@ -59,7 +60,7 @@ class Wake(FlowTask):
 
         def draw(rng: np.random.Generator, count: int) -> ndarray:
             radius, angle, z = rng.uniform((0, 0, 0), (1.1, 2 * np.pi, 1.2), (count, 3)).T
-            return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+            return np.stack([radius * cos(angle), radius * sin(angle), z], axis=1)
 
         return draw
 
@@ -93,6 +94,7 @@ class Kuramoto(FlowTask):
     length: float = 22.0
     points: int = 64
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 10, "validation": 2, "test": 5, "steps": 200},
         "standard": {},

@@ -18,7 +18,7 @@ from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator
 from dynamark.tasks.problems import Recovery
 from dynamark.tasks.sensing import errors, oracles
 from dynamark.tasks.sensing.convergence import VERDICTS, convergence_rate, reach
-from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, spectrum
+from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, measurements, spectrum
 
 __all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
 
@@ -46,6 +46,7 @@ class LowRankRecovery(Task):
     passes: int = 4000
 
     kind: ClassVar[type] = Recovery
+    version: ClassVar[int] = 2
     symmetric: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("rel", about="relative error in the Frobenius norm"),
@@ -104,8 +105,7 @@ class LowRankRecovery(Task):
     def generate(self, seed: int) -> dict[str, ndarray]:
         """The truth in factors, the operator and the measurements."""
         truth = low_rank(self.rng(seed, "data", 0), self.rows, self.columns, self.spectrum(), self.symmetric)
-        matrix = torch.from_numpy(truth["left"] * truth["values"] @ truth["right"].T)
-        y = self.operator(seed).forward(matrix).numpy()
+        y = measurements(self.operator(seed), truth)
         y = y + self.noise / np.sqrt(len(y)) * self.rng(seed, "data", 1).standard_normal(len(y))
         return {**truth, "y": y, **self.operator_arrays(seed)}
 
