@@ -88,9 +88,7 @@ class LearnedFeatures:
         """All seeds in one training loop, then one regression a seed."""
         inputs = [Circle() if self.circle else Scaling(problem.train) for problem in problems]
         data = [pairs(problem.train) for problem in problems]
-        shown = [
-            tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)
-        ]
+        shown = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
         networks = []
         for (x, _), run in zip(shown, runs, strict=True):
             with seeded(run):
@@ -104,7 +102,8 @@ class LearnedFeatures:
             return x[chosen], y[chosen]
 
         def loss(network: Any, x: Tensor, y: Tensor) -> Tensor:
-            return feature_loss(*network(x, y), self.score, self.gamma)
+            f, g = network(x, y)
+            return feature_loss(f, g, self.score, self.gamma)
 
         recipe = Recipe(self.steps, self.rate, schedule="constant", clip=None)
         trained = train(networks, loss, batch, runs, recipe)

@@ -42,9 +42,7 @@ class OptDmd:
         return shared_modes(x, fit_exponentials(channels, times, rates.astype(complex))[0], problem.train.dt)
 
 
-def shared_modes(
-    x: Float[Tensor, "trajectory time dim"], rates: Complex[ndarray, " mode"], dt: float
-) -> ModalModel:
+def shared_modes(x: Float[Tensor, "trajectory time dim"], rates: Complex[ndarray, " mode"], dt: float) -> ModalModel:
     """The model of these rates: amplitudes of each trajectory by least squares, mode k their leading direction."""
     exponentials = np.exp(dt * np.outer(np.arange(x.shape[1]), rates))
     channels = x.transpose(0, 1).flatten(1).numpy().astype(complex)

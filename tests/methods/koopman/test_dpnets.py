@@ -59,7 +59,7 @@ def ou(seed: int, count: int = 4000) -> Forecasting:
 
 @pytest.mark.parametrize("score", ["relaxed", "projection", "vamp", "contrastive"])
 def test_trained_features_find_the_leading_spectrum(score: str) -> None:
-    method = LearnedFeatures(score, features=3, hidden=(32, 32), steps=300, batch=2000, rate=5e-3)  # type: ignore[arg-type]
+    method = LearnedFeatures(score, features=3, hidden=(16, 16), steps=200, batch=1000, rate=1e-2)  # type: ignore[arg-type]
     first, second = method.fit_forecasters([ou(0), ou(1)], [Run((0,)), Run((1,))])
     truth = np.exp([0, -0.5, -1.0])
     for model in (first, second):
