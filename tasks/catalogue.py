@@ -12,6 +12,10 @@ TASKS: dict[str, str] = {
     "sensing/correlated": "dynamark.tasks.sensing.variants:CorrelatedSensing",
     "sensing/coherent": "dynamark.tasks.sensing.variants:CoherentCompletion",
     "sensing/noisy": "dynamark.tasks.sensing.variants:NoisySensing",
+    "sensing/structured": "dynamark.tasks.sensing.structured:StructuredSensing",
+    "sensing/structured_psd": "dynamark.tasks.sensing.structured:StructuredPositive",
+    "sensing/completion_sparse": "dynamark.tasks.sensing.sparse:SparseCompletion",
+    "sensing/deep_linear": "dynamark.tasks.sensing.structured:DeepLinear",
     "sensing/digits": "dynamark.tasks.sensing.digits:Digits",
     # lds
     "lds/sym_pos": "dynamark.tasks.lds.simulation:Simulation",

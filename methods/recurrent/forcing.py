@@ -60,8 +60,8 @@ class Forced(torch.autograd.Function):
     @staticmethod
     def forward(
         a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the forced states and their activations."""
+    ) -> tuple[Tensor, Tensor]:
+        """States [R, T, S, M] after each step; and, for the way back, the forced states before it."""
         return _engine(a)[0](a, w, h, z, x, rectified, interval)
 
     @staticmethod
@@ -69,8 +69,8 @@ class Forced(torch.autograd.Function):
         """Keep what the way back needs."""
         a, w, _, _, x, *ctx.settings = inputs
         ctx.observed = x.shape[-1]
-        ctx.save_for_backward(a, w, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(a, w, output[1])
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -108,17 +108,16 @@ def _engine(a: Tensor) -> tuple[Any, Any]:
 
 def _forward(
     a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """States after each step, forced states and their activations, all [R, T, S, M]."""
+) -> tuple[Tensor, Tensor]:
+    """States after each step and forced states before it, both [R, T, S, M]."""
     seeds, _, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
-    active, after = torch.empty_like(before), torch.empty_like(before)
-    linear = a.shape[-1] - rectified
-    rate, offset, weights = a[:, None], h[:, None], w.mT
+    after, phi = torch.empty_like(before), torch.empty_like(z)
+    rate, offset, weights, bent = a[:, None], h[:, None], w.mT, phi[..., a.shape[-1] - rectified :]
     # Views made once: in a step of a few small products, slicing would be a third of the time.
-    views = (before, before[..., :observed], active, active[..., linear:], after)
+    views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, phi, bent, out, datum) in enumerate(slices):
+    for t, (state, seen, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
             seen.copy_(datum)
@@ -127,23 +126,16 @@ def _forward(
         torch.addcmul(offset, rate, state, out=out)
         out.baddbmm_(phi, weights)
         z = out
-    return after, before, active
+    return after, before
 
 
 def _backward(
-    a: Tensor,
-    w: Tensor,
-    before: Tensor,
-    active: Tensor,
-    cotangent: Tensor,
-    rectified: int,
-    interval: int,
-    observed: int,
+    a: Tensor, w: Tensor, before: Tensor, cotangent: Tensor, rectified: int, interval: int, observed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + (g_{t+1} W) phi'(z_t), zero on overwritten coordinates."""
     linear = a.shape[-1] - rectified
     total = cotangent.clone(memory_format=torch.contiguous_format)
-    slopes = (active[..., linear:] > 0).to(a.dtype).unbind(1)
+    slopes = (before[..., linear:] > 0).to(a.dtype).unbind(1)
     ways = total.unbind(1)
     rate, back, carried = a[:, None], torch.empty_like(ways[0]), torch.zeros_like(ways[0])
     bent, seen = back[..., linear:], carried[..., :observed]
@@ -155,5 +147,7 @@ def _backward(
         torch.addcmul(back, rate, g, out=carried)
         if t and t % interval == 0:
             seen.zero_()
-    flat, states, rates = (v.flatten(1, 2) for v in (total, active, before))
-    return (flat * rates).sum(1), flat.mT @ states, flat.sum(1), carried
+    flat, states = total.flatten(1, 2), before.flatten(1, 2)
+    by_rate, active = (flat * states).sum(1), states.clone()
+    active[..., linear:].clamp_(min=0)
+    return by_rate, flat.mT @ active, flat.sum(1), carried

@@ -61,8 +61,8 @@ class Mixed(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the mixed states and W2 z."""
+    def forward(*args: Any) -> tuple[Tensor, Tensor]:
+        """States [R, T, S, M] after each step; and, for the way back, the mixed states before it."""
         return _engine(args[0])[0](*args)
 
     @staticmethod
@@ -70,8 +70,8 @@ class Mixed(torch.autograd.Function):
         """Keep what the way back needs."""
         *parameters, _, x, alpha, interval, clipped = inputs
         ctx.settings = (interval, clipped, x.shape[-1])
-        ctx.save_for_backward(*parameters, alpha, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*parameters, alpha, output[1])
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
@@ -102,16 +102,16 @@ def _forward(
     alpha: Tensor,
     interval: int,
     clipped: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """States after each step and mixed states [R, T, S, M], and W2 z [R, T, S, H]."""
+) -> tuple[Tensor, Tensor]:
+    """States after each step and mixed states before it, both [R, T, S, M]."""
     seeds, windows, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
-    after, inside = torch.empty_like(before), a.new_empty(seeds, steps, windows, h2.shape[-1])
+    after, u = torch.empty_like(before), a.new_empty(seeds, windows, h2.shape[-1])
     rate, offset, shift, mix = a[:, None], h1[:, None], h2[:, None], alpha[:, None, None]
     out_weights, in_weights = w1.mT, w2.mT
-    views = (before, before[..., :observed], inside, after)
+    views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, u, out, datum) in enumerate(slices):
+    for t, (state, seen, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
             seen.lerp_(datum, mix.expand_as(datum))
@@ -122,15 +122,16 @@ def _forward(
         torch.addcmul(offset, rate, state, out=out)
         out.baddbmm_(phi, out_weights)
         z = out
-    return after, before, inside
+    return after, before
 
 
 def _backward(
-    a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, inside: Tensor,
-    cotangent: Tensor, interval: int, clipped: bool, observed: int,
+    a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, cotangent: Tensor,
+    interval: int, clipped: bool, observed: int,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + ((g_{t+1} W1) phi'(W2 z_t)) W2, times 1 - alpha where mixed."""
     total = cotangent.clone(memory_format=torch.contiguous_format)
+    inside = before @ w2[:, None].mT
     on = (inside > -h2[:, None, None]).to(a.dtype)
     slope = on - (inside > 0).to(a.dtype) if clipped else on
     pulled = torch.empty_like(inside)

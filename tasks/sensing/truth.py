@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from dynamark.tasks.numerics import exact
 from dynamark.tasks.numerics.exact import exp, inner, log
-from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise
+from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator, half_vectorise
 
 __all__ = ["degrees_of_freedom", "incoherence", "low_rank", "measurements", "orthonormal", "spectrum"]
 
@@ -39,13 +39,15 @@ def low_rank(
 
 
 def measurements(
-    operator: DenseOperator | SampledOperator, truth: Mapping[str, ndarray]
+    operator: DenseOperator | HadamardOperator | SampledOperator, truth: Mapping[str, ndarray]
 ) -> Float[ndarray, " measurement"]:
     """A(X*) in exact arithmetic: what the operator's `forward` gives, but for its last bits."""
     left, right = truth["left"] * truth["values"], truth["right"]
     if isinstance(operator, SampledOperator):
         return inner(left[operator.row.numpy()], right[operator.column.numpy()]) * operator.scale
     matrix = torch.from_numpy(exact.contract(left, right.T))
+    if isinstance(operator, HadamardOperator):  # adds in a fixed order
+        return operator.forward(matrix).numpy()
     flat = (half_vectorise(matrix) if operator.symmetric else matrix.flatten()).numpy()
     return np.array([inner(row, flat) for row in operator.rows.numpy()])
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from dynamark.tasks.base import Curve
 from dynamark.tasks.numerics.exact import contract, thin_svd
 from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
 from dynamark.tasks.sensing.completion import Completion
@@ -69,6 +70,14 @@ class IncrementalSensing(GaussianSensing):
     def spectrum(self) -> ndarray:
         """1, ratio, ratio^2 ..."""
         return np.cumprod([1.0, *[self.ratio] * (self.rank - 1)])
+
+    def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
+        """Besides the effective rank, each singular value of the truth as it is learned."""
+        learned = (
+            Curve(f"singular_value_{i + 1}_by_steps", steps, values[:, i])
+            for i in range(min(self.rank, values.shape[1]))
+        )
+        return (*super().ranks(steps, values), *learned)
 
 
 @dataclass(frozen=True, kw_only=True)
