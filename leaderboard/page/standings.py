@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dynamark.leaderboard.formats import place, short
+from dynamark.leaderboard.formats import number, place, short
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, seconds, slug, table_id
+from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug, table_id
 from dynamark.leaderboard.table import Standing, Table, TaskInfo
 
 __all__ = ["overall", "standings"]
@@ -15,58 +15,58 @@ __all__ = ["overall", "standings"]
 def standings(table: Table, links: Links) -> str:
     """The table of one family."""
     held = any(s.held_out is not None for s in table.standings)
-    heads = [_head("method"), _head("place", "95 % interval of the place by bootstrap"), _head("skill", _SKILL)]
-    heads += [_head("held out", "skill on other data of the same tasks")] if held else []
-    heads += [_head("rank", "mean rank over tasks and seeds"), *_COSTS]
-    heads += [_task_head(t) for t in table.tasks]
-    lines, band = [], None
-    for s in table.standings:
-        cells = [
-            _name(s),
-            _cell(s.place[0] if s.place else None, f'<span class="place">{place(s).replace("-", "–")}</span>'),
-        ]
-        cells += [_skill(s)]
-        cells += [_cell(s.held_out, "" if s.held_out is None else f"{s.held_out:.3f}")] if held else []
-        cells += [_cell(s.rank, "" if s.rank is None else f"{s.rank:.1f}"), *_costs(s)]
-        cells += [_score(s, t, table, links) for t in table.tasks]
-        lines.append(_line(s, cells, first_of_band=band not in (None, s.band)))
-        band = s.band
-    return _table(
-        heads,
-        lines,
-        f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}",
-        table.family,
-    )
+    heads = [_head("method"), _head("place", _PLACE), _head("skill", _SKILL)]
+    heads += [_head("held out", _HELD), _head("difference", "held-out less public skill")] if held else []
+    heads += [_head("rank", "mean rank over tasks and seeds"), *_COSTS, *(_task_head(t) for t in table.tasks)]
+    cells = [
+        [*_leading(s, held), _cell(s.rank, number(s.rank, ".1f")), *_costs(s)]
+        + [_score(s, t, table, links) for t in table.tasks]
+        for s in table.standings
+    ]
+    return _table(heads, table, cells)
 
 
 def overall(table: Table, families: Sequence[Table]) -> str:
-    """The table over all families: the skill in each."""
-    heads = [_head("method"), _head("skill", _SKILL)]
-    heads += [_head(f.family, f"skill in {f.family}") for f in families]
-    by_family = [{s.method: s for s in f.standings} for f in families]
+    """A table over several families: the mean skill on its tasks of each."""
+    heads = [_head("method"), _head("place", _PLACE), _head("skill", _SKILL)]
+    among = [f for f in families if any(t.name in {u.name for u in f.tasks} for t in table.tasks)]
+    heads += [_head(f.family, f"mean skill on the tasks of {f.family}") for f in among]
     lines = []
     for s in table.standings:
-        cells = [_name(s), _skill(s)]
-        for having, family in zip(by_family, families, strict=True):
-            skill = having[s.method].skill if s.method in having else None
-            link = f'<a href="#{table_id(family)}">{skill:.3f}</a>' if skill is not None else ""
-            cells.append(_shaded(skill, link, skill, accent(family.family)))
-        lines.append(_line(s, [*cells, *_costs(s)]))
-    return _table(
-        [*heads, *_COSTS],
-        lines,
-        "Methods that ran in at least two families; skill counts the tasks that each ran on",
-        "overall",
-    )
+        shares = []
+        for family in among:
+            skills = [s.skills[t.name] for t in family.tasks if t.name in s.skills]
+            skill = sum(skills) / len(skills) if skills else None
+            link = "" if skill is None else f'<a href="#{table_id(family)}">{skill:.3f}</a>'
+            shares.append(_shaded(skill, link, skill, accent(family.family)))
+        lines.append([*_leading(s, False), *shares, *_costs(s)])
+    return _table([*heads, *_COSTS], table, lines)
 
 
+def _leading(s: Standing, held: bool) -> list[str]:
+    """Name, place and skill; with `held` the skill on held-out data and its difference."""
+    shown = f'<span class="place">{place(s).replace("-", "–")}</span>'
+    cells = [_name(s), _cell(s.place[0] if s.place else None, shown), _skill(s)]
+    if held:
+        away, less = (None, None) if s.held_out is None else (s.held_out.skill, s.held_out.difference)
+        cells += [_cell(away, number(away, ".3f")), _cell(less, number(less, "+.3f").replace("-", "−"))]
+    return cells
+
+
+_PLACE = "95 % interval of the place by bootstrap"
+_HELD = "skill on held-out data of the tasks that the method also met publicly; no rank knows of it"
 _SKILL = "interquartile mean over tasks and seeds, with its 95 % interval"
 
 
-def _table(heads: Sequence[str], lines: Sequence[str], caption: str, family: str) -> str:
-    body = "\n".join(lines)
+def _table(heads: Sequence[str], table: Table, cells: Sequence[Sequence[str]]) -> str:
+    caption = f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
+    before = [None, *(s.band for s in table.standings)]
+    body = "\n".join(
+        _line(s, own, first_of_band=band not in (None, s.band))
+        for s, own, band in zip(table.standings, cells, before, strict=False)
+    )
     return (
-        f'<div class="wide {accent(family)}" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
+        f'<div class="wide {accent(table.family)}" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
         f"<caption>{escape(caption)}</caption>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
@@ -89,6 +89,8 @@ _COSTS = [
     _head("runs", "runs of this method, of all runs that any method has"),
     _head("failed"),
     _head("fit", "median time to fit"),
+    _head("memory", "median of the largest memory of a run's process"),
+    _head("steps", "median number of training steps or passes"),
     _head("parameters", "median number of parameters"),
 ]
 
@@ -98,6 +100,8 @@ def _costs(s: Standing) -> list[str]:
         _cell(s.runs / max(s.possible, 1), f"{s.runs}<small>/{s.possible}</small>"),
         _cell(s.failed, f'<span class="failed">{s.failed}</span>' if s.failed else "0"),
         _cell(s.fit_seconds, seconds(s.fit_seconds)),
+        _cell(s.peak_memory, memory(s.peak_memory)),
+        _cell(s.steps, cost(s.steps)),
         _cell(s.parameters, cost(s.parameters)),
     ]
 
@@ -140,10 +144,12 @@ def _skill(s: Standing) -> str:
 
 
 def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
-    """The median score of a task, which leads to its rows."""
+    """The median score of a task, which leads to its rows; below it that on held-out data."""
     rows = links.to(task.name, table.tier, table.salt, s.method)
     if rows is None:
         return _cell(None, "")
     value = s.scores.get(task.name)
     shown = '<span class="failed">failed</span>' if value is None else brief(value)
-    return _shaded(value, f'<a class="rows" href="#{rows}">{shown}</a>', s.skills.get(task.name))
+    away = None if s.held_out is None else s.held_out.scores.get(task.name)
+    beside = "" if away is None else f'<small class="held" title="on held-out data">{brief(away)}</small>'
+    return _shaded(value, f'<a class="rows" href="#{rows}">{shown}{beside}</a>', s.skills.get(task.name))

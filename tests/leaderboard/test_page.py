@@ -13,22 +13,24 @@ import numpy as np
 import pytest
 from synthetic import row, rows_of, store
 
+from dynamark.cli.leaderboard import leaderboard
 from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard import table as table_module
 from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
 from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page import sources
 from dynamark.leaderboard.page.claims import claims_section
+from dynamark.leaderboard.page.curves import Line, _middle, _thinned
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
-from dynamark.leaderboard.page.plots import Line, _middle, _thinned
+from dynamark.leaderboard.page.sources import Sources, bibtex
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
-from dynamark.leaderboard.table import leaderboard
 from dynamark.methods.catalogue import METHODS
 from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
 def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "published_store", lambda: tmp_path / "published")
+    for module in (rows_module, table_module):
+        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
 
 
 def curve(name: str, seed: int, length: int = 128) -> dict[str, Any]:
@@ -234,6 +236,7 @@ def test_the_median_curve_reads_all_seeds_at_one_axis() -> None:
 
 
 def test_docstrings_are_read_without_importing() -> None:
+    sources = Sources(METHODS)
     told = sources.about("method", "gd_small")
     assert told is not None
     assert (told.key, told.fields) == ("xiong2024", "start_scale=1e-6")
@@ -243,7 +246,7 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.metrics("nobody/knows") == {}
     assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
     assert all(sources.about("method", method) for method in METHODS)
-    assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+    assert (bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
 
 
 def test_claims_stand_on_the_page_with_their_rows() -> None:
