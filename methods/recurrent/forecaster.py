@@ -11,7 +11,7 @@ from torch import Tensor
 from dynamark.errors import UserError
 from dynamark.tasks.problems import Forecasting, Trajectories
 
-__all__ = ["DifferentiableForecaster", "StateForecaster", "autonomous"]
+__all__ = ["StateForecaster", "autonomous"]
 
 
 def autonomous(problem: Forecasting) -> Forecasting:
@@ -48,21 +48,3 @@ class StateForecaster(ABC):
             state = self.step(state)
             place.copy_(self.observe(state))
         return out.transpose(0, 1)
-
-
-class DifferentiableForecaster(StateForecaster):
-    """A state forecaster whose derivative is left to forward-mode differentiation."""
-
-    def tangent(
-        self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
-    ) -> Float[Tensor, "trajectory state k"]:
-        """D step times vectors, without the Jacobian: all vectors of all orbits in one pass."""
-        count, _, k = vectors.shape
-        wide = state[:, None].expand(-1, k, -1).flatten(0, 1)
-        pushed = torch.func.jvp(self.step, (wide,), (vectors.mT.flatten(0, 1),))[1]
-        moved: Tensor = pushed.unflatten(0, (count, k)).mT
-        return moved
-
-    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`, dense."""
-        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent.forecaster import DifferentiableForecaster, autonomous
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -131,7 +131,7 @@ def advanced(
 
 
 @dataclass(frozen=True)
-class GatedModel(DifferentiableForecaster):
+class GatedModel(StateForecaster):
     """The trained network; its state is the cell's."""
 
     cell: Cell
@@ -177,6 +177,44 @@ class GatedModel(DifferentiableForecaster):
             state = self._after(place, state)
         return out.transpose(0, 1)
 
+    def tangent(
+        self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
+    ) -> Float[Tensor, "trajectory state k"]:
+        """D step times vectors, without the Jacobian: the chain rule through gates whose values are at hand."""
+        v, x = vectors.mT, self.observe(state)[:, None]
+        moved = (_lstm_tangent if self.cell == "lstm" else _gru_tangent)(self, x, state[:, None], v)
+        return moved.mT
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`, dense."""
+        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
+
     def parameter_count(self) -> int:
         """W, U, b, C and d."""
         return sum(p.numel() for p in (self.read, self.recur, self.bias, self.out, self.shift))
+
+
+def _lstm_tangent(model: GatedModel, x: Tensor, state: Tensor, v: Tensor) -> Tensor:
+    (c, h), (dc, dh) = state.chunk(2, dim=-1), v.chunk(2, dim=-1)
+    inside = x @ model.read + model.bias + h @ model.recur
+    moved = dh @ (model.out @ model.read + model.recur)
+    i, f, o = (part.sigmoid() for part in inside.chunk(4, dim=-1)[:3])
+    g = inside.chunk(4, dim=-1)[3].tanh()
+    di, df, do, dg = moved.chunk(4, dim=-1)
+    dc = f * dc + c * f * (1 - f) * df + g * i * (1 - i) * di + i * (1 - g * g) * dg
+    bent = (f * c + i * g).tanh()
+    return torch.cat([dc, o * (1 - bent * bent) * dc + bent * o * (1 - o) * do], dim=-1)
+
+
+def _gru_tangent(model: GatedModel, x: Tensor, h: Tensor, v: Tensor) -> Tensor:
+    (r, u, n), (pull_r, pull_u, pull_n) = (
+        (x @ model.read + model.bias).chunk(3, dim=-1),
+        (h @ model.recur).chunk(3, dim=-1),
+    )
+    r, u = (r + pull_r).sigmoid(), (u + pull_u).sigmoid()
+    n = (n + r * pull_n).tanh()
+    dr, du, dn = (v @ (model.out @ model.read)).chunk(3, dim=-1)
+    push_r, push_u, push_n = (v @ model.recur).chunk(3, dim=-1)
+    dr, du = r * (1 - r) * (dr + push_r), u * (1 - u) * (du + push_u)
+    dn = (1 - n * n) * (dn + dr * pull_n + r * push_n)
+    return dn + du * (h - n) + u * (v - dn)

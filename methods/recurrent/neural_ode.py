@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.methods.recurrent.forecaster import DifferentiableForecaster, autonomous
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
+from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["NeuralODE", "NeuralODEModel"]
@@ -98,7 +99,7 @@ class _Field(nn.Module):
 
 
 @dataclass(frozen=True)
-class NeuralODEModel(DifferentiableForecaster):
+class NeuralODEModel(StateForecaster):
     """The trained field; its state is the observation."""
 
     weights: tuple[Tensor, ...]
@@ -114,7 +115,23 @@ class NeuralODEModel(DifferentiableForecaster):
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """One sample by Runge-Kutta."""
-        return runge_kutta(lambda at: field(self.weights, self.shifts, at), state)
+        return runge_kutta(self.field, state)
+
+    def field(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim"]:
+        """f(x)."""
+        return field(self.weights, self.shifts, x)
+
+    def derivative(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim dim"]:
+        """The derivative of f."""
+        total = torch.eye(x.shape[-1], dtype=x.dtype).expand(*x.shape, -1)
+        for weight, shift in zip(self.weights[:-1], self.shifts[:-1], strict=True):
+            x = (x @ weight + shift).tanh()
+            total = total @ weight * (1 - x * x)[..., None, :]
+        return (total @ self.weights[-1]).mT
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`."""
+        return rk4_jacobian(self.field, self.derivative, state, 1.0)[1]
 
     def parameter_count(self) -> int:
         """Weights and shifts of f."""
