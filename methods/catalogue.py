@@ -77,6 +77,11 @@ METHODS: dict[str, str] = {
     "parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "alrnn": "dynamark.methods.recurrent.alrnn:AlmostLinear",
     "shplrnn": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear",
+    "shplrnn_sparse": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear(alpha=1.0, interval=77)",
+    "dendplrnn": "dynamark.methods.recurrent.dendritic:Dendritic",
+    "lstm": "dynamark.methods.recurrent.gated:GatedNetwork",
+    "gru_tbptt": "dynamark.methods.recurrent.gated:GatedNetwork(cell='gru')",
+    "neural_ode": "dynamark.methods.recurrent.neural_ode:NeuralODE",
     "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
     # low rank
     "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
