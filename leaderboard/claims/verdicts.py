@@ -23,7 +23,7 @@ FAMILIES = {
     "sensing": ("sensing_descent", "sensing_limits", "sensing_networks"),
     "lds": ("lds", "lds_theory"),
     "koopman": ("koopman",),
-    "chaos": ("chaos",),
+    "chaos": ("chaos", "chaos_codes"),
 }
 
 
