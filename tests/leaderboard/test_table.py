@@ -158,7 +158,10 @@ def test_over_several_families_all_methods_ran_on_all_tasks() -> None:
     )
     found = {t.title: t for t in told if t.family == "overall"}
     assert list(found) == ["overall, tiny: 3 tasks of lds and chaos", "overall, tiny: 2 tasks of lds and chaos"]
-    assert [[s.method for s in t.standings] for t in found.values()] == [["whole", "other"], ["whole", "picky", "other"]]
+    assert [[s.method for s in t.standings] for t in found.values()] == [
+        ["whole", "other"],
+        ["whole", "picky", "other"],
+    ]
     for table in found.values():
         assert all(s.runs == s.possible == len(table.tasks) for s in table.standings)
         assert all(set(s.scores) == {t.name for t in table.tasks} for s in table.standings)
@@ -174,7 +177,9 @@ def public_and_held_out() -> list[dict[str, Any]]:
     public = {"chaos/a": [0.01, 0.01], "chaos/b": [10.0, 10.0]}
     return [
         *rows_of({"tuned": public, "honest": {"chaos/a": [0.1, 0.1]}, "none": {"chaos/a": [1.0, 1.0]}}),
-        *rows_of({"tuned": {"chaos/a": [10.0, 10.0], "chaos/new": [0.01]}, "honest": {"chaos/a": [0.1, 0.1]}}, salt="x"),
+        *rows_of(
+            {"tuned": {"chaos/a": [10.0, 10.0], "chaos/new": [0.01]}, "honest": {"chaos/a": [0.1, 0.1]}}, salt="x"
+        ),
         *rows_of({"honest": {"chaos/a": [1.0]}, "stranger": {"chaos/a": [0.01]}}, salt="y"),
     ]
 
