@@ -35,7 +35,7 @@ def overall(table: Table, families: Sequence[Table]) -> str:
     return _table(table, [*_LEADING, *shares, *_costs(table)])
 
 
-_PLACE = "95 % interval of the place by bootstrap"
+_PLACE = "95 % interval of the place by bootstrap; in brackets where a method did not run on all tasks of the table"
 _HELD = "skill on held-out data of tasks that the method met publicly, too, and its difference; no rank knows of it"
 _SKILL = "interquartile mean over tasks and seeds, with its 95 % interval"
 

@@ -18,7 +18,7 @@ from dynamark.cli import main
 from dynamark.errors import UserError
 from dynamark.leaderboard import rows as rows_module
 from dynamark.leaderboard import table as table_module
-from dynamark.leaderboard.formats import render
+from dynamark.leaderboard.formats import place, render
 from dynamark.leaderboard.rows import prepare
 from dynamark.leaderboard.table import Standing, Table, leaderboard, tables
 
@@ -219,6 +219,16 @@ def test_every_format_shows_held_out_skill_and_its_difference(format: str) -> No
         assert "0.01 (10)" in text
     plain = render(made(rows_of({"a": {"chaos/a": [1.0]}})), format)
     assert format in ("csv", "json") or "held" not in plain
+
+
+def test_places_on_fewer_tasks_stand_in_brackets() -> None:
+    few = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
+    told = made(rows_of({"all": few, "partial": {"chaos/a": [5.0, 6.0, 7.0]}}))
+    assert [place(s) for s in told[0].standings] == ["1", "(2)"]
+    for format in ("terminal", "md", "tex"):
+        assert "(2)" in render(told, format)
+        assert "did not run on all tasks" in render(told, format)
+    assert "did not run" not in render(made(rows_of({"all": few})), "terminal")
 
 
 def test_costs_stand_in_the_tables() -> None:
