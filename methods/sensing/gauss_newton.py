@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import Measurements, measure
+from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
@@ -46,10 +47,10 @@ class ApproximateGaussNewton:
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
-            residual, z = measurements.normal(f @ g.mT)
-            f = f - self.step * z @ _pseudo_inverse(g, self.cutoff).mT
-            z = measurements.normal(f @ g.mT)[1]
-            return (f, g - self.step * z.mT @ _pseudo_inverse(f, self.cutoff).mT), residual
+            residual, z = measurements.gradient(f, g)
+            f = f - self.step * (z @ _pseudo_inverse(g, self.cutoff).mT)
+            z = measurements.gradient(f, g)[1]
+            return (f, g - self.step * (z.mT @ _pseudo_inverse(f, self.cutoff).mT)), residual
 
         first = tuple(self.start_scale * size.sqrt() * gaussian(runs, n, rank, size) for n in measurements.shape)
         return iterate(measurements, runs, first, advance, "product")
@@ -85,7 +86,7 @@ class GaussNewtonRecovery:
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
-            residual = measurements.forward(f @ g.mT) - measurements.y
+            residual = measurements.product(f, g) - measurements.y
             left = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
             df, dg = linearised(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
             return balanced(f + df, g + dg), residual
@@ -103,7 +104,7 @@ def linearised(
     rows = f.shape[1]
 
     def down(values: Tensor) -> Tensor:
-        z = measurements.adjoint(values)
+        z = measurements.back(values)
         return torch.cat([z @ g, z.mT @ f], dim=1)
 
     x = torch.zeros(len(f), rows + g.shape[1], f.shape[2], dtype=f.dtype, device=f.device)
@@ -117,7 +118,7 @@ def linearised(
         active = power > enough
         if not bool(active.any()):
             break
-        image = measurements.forward(f @ direction[:, rows:].mT + direction[:, :rows] @ g.mT)
+        image = measurements.product(torch.cat([f, direction[:, :rows]], 2), torch.cat([direction[:, rows:], g], 2))
         length = torch.where(active, power / image.square().sum(1), 0.0)
         x = x + length[:, None, None] * direction
         residual = residual - length[:, None] * image

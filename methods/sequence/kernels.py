@@ -215,8 +215,8 @@ class STU(SequenceMethod):
     U^+-: x through the fixed filters phi_j and (-1)^i phi_j (see spectral filtering); only the M are learned, from zero, by
     AdaGrad. Weights are contracted with the filters first, so one convolution a layer serves all of them.
 
-    Differs from equation (3) of the paper: the filters are not delayed by two steps, and y_{t-2} is not added; a one-step
-    problem feeds y_{t-1} as an input, whose taps hold it.
+    Differs from equation (3) of the paper: the filters are not delayed by two steps, and y_{t-2} is added only where
+    `difference` is 2; else a one-step problem feeds y_{t-1} as an input.
 
     key: agarwal2023
     """

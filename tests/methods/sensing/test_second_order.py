@@ -131,7 +131,7 @@ def test_the_tangent_projection_is_the_projection() -> None:
     residual, gradient = measurements.normal(f @ g.mT)
     core, left, right = tangent(gradient, u, v)
     direction = (u @ core + left) @ v.mT + u @ right.mT
-    step = float(exact_step(measurements, direction))
+    step = float(exact_step(measurements, u, v, (core, left, right)))
     image = measurements.forward(direction)
     assert step == pytest.approx(float((image * residual).sum() / image.square().sum()), rel=1e-9)
 
@@ -146,7 +146,7 @@ def test_a_riemannian_step_is_the_truncated_step_on_the_tangent_space() -> None:
     _, z = measurements.normal((f @ v.T)[None])
     core, left, right = tangent(z, u, v[None])
     direction = (u @ core + left) @ v.T + u @ right.mT
-    a, s, bt = torch.linalg.svd((f @ v.T)[None] - exact_step(measurements, direction) * direction)
+    a, s, bt = torch.linalg.svd((f @ v.T)[None] - exact_step(measurements, u, v[None], (core, left, right)) * direction)
     torch.testing.assert_close(f1 @ v1.T, (a[..., :2] * s[:, None, :2] @ bt[:, :2])[0])
 
 
