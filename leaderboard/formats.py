@@ -35,6 +35,8 @@ def render(made: Sequence[Table], format: str) -> str:
     text = "\n\n".join(parts) + "\n"
     if any(s.own for table in made for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "* has rows of one's own, which are not among the published ones\n"
+    if any(place(s).startswith("(") for table in made for s in table.standings):
+        text += {"tex": "% "}.get(format, "\n") + "(places) of methods that did not run on all tasks of their table\n"
     return text
 
 
@@ -130,10 +132,11 @@ def short(name: str) -> str:
 
 
 def place(s: Standing) -> str:
-    """The interval of a place: 1 or 2-4."""
+    """The interval of a place, 1 or 2-4; in brackets where runs are missing, so that it stands on other tasks than others'."""
     if s.place is None:
         return ""
-    return str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
+    told = str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
+    return told if s.runs == s.possible else f"({told})"
 
 
 def number(value: float | None, style: str) -> str:

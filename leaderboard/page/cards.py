@@ -104,7 +104,8 @@ def _place(table: Table, s: Standing) -> str:
     away = None if s.held_out is None else s.held_out.skill
     held = "" if away is None else f", held out <b>{away:.3f}</b>"
     link = f'<a href="#{table_id(table)}">{escape(table.title)}</a>'
-    return f"<dt>{link}</dt><dd>{value}{interval}{held}, {s.runs}/{s.possible} runs</dd>"
+    runs = f'<small title="runs of all that any method has">{s.runs}/{s.possible}</small>'
+    return f"<dt>{link}</dt><dd>{value}{interval}{held} {runs}</dd>"
 
 
 def _cost(rows: pandas.DataFrame) -> str:

@@ -167,7 +167,7 @@ def colours(methods: Iterable[str], table: Table) -> dict[str, str]:
 
 def words(name: str) -> str:
     """A curve's name as people write it."""
-    return name.replace("_", " ")
+    return name.replace("_", " ").replace("lyapunov", "Lyapunov")
 
 
 def _chart(name: str, lines: Mapping[str, Line], tones: Mapping[str, str], label: str) -> Chart:

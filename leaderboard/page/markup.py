@@ -69,6 +69,7 @@ def equation(text: str) -> str:
     for plain, sign in _SIGNS.items():
         text = text.replace(plain, sign)
     text = re.sub(r"(?<![A-Za-z])[A-Za-z]+(?![A-Za-z])", lambda word: _letter(word.group()), text)
+    text = re.sub(r"\bsum(?=[_(])", "Σ", text)  # elsewhere it is a word
     shown = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
     shown = re.sub(r"(\w)\^(?=[_\s(),;:.]|$)", "\\1\u0302", shown)  # x^ is an estimate
     shown = re.sub(r"_\{([^{}]*)\}", r"<sub>\1</sub>", shown)
@@ -82,7 +83,7 @@ def _letter(word: str) -> str:
     if word.lower() in _GREEK:
         letter = _GREEK[word.lower()]
         return letter.upper() if word[0].isupper() else letter
-    return {"sum": "Σ", "sqrt": "√", "infty": "∞"}.get(word, word)
+    return {"sqrt": "√", "infty": "∞"}.get(word, word)
 
 
 def slug(kind: str, name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 from dynamark.leaderboard.formats import number, place, short
 from dynamark.leaderboard.page.links import Links
@@ -12,62 +13,44 @@ from dynamark.leaderboard.table import Standing, Table, TaskInfo
 __all__ = ["overall", "standings"]
 
 
+# A column: its head, and its cell for a method.
+Column = tuple[str, Callable[[Standing], str]]
+
+
 def standings(table: Table, links: Links) -> str:
     """The table of one family."""
-    held = any(s.held_out is not None for s in table.standings)
-    heads = [_head("method"), _head("place", _PLACE), _head("skill", _SKILL)]
-    heads += [_head("held out", _HELD), _head("difference", "held-out less public skill")] if held else []
-    heads += [_head("rank", "mean rank over tasks and seeds"), *_COSTS, *(_task_head(t) for t in table.tasks)]
-    cells = [
-        [*_leading(s, held), _cell(s.rank, number(s.rank, ".1f")), *_costs(s)]
-        + [_score(s, t, table, links) for t in table.tasks]
-        for s in table.standings
-    ]
-    return _table(heads, table, cells)
+    held: list[Column] = [(_head("held out", _HELD), _held)] if any(s.held_out for s in table.standings) else []
+    rank = (_head("rank", "mean rank over tasks and seeds"), lambda s: _cell(s.rank, number(s.rank, ".1f")))
+    scores = [(_task_head(t), functools.partial(_score, task=t, table=table, links=links)) for t in table.tasks]
+    return _table(table, [*_LEADING, *held, rank, *_costs(table), *scores])
 
 
 def overall(table: Table, families: Sequence[Table]) -> str:
     """A table over several families: the mean skill on its tasks of each."""
-    heads = [_head("method"), _head("place", _PLACE), _head("skill", _SKILL)]
-    among = [f for f in families if any(t.name in {u.name for u in f.tasks} for t in table.tasks)]
-    heads += [_head(f.family, f"mean skill on the tasks of {f.family}") for f in among]
-    lines = []
-    for s in table.standings:
-        shares = []
-        for family in among:
-            skills = [s.skills[t.name] for t in family.tasks if t.name in s.skills]
-            skill = sum(skills) / len(skills) if skills else None
-            link = "" if skill is None else f'<a href="#{table_id(family)}">{skill:.3f}</a>'
-            shares.append(_shaded(skill, link, skill, accent(family.family)))
-        lines.append([*_leading(s, False), *shares, *_costs(s)])
-    return _table([*heads, *_COSTS], table, lines)
+    named = {t.name for t in table.tasks}
+    among = [f for f in families if named & {t.name for t in f.tasks}]
+    shares = [
+        (_head(f.family, f"mean skill on the tasks of {f.family}"), functools.partial(_share, family=f)) for f in among
+    ]
+    return _table(table, [*_LEADING, *shares, *_costs(table)])
 
 
-def _leading(s: Standing, held: bool) -> list[str]:
-    """Name, place and skill; with `held` the skill on held-out data and its difference."""
-    shown = f'<span class="place">{place(s).replace("-", "–")}</span>'
-    cells = [_name(s), _cell(s.place[0] if s.place else None, shown), _skill(s)]
-    if held:
-        away, less = (None, None) if s.held_out is None else (s.held_out.skill, s.held_out.difference)
-        cells += [_cell(away, number(away, ".3f")), _cell(less, number(less, "+.3f").replace("-", "−"))]
-    return cells
-
-
-_PLACE = "95 % interval of the place by bootstrap"
-_HELD = "skill on held-out data of the tasks that the method also met publicly; no rank knows of it"
+_PLACE = "95 % interval of the place by bootstrap; in brackets where a method did not run on all tasks of the table"
+_HELD = "skill on held-out data of tasks that the method met publicly, too, and its difference; no rank knows of it"
 _SKILL = "interquartile mean over tasks and seeds, with its 95 % interval"
 
 
-def _table(heads: Sequence[str], table: Table, cells: Sequence[Sequence[str]]) -> str:
+def _table(table: Table, columns: Sequence[Column]) -> str:
     caption = f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
-    before = [None, *(s.band for s in table.standings)]
+    heads = "".join(head for head, _ in columns)
+    bands = [None, *(s.band for s in table.standings)]
     body = "\n".join(
-        _line(s, own, first_of_band=band not in (None, s.band))
-        for s, own, band in zip(table.standings, cells, before, strict=False)
+        _line(s, "".join(cell(s) for _, cell in columns), first_of_band=band not in (None, s.band))
+        for s, band in zip(table.standings, bands, strict=False)
     )
     return (
         f'<div class="wide {accent(table.family)}" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        f"<caption>{escape(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
 
@@ -85,30 +68,34 @@ def _task_head(task: TaskInfo) -> str:
     )
 
 
-_COSTS = [
-    _head("runs", "runs of this method, of all runs that any method has"),
-    _head("failed"),
-    _head("fit", "median time to fit"),
-    _head("memory", "median of the largest memory of a run's process"),
-    _head("steps", "median number of training steps or passes"),
-    _head("parameters", "median number of parameters"),
-]
-
-
-def _costs(s: Standing) -> list[str]:
-    return [
-        _cell(s.runs / max(s.possible, 1), f"{s.runs}<small>/{s.possible}</small>"),
-        _cell(s.failed, f'<span class="failed">{s.failed}</span>' if s.failed else "0"),
-        _cell(s.fit_seconds, seconds(s.fit_seconds)),
-        _cell(s.peak_memory, memory(s.peak_memory)),
-        _cell(s.steps, cost(s.steps)),
-        _cell(s.parameters, cost(s.parameters)),
+def _costs(table: Table) -> list[Column]:
+    """Coverage and costs; a column of which no method has anything is left out."""
+    columns: list[Column] = [
+        (
+            _head("runs", "runs of this method, of all runs that any method has"),
+            lambda s: _cell(s.runs / max(s.possible, 1), f"{s.runs}<small>/{s.possible}</small>"),
+        )
     ]
+    if any(s.failed for s in table.standings):
+        columns += [(_head("failed"), lambda s: _cell(s.failed, f'<span class="failed">{s.failed or ""}</span>'))]
+    for field, name, hint, shown in (
+        ("fit_seconds", "fit", "median time to fit", seconds),
+        ("peak_memory", "memory", "median of the largest memory of a run's process", memory),
+        ("steps", "steps", "median number of training steps or passes", cost),
+        ("parameters", "parameters", "median number of parameters", cost),
+    ):
+        if any(getattr(s, field) is not None for s in table.standings):
+            columns += [(_head(name, hint), functools.partial(_cost, field=field, shown=shown))]
+    return columns
 
 
-def _line(s: Standing, cells: Sequence[str], first_of_band: bool = False) -> str:
+def _cost(s: Standing, field: str, shown: Callable[[float | None], str]) -> str:
+    return _cell(getattr(s, field), shown(getattr(s, field)))
+
+
+def _line(s: Standing, cells: str, first_of_band: bool) -> str:
     marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else ""]))
-    return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{"".join(cells)}</tr>'
+    return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{cells}</tr>'
 
 
 def _name(s: Standing) -> str:
@@ -143,6 +130,27 @@ def _skill(s: Standing) -> str:
     return f'<td class="skill" data-value="{s.skill}"{hint}><b>{s.skill:.3f}</b>{bar}</td>'
 
 
+def _place(s: Standing) -> str:
+    shown = f'<span class="place">{place(s).replace("-", "–")}</span>'
+    return _cell(s.place[0] if s.place else None, shown)
+
+
+def _held(s: Standing) -> str:
+    """Skill on held-out data, and its difference to the public one."""
+    if s.held_out is None or s.held_out.skill is None:
+        return _cell(None, "")
+    less = number(s.held_out.difference, "+.3f").replace("-", "−")
+    return _cell(s.held_out.skill, f"{s.held_out.skill:.3f} <small>{less}</small>")
+
+
+def _share(s: Standing, family: Table) -> str:
+    """The mean skill on the tasks of one family."""
+    skills = [s.skills[t.name] for t in family.tasks if t.name in s.skills]
+    skill = sum(skills) / len(skills) if skills else None
+    link = "" if skill is None else f'<a href="#{table_id(family)}">{skill:.3f}</a>'
+    return _shaded(skill, link, skill, accent(family.family))
+
+
 def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     """The median score of a task, which leads to its rows; below it that on held-out data."""
     rows = links.to(task.name, table.tier, table.salt, s.method)
@@ -153,3 +161,10 @@ def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     away = None if s.held_out is None else s.held_out.scores.get(task.name)
     beside = "" if away is None else f'<small class="held" title="on held-out data">{brief(away)}</small>'
     return _shaded(value, f'<a class="rows" href="#{rows}">{shown}{beside}</a>', s.skills.get(task.name))
+
+
+_LEADING: list[Column] = [
+    (_head("method"), _name),
+    (_head("place", _PLACE), _place),
+    (_head("skill", _SKILL), _skill),
+]

@@ -18,7 +18,7 @@ from dynamark.cli import main
 from dynamark.errors import UserError
 from dynamark.leaderboard import rows as rows_module
 from dynamark.leaderboard import table as table_module
-from dynamark.leaderboard.formats import render
+from dynamark.leaderboard.formats import place, render
 from dynamark.leaderboard.rows import prepare
 from dynamark.leaderboard.table import Standing, Table, leaderboard, tables
 
@@ -158,7 +158,10 @@ def test_over_several_families_all_methods_ran_on_all_tasks() -> None:
     )
     found = {t.title: t for t in told if t.family == "overall"}
     assert list(found) == ["overall, tiny: 3 tasks of lds and chaos", "overall, tiny: 2 tasks of lds and chaos"]
-    assert [[s.method for s in t.standings] for t in found.values()] == [["whole", "other"], ["whole", "picky", "other"]]
+    assert [[s.method for s in t.standings] for t in found.values()] == [
+        ["whole", "other"],
+        ["whole", "picky", "other"],
+    ]
     for table in found.values():
         assert all(s.runs == s.possible == len(table.tasks) for s in table.standings)
         assert all(set(s.scores) == {t.name for t in table.tasks} for s in table.standings)
@@ -174,7 +177,9 @@ def public_and_held_out() -> list[dict[str, Any]]:
     public = {"chaos/a": [0.01, 0.01], "chaos/b": [10.0, 10.0]}
     return [
         *rows_of({"tuned": public, "honest": {"chaos/a": [0.1, 0.1]}, "none": {"chaos/a": [1.0, 1.0]}}),
-        *rows_of({"tuned": {"chaos/a": [10.0, 10.0], "chaos/new": [0.01]}, "honest": {"chaos/a": [0.1, 0.1]}}, salt="x"),
+        *rows_of(
+            {"tuned": {"chaos/a": [10.0, 10.0], "chaos/new": [0.01]}, "honest": {"chaos/a": [0.1, 0.1]}}, salt="x"
+        ),
         *rows_of({"honest": {"chaos/a": [1.0]}, "stranger": {"chaos/a": [0.01]}}, salt="y"),
     ]
 
@@ -214,6 +219,16 @@ def test_every_format_shows_held_out_skill_and_its_difference(format: str) -> No
         assert "0.01 (10)" in text
     plain = render(made(rows_of({"a": {"chaos/a": [1.0]}})), format)
     assert format in ("csv", "json") or "held" not in plain
+
+
+def test_places_on_fewer_tasks_stand_in_brackets() -> None:
+    few = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
+    told = made(rows_of({"all": few, "partial": {"chaos/a": [5.0, 6.0, 7.0]}}))
+    assert [place(s) for s in told[0].standings] == ["1", "(2)"]
+    for format in ("terminal", "md", "tex"):
+        assert "(2)" in render(told, format)
+        assert "did not run on all tasks" in render(told, format)
+    assert "did not run" not in render(made(rows_of({"all": few})), "terminal")
 
 
 def test_costs_stand_in_the_tables() -> None:
