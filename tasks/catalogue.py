@@ -77,7 +77,7 @@ TASKS: dict[str, str] = {
     "koopman/rd_spiral": "dynamark.tasks.koopman.spirals:Spirals",
     "koopman/rd_smooth": "dynamark.tasks.koopman.spirals:Spirals(start='smooth')",
     "koopman/rd_unequal": "dynamark.tasks.koopman.spirals:Spirals(d1=0.03, d2=0.2, beta=0.65, arms=4, length=25.0)",
-    "koopman/rd_decay": "dynamark.tasks.koopman.spirals:Spirals(d1=0.5, d2=0.5, length=10.0, discard=5.0)",
+    "koopman/rd_decay": "dynamark.tasks.koopman.spirals:Spirals(d1=0.5, d2=0.5, length=10.0, discard=2.0)",
     "koopman/pendulum_delay": "dynamark.tasks.koopman.deterministic:Pendulum(context=32)",
     "koopman/lotka_volterra_delay": "dynamark.tasks.koopman.deterministic:LotkaVolterra(context=32)",
     "koopman/ou": "dynamark.tasks.koopman.stochastic:OrnsteinUhlenbeck",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy import ndarray
 
 from dynamark.tasks.koopman import systems
-from dynamark.tasks.koopman.flows import FlowTask
+from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.spectra import lattice
 from dynamark.tasks.koopman.systems import Flow, Ode, Sampler, box
 
@@ -70,11 +69,7 @@ class Duffing(FlowTask):
     test: int = 300
     test_steps: int = 200
 
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 100, "validation": 20, "test": 50},
-        "standard": {},
-        "large": {"train": 10_000},
-    }
+    tiers = sized(100, 20, 50)
 
     @property
     def flow(self) -> Flow:
@@ -112,11 +107,7 @@ class Pendulum(FlowTask):
     test: int = 100
 
     version: ClassVar[int] = 2
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 50, "validation": 10, "test": 20},
-        "standard": {},
-        "large": {"train": 10_000},
-    }
+    tiers = sized(50, 10, 20)
 
     @property
     def flow(self) -> Flow:
@@ -140,11 +131,7 @@ class VanDerPol(FlowTask):
     mu: float = 1.0
     test_steps: int = 1000
 
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 100, "validation": 20, "test": 50},
-        "standard": {},
-        "large": {"train": 10_000},
-    }
+    tiers = sized(100, 20, 50)
 
     @property
     def flow(self) -> Flow:
@@ -178,11 +165,7 @@ class LotkaVolterra(FlowTask):
     steps: int = 200
     test_steps: int = 200
 
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 50, "validation": 10, "test": 20},
-        "standard": {},
-        "large": {"train": 10_000},
-    }
+    tiers = sized(50, 10, 20)
 
     @property
     def flow(self) -> Flow:

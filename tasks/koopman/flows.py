@@ -16,12 +16,23 @@ from dynamark.tasks.koopman import errors, spectra
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
-__all__ = ["FlowTask"]
+__all__ = ["FlowTask", "sized"]
 
 # Steps ahead at which errors are reported; the longest within the test length gives the primary score.
 _HORIZONS = (1, 10, 100, 500)
 # Held-out pairs at most on which residuals are measured.
 _PAIRS = 1000
+
+
+def sized(
+    train: int, validation: int, test: int, *, large: int = 10_000, **tiny: Any
+) -> Mapping[str, Mapping[str, Any]]:
+    """The tiers of a flow: trajectories of each split at the tiny one, with its other fields; training ones at the large."""
+    return {
+        "tiny": {"train": train, "validation": validation, "test": test, **tiny},
+        "standard": {},
+        "large": {"train": large},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +56,7 @@ class FlowTask(Task):
     context: int = 1
 
     kind: ClassVar[type] = Forecasting
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = sized(50, 10, 20, steps=50)
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
         *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in (*_HORIZONS, 20, 40)),
@@ -225,7 +237,7 @@ class FlowTask(Task):
         by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
         return float(min(error[: self.primary_horizon].mean() for error in by_horizon))
 
-    def oracle(self, seed: int) -> float:
+    def oracle(self, seed: int) -> float | None:
         """The exact flow from the last state that is shown: 0 without noise."""
         data = self.data(seed)
         if not self.noise:
@@ -233,9 +245,3 @@ class FlowTask(Task):
         last = data["test"][:, self.context - 1] + data["test_noise"][:, -1]
         forecast = self.flow(last, self.dt, self.test_steps)[:, 1:]
         return float(errors.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
-
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 50, "validation": 10, "test": 20, "steps": 50},
-        "standard": {},
-        "large": {"train": 10_000},
-    }

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynamark.tasks.koopman import errors
-from dynamark.tasks.koopman.flows import FlowTask
+from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.koopman.waves import Wake
 from dynamark.tasks.numerics.exact import contract, cos, orthonormal, sin
@@ -132,11 +132,7 @@ class WakePixels(Wake):
     test: int = 40
     steps: int = 300
 
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 10, "validation": 3, "test": 8, "steps": 100, "test_steps": 100},
-        "standard": {},
-        "large": {"train": 300, "steps": 600},
-    }
+    tiers = sized(10, 3, 8, large=300, steps=100, test_steps=100)
 
     @property
     def flow(self) -> Flow:

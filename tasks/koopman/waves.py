@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from dynamark.tasks.koopman.errors import log_spectrum_rmse
 from dynamark.tasks.koopman.fields import KuramotoSivashinsky
-from dynamark.tasks.koopman.flows import FlowTask
+from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.spectra import lattice
 from dynamark.tasks.koopman.systems import Flow, Ode, Sampler
 from dynamark.tasks.numerics.exact import cos, sin
@@ -43,11 +43,7 @@ class Wake(FlowTask):
     steps: int = 600
 
     version: ClassVar[int] = 2
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 30, "validation": 5, "test": 20, "steps": 200},
-        "standard": {},
-        "large": {"train": 3000},
-    }
+    tiers = sized(30, 5, 20, large=3000, steps=200)
 
     @property
     def flow(self) -> Flow:

@@ -41,7 +41,7 @@ def test_pieces_are_one_trajectory_in_a_plane_mapped_to_the_unit_interval() -> N
 
 def test_the_oracle_of_the_pendulum_knows_its_one_orbit() -> None:
     assert pendulum(noise=0.0).oracle(0) == 0
-    assert pendulum().oracle(0) < 0.1 * pendulum().baseline(0)
+    assert (pendulum().oracle(0) or 1.0) < 0.1 * pendulum().baseline(0)
 
 
 def test_modes_of_the_wake_are_orthonormal_and_carry_its_amplitudes() -> None:
