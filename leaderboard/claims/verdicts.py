@@ -23,7 +23,7 @@ FAMILIES = {
     "sensing": ("sensing_descent", "sensing_limits", "sensing_networks"),
     "lds": ("lds", "lds_theory"),
     "koopman": ("koopman_spectra", "koopman_forecasts"),
-    "chaos": ("chaos",),
+    "chaos": ("chaos", "chaos_codes"),
 }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dynamark.methods.recurrent import kernels
 
-__all__ = ["Forced", "forced", "forced_eagerly", "members"]
+__all__ = ["Forced", "forced", "forced_eagerly"]
 
 
 def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int) -> Tensor:
@@ -36,19 +36,16 @@ def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectif
 
 
 def forced(
-    a: Float[Tensor, "*R M"],
-    w: Float[Tensor, "*R M M"],
-    h: Float[Tensor, "*R M"],
-    z: Float[Tensor, "*R S M"],
-    x: Float[Tensor, "*R S T N"],
+    a: Float[Tensor, "R M"],
+    w: Float[Tensor, "R M M"],
+    h: Float[Tensor, "R M"],
+    z: Float[Tensor, "R S M"],
+    x: Float[Tensor, "R S T N"],
     rectified: int,
     interval: int,
-) -> Float[Tensor, "*R T S M"]:
-    """What `forced_eagerly` returns, by the fused pass. Under `vmap` the members run together."""
-    single = a.dim() == 1
-    given = tuple(v[None] for v in (a, w, h, z, x)) if single else (a, w, h, z, x)
-    out = Forced.apply(*given, rectified, interval)[0]  # type: ignore[no-untyped-call]
-    return out[0] if single else out
+) -> Float[Tensor, "R T S M"]:
+    """What `forced_eagerly` returns, of all members together by the fused pass."""
+    return Forced.apply(a, w, h, z, x, rectified, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Forced(torch.autograd.Function):
@@ -77,27 +74,6 @@ class Forced(torch.autograd.Function):
         """The gradients by a, W, h and z_1."""
         a = ctx.saved_tensors[0]
         return *_engine(a)[1](*ctx.saved_tensors, cotangents[0], *ctx.settings, ctx.observed), None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Members [member, R, ...] become R more seeds."""
-        return members(Forced, info.batch_size, in_dims, args, tensors=5)
-
-
-def members(
-    function: type[torch.autograd.Function],
-    count: int,
-    in_dims: tuple[int | None, ...],
-    args: tuple[Any, ...],
-    tensors: int,
-) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    """A fused pass of [member, R, ...], run as one of more seeds; the first `tensors` arguments are tensors."""
-    placed = [
-        v.expand(count, *v.shape) if d is None else v.movedim(d, 0)
-        for v, d in zip(args[:tensors], in_dims[:tensors], strict=True)
-    ]
-    out = function.apply(*(v.flatten(0, 1) for v in placed), *args[tensors:])  # type: ignore[no-untyped-call]
-    return tuple(v.unflatten(0, (count, -1)) for v in out), (0,) * len(out)
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.methods.recurrent import kernels_generalised
-from dynamark.methods.recurrent.forcing import members
 from dynamark.methods.recurrent.kernels import available
 
 __all__ = ["Mixed", "mixed", "mixed_eagerly"]
@@ -41,17 +40,14 @@ def mixed_eagerly(parameters: Parameters, z: Tensor, x: Tensor, alpha: Tensor, i
 
 def mixed(
     parameters: Parameters,
-    z: Float[Tensor, "*R S M"],
-    x: Float[Tensor, "*R S T N"],
-    alpha: Float[Tensor, "*R"],
+    z: Float[Tensor, "R S M"],
+    x: Float[Tensor, "R S T N"],
+    alpha: Float[Tensor, " R"],
     interval: int,
     clipped: bool,
-) -> Float[Tensor, "*R T S M"]:
-    """What `mixed_eagerly` returns, by the fused pass. Under `vmap` the members run together."""
-    single = alpha.dim() == 0
-    given = (*parameters, z, x, alpha)
-    out = Mixed.apply(*(v[None] for v in given) if single else given, interval, clipped)[0]  # type: ignore[no-untyped-call]
-    return out[0] if single else out
+) -> Float[Tensor, "R T S M"]:
+    """What `mixed_eagerly` returns, of all members together by the fused pass."""
+    return Mixed.apply(*parameters, z, x, alpha, interval, clipped)[0]  # type: ignore[no-untyped-call]
 
 
 class Mixed(torch.autograd.Function):
@@ -78,11 +74,6 @@ class Mixed(torch.autograd.Function):
         """The gradients by the parameters and z_1."""
         found = _engine(ctx.saved_tensors[0])[1](*ctx.saved_tensors, cotangents[0], *ctx.settings)
         return *found, None, None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Members [member, R, ...] become R more seeds."""
-        return members(Mixed, info.batch_size, in_dims, args, tensors=8)
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:

@@ -40,6 +40,7 @@ EXPERIMENTS: dict[str, str] = {
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
     "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/symbolic_graph": "dynamark.runners.experiments.chaos_symbols:SymbolicGraph",
     "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }

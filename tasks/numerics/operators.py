@@ -7,6 +7,7 @@ sampled operator time and memory in proportion to its samples: no matrix of full
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -126,12 +127,12 @@ class HadamardOperator(_Whole):
         """A(X)."""
         flat = (half_vectorise(matrix) if self.symmetric else matrix.flatten(-2)) * self.signs
         full = torch.nn.functional.pad(flat, (0, self.length - len(self.signs)))
-        return walsh_hadamard(full).index_select(-1, self.places) / len(self.places) ** 0.5
+        return walsh_hadamard(full).index_select(-1, self.places) / math.sqrt(len(self.places))
 
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
         """A*(z)."""
         full = values.new_zeros(*values.shape[:-1], self.length)
-        full[..., self.places] = values / len(self.places) ** 0.5
+        full[..., self.places] = values / math.sqrt(len(self.places))
         flat = walsh_hadamard(full)[..., : len(self.signs)] * self.signs
         return unvectorise(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
 

@@ -101,4 +101,4 @@ class DeepLinear(LowRankRecovery):
 
     def spectrum(self) -> ndarray:
         """8, 4, 2, 1 ..., whatever the condition."""
-        return np.array([2.0 ** (3 - i) for i in range(self.rank)])
+        return np.ldexp(8.0, -np.arange(self.rank))
