@@ -72,8 +72,6 @@ class Task(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     # Whether skill is measured on the logarithm of the primary score, and the least score that counts.
     log_scale: ClassVar[bool] = True
-    # Whether the data uses + - * / and sqrt only, so that its bits agree on every machine.
-    exact: ClassVar[bool] = False
     # Whether the data is expensive, so that it is cached on disk.
     cached: ClassVar[bool] = False
 

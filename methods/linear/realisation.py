@@ -14,6 +14,7 @@ from dynamark.errors import UserError
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.methods.linear.regression import regress
+from dynamark.tasks.numerics.realisation import ho_kalman
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
 __all__ = ["ERA", "N4SID", "StateSpace", "realise", "subspace"]
@@ -50,26 +51,13 @@ class StateSpace:
 
 
 def realise(markov: Float[ndarray, "lag dim channel"], order: int) -> StateSpace:
-    """The balanced realisation of order n of y_t = sum_i G_i u_{t-i} (Ho and Kalman; the eigensystem realisation algorithm).
-
-    H = (G_{j+k+1}), j, k = 0 .. h-1, = U S V'; A = S^{-1/2} U' H_1 V S^{-1/2}, H_1 one lag later; C = U S^{1/2}, first block of
-    rows; B = S^{1/2} V', first block of columns; D = G_0. Uses 2h + 1 lags.
-    """
+    """The balanced realisation of order n (see `ho_kalman`), made stable; D = G_0: the eigensystem realisation algorithm."""
     lags, dim, channels = markov.shape
-    h = (lags - 1) // 2
-    if order > h * min(dim, channels):
-        raise UserError(f"order = {order}: {lags} Markov parameters realise at most {h * min(dim, channels)}")
-    index = 1 + np.arange(h)[:, None] + np.arange(h)
-
-    def block(shift: int) -> ndarray:
-        return markov[index + shift].transpose(0, 2, 1, 3).reshape(h * dim, h * channels)
-
-    u, s, v = np.linalg.svd(block(0), full_matrices=False)
-    root = np.sqrt(s[:order])
-    left, right = u[:, :order] * root, root[:, None] * v[:order]
-    inverse_left, inverse_right = (u[:, :order] / root).T, v[:order].T / root
-    a = inverse_left @ block(1) @ inverse_right
-    return StateSpace(_stable(a), right[:, :channels], left[:dim], markov[0], np.zeros((order, dim)))
+    most = (lags - 1) // 2 * min(dim, channels)
+    if order > most:
+        raise UserError(f"order = {order}: {lags} Markov parameters realise at most {most}")
+    a, b, c = ho_kalman(markov, order)
+    return StateSpace(_stable(a), b, c, markov[0], np.zeros((len(a), dim)))
 
 
 def _stable(a: ndarray) -> ndarray:

@@ -48,7 +48,7 @@ def branched(
     """What `branched_eagerly` returns; compiled where that is installed and the tensors are on the CPU."""
     if not (available() and z.device.type == "cpu"):
         return branched_eagerly(parameters, z, x, interval)
-    return Branched.apply(*parameters, z, x, interval)[0]  # type: ignore[no-untyped-call,no-any-return]
+    return Branched.apply(*parameters, z, x, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Branched(torch.autograd.Function):
@@ -70,4 +70,6 @@ class Branched(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients by the parameters and z_1."""
-        return *kernels_dendritic.backward(*ctx.saved_tensors, cotangents[0], *ctx.settings), None, None
+        a, w, alpha, thresholds, before = ctx.saved_tensors
+        interval, dim = ctx.settings
+        return *kernels_dendritic.backward(a, w, alpha, thresholds, before, cotangents[0], interval, dim), None, None

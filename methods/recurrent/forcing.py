@@ -45,7 +45,7 @@ def forced(
     interval: int,
 ) -> Float[Tensor, "R T S M"]:
     """What `forced_eagerly` returns, of all members together by the fused pass."""
-    return Forced.apply(a, w, h, z, x, rectified, interval)[0]  # type: ignore[no-untyped-call,no-any-return]
+    return Forced.apply(a, w, h, z, x, rectified, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Forced(torch.autograd.Function):

@@ -47,7 +47,7 @@ def mixed(
     clipped: bool,
 ) -> Float[Tensor, "R T S M"]:
     """What `mixed_eagerly` returns, of all members together by the fused pass."""
-    return Mixed.apply(*parameters, z, x, alpha, interval, clipped)[0]  # type: ignore[no-untyped-call,no-any-return]
+    return Mixed.apply(*parameters, z, x, alpha, interval, clipped)[0]  # type: ignore[no-untyped-call]
 
 
 class Mixed(torch.autograd.Function):

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import Measurements, measure
+from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.start import fitted_rank, spectral_product
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["IterativeHardThresholding", "RiemannianDescent", "exact_step", "tangent"]
 
 
-def tangent(z: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def tangent(z: Matrices, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(M, U_p, V_p) with P_T Z = U M V^T + U_p V^T + U V_p^T, U^T U_p = V^T V_p = 0: the projection on the tangent space at
     a matrix with column space U and row space V, both orthonormal [seed, n, k].
     """
@@ -25,10 +26,14 @@ def tangent(z: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return core, across - u @ core, z.mT @ u - v @ core.mT
 
 
-def exact_step(measurements: Measurements, direction: Tensor) -> Tensor:
-    """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step along a projected gradient P; one pass. 0 where P = 0."""
-    image = measurements.forward(direction).square().sum(1)
-    step = direction.square().sum((1, 2)) / image
+def exact_step(measurements: Measurements, u: Tensor, v: Tensor, parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step along P = U M V^T + U_p V^T + U V_p^T given as `tangent` gives it; one pass.
+
+    0 where P = 0.
+    """
+    core, left, right = parts
+    image = measurements.product(torch.cat([u @ core + left, u], dim=2), torch.cat([v, right], dim=2)).square().sum(1)
+    step = sum(part.square().sum((1, 2)) for part in parts) / image
     return torch.where(image > 0, step, 0.0)[:, None, None]
 
 
@@ -52,9 +57,9 @@ class RiemannianDescent:
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, v = state
             u, s = torch.linalg.qr(f)
-            residual, z = measurements.normal(f @ v.mT)
-            core, left, right = tangent(z, u, v)
-            step = exact_step(measurements, (u @ core + left) @ v.mT + u @ right.mT)
+            residual, z = measurements.gradient(f, v)
+            core, left, right = parts = tangent(z, u, v)
+            step = exact_step(measurements, u, v, parts)
             q_left, r_left = torch.linalg.qr(left)
             q_right, r_right = torch.linalg.qr(right)
             top = torch.cat([s - step * core, -step * r_right.mT], dim=2)
@@ -94,8 +99,7 @@ class IterativeHardThresholding:
                 moved = f @ v.mT - self.step * z
             else:
                 u = torch.linalg.qr(f)[0]
-                core, left, right = tangent(z, u, v)
-                moved = f @ v.mT - exact_step(measurements, (u @ core + left) @ v.mT + u @ right.mT) * z
+                moved = f @ v.mT - exact_step(measurements, u, v, tangent(z, u, v)) * z
             # No decomposition of what has diverged: it would not converge.
             kept = torch.where(torch.isfinite(moved), moved, 0.0)
             a, sigma, bt = torch.linalg.svd(kept, full_matrices=False)
@@ -107,6 +111,6 @@ class IterativeHardThresholding:
 
 def _orthonormal(measurements: Measurements, rank: int) -> State:
     """The spectral start as (U S, V), V orthonormal."""
-    f, g = spectral_product(measurements.proxy(), rank)
+    f, g = spectral_product(measurements.proxy(), measurements.shape, rank)
     root = g.norm(dim=1, keepdim=True)
     return f * root, g / root

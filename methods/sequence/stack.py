@@ -2,7 +2,8 @@
 
 A layer is a causal map of sequences [batch, time, channel] -> [batch, time, dim]. With `depth` 1 and no activation the network
 is the layer alone; else an encoder, `depth` residual blocks x + W f(layer(norm(x))), and a decoder. So a comparison of
-methods compares layers.
+methods compares layers. Where samples come at irregular times, the gap since the last one is the last channel of x; a layer
+of continuous time sees that channel as it is, also inside the stack.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -20,7 +21,7 @@ from torch.nn import functional
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
-__all__ = ["Affine", "SequenceMethod", "SequenceModel", "Stack"]
+__all__ = ["Affine", "SequenceMethod", "SequenceModel", "Sight", "Stack"]
 
 
 class Affine(nn.Module):
@@ -45,8 +46,8 @@ class _Block(nn.Module):
         self.layer = layer
         self.mix = Affine(width, width, draw) if activation else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.layer(self.norm(x))
+    def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
+        y = self.layer(torch.cat([self.norm(x), gaps], dim=-1))
         return x + (y if self.mix is None else self.mix(functional.gelu(y)))
 
 
@@ -56,12 +57,14 @@ class Stack(nn.Module):
     def __init__(self, method: SequenceMethod, channels: int, dim: int, length: int, draw: torch.Generator) -> None:
         super().__init__()
         self.plain = method.depth == 1 and method.activation == "none"
+        # Layers of continuous time keep one channel for themselves.
+        self.own = int(method.timed)
         if self.plain:
             self.layer = method.layer(channels, dim, length, draw)
             return
         width, active = method.width, method.activation != "none"
-        self.encoder = Affine(channels, width, draw)
-        layers = [method.layer(width, width, length, draw) for _ in range(method.depth)]
+        self.encoder = Affine(channels - self.own, width, draw)
+        layers = [method.layer(width + self.own, width, length, draw) for _ in range(method.depth)]
         self.blocks = nn.ModuleList([_Block(layer, width, active, draw) for layer in layers])
         self.decoder = Affine(width, dim, draw)
 
@@ -69,9 +72,10 @@ class Stack(nn.Module):
         """Outputs of sequences, from rest."""
         if self.plain:
             return self.layer(x)
+        x, gaps = x.tensor_split((x.shape[-1] - self.own,), dim=-1)
         x = self.encoder(x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, gaps)
         return self.decoder(x)
 
 
@@ -80,6 +84,8 @@ class SequenceMethod(ABC):
     """A trained sequence layer.
 
     depth, width, activation: of the stack. steps, rate, batch: training steps, learning rate, sequences a step.
+    difference: lag k of an output added to the answer, y^_t = y_{t-k} + f(u)_t, the network seeing inputs only; 0 adds none.
+    blind: do not look at the gaps between samples, where there are any.
     Prediction problems and forecasts from a context feed (u_t, y_{t-1}) and train one step; forecasts from rest feed u_t.
     The loss is the mean squared error over whole sequences, in float32; the weights that validate best are kept.
     """
@@ -90,6 +96,11 @@ class SequenceMethod(ABC):
     steps: int = 1000
     rate: float = 1e-2
     batch: int = 8
+    difference: int = 0
+    blind: bool = False
+
+    # Whether the layer is one of continuous time: the last channel of its input is the time since the last sample.
+    timed: ClassVar[bool] = False
 
     @abstractmethod
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
@@ -110,7 +121,8 @@ class SequenceMethod(ABC):
     def _fit(
         self, problems: Sequence[Prediction | Forecasting], runs: Sequence[Run], recursive: bool
     ) -> list[SequenceModel]:
-        data = [[_pairs(paths, recursive) for paths in (p.train, p.validation)] for p in problems]
+        sight = Sight(recursive and not self.difference, self.blind, self.timed)
+        data = [[self._pairs(sight, paths) for paths in (p.train, p.validation)] for p in problems]
         x, y = data[0][0]
         shape = (x.shape[2], y.shape[2], x.shape[1])
         networks = [Stack(self, *shape, run.generator).to(run.device) for run in runs]
@@ -122,25 +134,48 @@ class SequenceMethod(ABC):
 
         held = [member[1] for member in data]
         trained = train(networks, _loss, batch, runs, self.recipe(), held)
-        return [SequenceModel(network, recursive) for network in trained]
+        return [SequenceModel(network, sight, self.difference) for network in trained]
+
+    def _pairs(self, sight: Sight, paths: Trajectories) -> tuple[Tensor, Tensor]:
+        """What the network sees, and what it is to answer."""
+        y = paths.observations
+        return sight(paths), (y - _before(y, self.difference)).float()
 
 
 def _loss(network: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     return (network(x) - y).square().mean()
 
 
-def _pairs(paths: Trajectories, recursive: bool) -> tuple[Tensor, Tensor]:
-    """What the network sees at t, and output t."""
-    return _seen(paths, recursive), paths.observations.float()
+def _before(y: Float[Tensor, "trajectory time dim"], lag: int) -> Float[Tensor, "trajectory time dim"]:
+    """y_{t-lag}, 0 before the start; zeros for lag 0."""
+    past = torch.zeros_like(y)
+    if lag:
+        past[:, lag:] = y[:, :-lag]
+    return past
 
 
-def _seen(paths: Trajectories, recursive: bool) -> Float[Tensor, "trajectory time channel"]:
-    """(u_t, y_{t-1}), or u_t alone."""
-    y = paths.observations
-    parts = [] if paths.inputs is None else [paths.inputs]
-    if recursive:
-        parts.append(torch.cat([torch.zeros_like(y[:, :1]), y[:, :-1]], dim=1))
-    return torch.cat([*parts, y.new_zeros(*y.shape[:2], 0)], dim=2).float()
+@dataclass(frozen=True)
+class Sight:
+    """What a network sees at t: u_t, if `recursive` y_{t-1}, and the gap since the last sample, unless `blind` or even.
+
+    A `timed` layer always sees a gap: 1 where samples are even or it is blind.
+    """
+
+    recursive: bool
+    blind: bool = False
+    timed: bool = False
+
+    def __call__(self, paths: Trajectories) -> Float[Tensor, "trajectory time channel"]:
+        """The network's input."""
+        y = paths.observations
+        parts = [y.new_zeros(*y.shape[:2], 0)] if paths.inputs is None else [paths.inputs]
+        if self.recursive:
+            parts.append(_before(y, 1))
+        if paths.gaps is not None and not self.blind:
+            parts.append(paths.gaps[..., None])
+        elif self.timed:
+            parts.append(y.new_ones(*y.shape[:2], 1))
+        return torch.cat(parts, dim=2).float()
 
 
 @dataclass(frozen=True)
@@ -148,7 +183,8 @@ class SequenceModel:
     """A trained network: predicts y_t from (u_t, y_{t-1}) and what came before, or simulates it from inputs."""
 
     network: nn.Module
-    recursive: bool
+    sight: Sight
+    difference: int = 0
 
     def parameter_count(self) -> int:
         """Trained numbers."""
@@ -163,7 +199,8 @@ class SequenceModel:
         time = out.shape[2]
         for place, h in enumerate(horizons):
             if h == 1:
-                out[place] = self.network(_seen(sequences, self.recursive))
+                known = _before(sequences.observations, self.difference)
+                out[place] = known + self.network(self.sight(sequences))
                 continue
             for t in range(time - h + 1):
                 u = sequences.inputs
@@ -182,9 +219,12 @@ class SequenceModel:
         if inputs is not None and context.inputs is not None:
             u = torch.cat([context.inputs[:, :seen], inputs], dim=1)
         whole = Trajectories(y, u)
-        if not self.recursive:
-            return self.network(_seen(whole, False))[:, seen:].double()
+        if not self.sight.recursive:
+            y[:, seen:] = self.network(self.sight(whole))[:, seen:]
+            for t in range(max(seen, self.difference), seen + horizon if self.difference else 0):
+                y[:, t] += y[:, t - self.difference]
+            return y[:, seen:]
         for t in range(seen, seen + horizon):
             known = replace(whole, observations=y[:, : t + 1], inputs=None if u is None else u[:, : t + 1])
-            y[:, t] = self.network(_seen(known, True))[:, -1]
+            y[:, t] = self.network(self.sight(known))[:, -1]
         return y[:, seen:]

@@ -33,6 +33,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/course_correction": "dynamark.runners.experiments.koopman_course:CourseCorrection",
+    "koopman/duffing_residuals": "dynamark.runners.experiments.koopman_residuals:DuffingResiduals",
+    "koopman/logistic_features": "dynamark.runners.experiments.koopman_features:LogisticFeatures",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",

@@ -89,7 +89,6 @@ class Reconstruction(Task):
     units: ClassVar[int] = 15
     plane: ClassVar[tuple[int, int]] = (0, -1)
     cached: ClassVar[bool] = True
-    exact: ClassVar[bool] = True
 
     @property
     def budget(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.linalg
 import torch
 from jaxtyping import Float
 from numpy import ndarray
@@ -24,7 +26,8 @@ class Regret(LinearSystemTask):
     """R_t = sum_{s<=t} (|y^_s - y_s|^2 - |y*_s - y_s|^2), y* the known system: its simulation, with noise its Kalman filter.
 
     One sequence: predict, see the output, learn. Primary score: R_T over the energy sum |y_s|^2. Exponents are slopes of
-    log R_t over log t and of R_t over log^2 t, at 16 log-spaced points of [T/16, T].
+    log R_t over log t and of R_t over log^2 t, at 16 log-spaced points of [T/16, T]. class_regret compares with the best fixed
+    regression on twelve lags of inputs and outputs instead, chosen in hindsight: the class of the learners of that order.
     """
 
     train: int = 0
@@ -43,6 +46,7 @@ class Regret(LinearSystemTask):
         Metric("exponent", about="slope of log regret over log time"),
         Metric("energy_exponent", about="the same of the energy"),
         Metric("nmse_late", about="squared error of the second half over its power"),
+        Metric("class_regret", about="regret at the end over the best fixed regression on twelve lags in hindsight"),
         Metric("log_square_slope", about="slope of the regret over the squared logarithm of time"),
     )
 
@@ -52,15 +56,9 @@ class Regret(LinearSystemTask):
         return 1 / self.length
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequence, and the comparator's predictions."""
-        system = self.system(seed)
-        data = self.sequences(system, seed)
-        u, y = data["test.u"], data["test.y"]
-        noise = self.excitation(system)
-        best = data["test.clean"]
-        if noise.measured:
-            best = KalmanFilter.of(system, noise, self.length).predict(y, u)
-        return {"u": u, "y": y, "best": best}
+        """The sequence, and what the inputs alone make of it."""
+        data = self.sequences(self.system(seed), seed)
+        return {"u": data["test.u"], "y": data["test.y"], "clean": data["test.clean"]}
 
     def problem(self, seed: int) -> Online:
         """Sizes and horizon; the sequence is revealed step by step."""
@@ -73,9 +71,10 @@ class Regret(LinearSystemTask):
         data = self.data(seed)
         y = data["y"]
         loss = np.sum((bounded(solution["prediction"], y.shape) - y) ** 2, axis=(0, 2))
-        regret = np.cumsum(loss - np.sum((data["best"] - y) ** 2, axis=(0, 2)))
+        regret = np.cumsum(loss - np.sum((self.best(seed) - y) ** 2, axis=(0, 2)))
         energy = np.cumsum(np.sum(y**2, axis=(0, 2)))
         values = {"regret_rate": float(regret[-1] / energy[-1]), "regret": float(regret[-1])}
+        values["class_regret"] = float(np.sum(loss) - np.sum(_hindsight(data["u"], y) ** 2))
         half = self.length // 2
         values["nmse_late"] = float(np.sum(loss[half:]) / (energy[-1] - energy[half - 1]))
         points = log_points(self.length)
@@ -85,6 +84,10 @@ class Regret(LinearSystemTask):
                 values[name] = slope
         return Scores(values, (Curve("regret", points.astype(float), regret[points - 1]),))
 
+    def best(self, seed: int) -> ndarray:
+        """The comparator's predictions: the simulation, with noise the Kalman filter's."""
+        return _best(self, seed)
+
     def baseline(self, seed: int) -> float:
         """Predicting 0."""
         return self.score({"prediction": np.zeros_like(self.data(seed)["y"])}, seed).values["regret_rate"]
@@ -92,6 +95,25 @@ class Regret(LinearSystemTask):
     def oracle(self, seed: int) -> float:
         """The comparator has no regret against itself."""
         return 0.0
+
+
+@functools.lru_cache(maxsize=8)
+def _best(task: Regret, seed: int) -> ndarray:
+    system, data = task.system(seed), task.data(seed)
+    noise = task.excitation(system)
+    if not noise.measured:
+        return data["clean"]
+    return KalmanFilter.of(system, noise, task.length).predict(data["y"], data["u"])
+
+
+def _hindsight(
+    u: Float[ndarray, "sequence time channel"], y: Float[ndarray, "sequence time dim"], lags: int = 12
+) -> Float[ndarray, "row dim"]:
+    """Residuals of the least-squares regression of y_t on u_t .. u_{t-lags} and y_{t-1} .. y_{t-lags}, zeros before the start."""
+    past = [x[:, : x.shape[1] - k] for x, first in ((u, 0), (y, 1)) for k in range(first, lags + 1)]
+    z = np.concatenate([np.pad(x, ((0, 0), (y.shape[1] - x.shape[1], 0), (0, 0))) for x in past], axis=2)
+    features, targets = z.reshape(-1, z.shape[2]), y.reshape(-1, y.shape[2])
+    return targets - features @ scipy.linalg.lstsq(features, targets)[0]
 
 
 def log_points(time: int) -> ndarray:

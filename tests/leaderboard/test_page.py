@@ -13,22 +13,25 @@ import numpy as np
 import pytest
 from synthetic import row, rows_of, store
 
+from dynamark.cli.leaderboard import leaderboard
 from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard import table as table_module
 from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
 from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page import sources
 from dynamark.leaderboard.page.claims import claims_section
+from dynamark.leaderboard.page.curves import Line, _middle, _thinned
+from dynamark.leaderboard.page.graph import graph
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
-from dynamark.leaderboard.page.plots import Line, _middle, _thinned
+from dynamark.leaderboard.page.sources import Sources, bibtex
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
-from dynamark.leaderboard.table import leaderboard
 from dynamark.methods.catalogue import METHODS
 from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
 def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "published_store", lambda: tmp_path / "published")
+    for module in (rows_module, table_module):
+        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
 
 
 def curve(name: str, seed: int, length: int = 128) -> dict[str, Any]:
@@ -159,6 +162,7 @@ def test_replaced_rows_are_counted(tmp_path: Path) -> None:
         ("w_{t+1} = w_t - eta g_t", "w<sub>t+1</sub> = w<sub>t</sub> - η g<sub>t</sub>"),
         ("y^_t = sum_{i<taps} u_{t-i}", "ŷ<sub>t</sub> = Σ<sub>i&lt;taps</sub> u<sub>t-i</sub>"),
         ("X <- (X^T X)^{-1}", "X ← (X<sup>T</sup> X)<sup>-1</sup>"),
+        ("the sum of sum(a)", "the sum of Σ(a)"),
         ("x^2 + A* X^", "x<sup>2</sup> + A* X̂"),
         ("<script>a_b</script>", "&lt;script&gt;a<sub>b</sub>&lt;/script&gt;"),
         ("a method, tested; the summary of beta", "a method, tested; the summary of β"),
@@ -233,7 +237,84 @@ def test_the_median_curve_reads_all_seeds_at_one_axis() -> None:
     assert len(_thinned(Line(np.arange(1.0, 129), np.ones(128)), True).axis) <= 40
 
 
+def test_curves_that_differ_in_a_number_share_a_chart_and_fitting_is_folded(tmp_path: Path) -> None:
+    curves = [curve(f"singular_value_{k}_by_steps", k) for k in (1, 2, 10)] + [curve("training_loss", 0)]
+    text = page_of(tmp_path, [row("gd", "sensing/psd", 0, curves=curves)])
+    assert text.count("<figcaption>singular value by steps, gd</figcaption>") == 1
+    assert re.findall(r'<li class="c\d">(\d+)</li>', text) == ["1", "2", "10"]
+    assert re.search(r"<details><summary>fitting</summary><figure><figcaption>training loss", text)
+
+
+def test_a_symbolic_graph_has_a_node_a_region_and_an_arrow_a_transition(tmp_path: Path) -> None:
+    told = [0, 1, 30, 1, 0, 10, 1, 1, 5, 2, 0, 1, 0, 2, 0, 3, 3, float("nan")]  # no weight, no arrow
+    edges = {"name": "symbolic_graph", "axis": [float(i) for i in range(len(told))], "values": told}
+    text = page_of(tmp_path, [row("alrnn", "chaos/lorenz63", 0, curves=[edges])])
+    found = re.search(r'<svg class="chart graph.*?</svg>', text)
+    assert found is not None
+    assert found.group().count('class="node"') == 3
+    assert found.group().count('class="head"') == 3
+    assert found.group().count('<circle class="edge"') == 1  # a loop
+    assert "0 → 1: 30" in found.group()
+    assert "3 regions, 4 transitions" in found.group()
+    outline(text)
+
+
+def test_a_graph_of_nothing_or_of_too_much_is_not_drawn() -> None:
+    assert graph(np.array([]), "c0", "l") == ""
+    assert graph(np.array([1.0, 2.0]), "c0", "l") == ""
+    assert graph(np.array([x for k in range(40) for x in (k, k + 1, 1)], float), "c0", "l") == ""
+
+
+def test_pictures_show_the_truth_even_beside_a_model_that_runs_away(tmp_path: Path) -> None:
+    def picture(name: str, x: Any, y: Any) -> dict[str, Any]:
+        return {"name": name, "axis": list(map(float, x)), "values": list(map(float, y))}
+
+    turn = np.linspace(0, 6, 200)
+    curves = [
+        picture("attractor", np.exp(9 * turn), turn),
+        picture("attractor_true", np.cos(turn), np.sin(turn)),
+        picture("eigenvalues", [0.5, np.nan], [0.5, 1.0]),
+        picture("eigenvalues_true", [0.5], [0.4]),
+        picture("singular_values", [1, 2, 3], [1, 1e-3, 0]),
+        picture("singular_values_true", [1, 2], [1, 0.5]),
+    ]
+    text = page_of(tmp_path, [row("esn", "chaos/lorenz63", 0, curves=curves)])
+    truth = re.search(r'<path class="line thin truth" d="M([\d.]+) [\d.]+((?:l\S+ \S+)+)"', text)
+    assert truth is not None
+    steps = [float(move.split()[0]) for move in truth.group(2).split("l")[1:]]
+    places = float(truth.group(1)) + np.cumsum(steps)
+    assert np.ptp(places) > 50  # pixels
+    for name in ("attractor", "eigenvalues", "singular values"):
+        assert f"<figcaption>{name}</figcaption>" in text
+    assert text.count('class="mark truth"') == 3
+    guide = re.search(r'class="guide" cx="\S+" cy="\S+" rx="(\S+)" ry="(\S+)"', text)
+    assert guide is not None
+    assert float(guide.group(1)) == pytest.approx(float(guide.group(2)), abs=0.1)  # a circle is round
+
+
+def test_held_out_scores_stand_below_the_public_ones_and_their_rows_among_them(tmp_path: Path) -> None:
+    rows = [row("a", "chaos/a", k, 0.5) for k in range(3)]
+    rows += [row("a", "chaos/a", 0, 5.0, salt="x"), row("b", "chaos/a", 0, 1.0)]
+    text = page_of(tmp_path, rows)
+    assert 'title="on held-out data">5</small>' in text
+    assert text.count('id="table-chaos-tiny') == 1
+    assert '["0, salt x",' in text
+    assert re.search(r"<td data-value=\"0.1\d+\">0.100 <small>−0.\d+</small>", text)
+
+
+def test_sections_at_a_glance_and_over_several_families(tmp_path: Path) -> None:
+    both = {"chaos/a": [0.1, 0.2], "lds/a": [0.1, 0.2]}
+    text = page_of(tmp_path, rows_of({"a": both, "b": both, "online": {"lds/regret": [0.1, 0.2]}}))
+    glance = re.search(r'<div class="glance">.*?</div>', text)
+    assert glance is not None
+    assert re.findall(r'<a href="#(table-[\w-]+)">', glance.group()) == ["table-lds-tiny", "table-chaos-tiny"]
+    assert '<h3 id="table-lds-tiny-regret">regret</h3>' in text
+    assert ">2 tasks of lds and chaos</h3>" in text
+    outline(text)
+
+
 def test_docstrings_are_read_without_importing() -> None:
+    sources = Sources(METHODS)
     told = sources.about("method", "gd_small")
     assert told is not None
     assert (told.key, told.fields) == ("xiong2024", "start_scale=1e-6")
@@ -243,7 +324,7 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.metrics("nobody/knows") == {}
     assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
     assert all(sources.about("method", method) for method in METHODS)
-    assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+    assert (bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
 
 
 def test_claims_stand_on_the_page_with_their_rows() -> None:
@@ -259,8 +340,8 @@ def test_claims_stand_on_the_page_with_their_rows() -> None:
     text = claims_section([judged("C1", 1.0, 3.0), judged("C2", 1.0, 0.1), never])
     outline(text)
     assert "3 claims of 1 papers: 1 reproduced, 1 not reproduced, 1 not run" in text
-    assert "x&lt;y: <b>1</b> <small>[0.5, 2]</small>" in text
-    assert "must be ≤ 3" in text
+    assert "<span>x&lt;y </span><span><b>1</b> <small>[0.5, 2]</small>" in text
+    assert '<small title="what it must be">≤ 3</small>' in text
     assert text.count("dynamark reproduce") == 40
     assert "and 5 more: <code>dynamark claims show C1" in text
     assert "<script>" not in text

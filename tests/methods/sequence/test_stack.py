@@ -73,6 +73,39 @@ def test_members_have_the_same_bits_whatever_their_neighbours() -> None:
                 assert torch.equal(p, q), method
 
 
+def test_an_output_is_added_and_rolled_on() -> None:
+    """y_t - y_{t-1} = u_t / 2 - 0.1 y_{t-1} is still a response to inputs alone; forecasts add their own outputs."""
+    method = STU(filters=8, steps=300, difference=1)
+    problem = Prediction(paths(16, 0), paths(4, 1))
+    model = method.fit_predictors([problem, problem], [Run((0,)), Run((1,))])[0]
+    test = paths(3, 2)
+    assert test.inputs is not None
+    ahead = model.predict(test, (1, 3))
+    assert error(ahead[0], test.observations) < 1e-3
+    context = Trajectories(test.observations[:, :20], test.inputs[:, :20])
+    rolled = model.forecast(context, 3, test.inputs[:, 20:23])
+    np.testing.assert_allclose(rolled[:, 0], ahead[0, :, 20], atol=1e-6)
+    np.testing.assert_allclose(rolled[:, 2], ahead[1, :, 20], atol=1e-6)
+    network = model.network(test.inputs.float()).detach()
+    np.testing.assert_allclose(rolled[:, 1], rolled[:, 0] + network[:, 21], atol=1e-6)
+
+
+def test_gaps_are_seen_unless_blind() -> None:
+    """y_t = y_{t-1} e^{-gap}: without the gap the best answer is some 0.1 of the power away."""
+    draw = np.random.default_rng(0)
+    gaps = torch.from_numpy(draw.exponential(size=(48, 24)))
+    y = torch.from_numpy(draw.standard_normal((48, 24, 1)))
+    y[:, 1::2] = y[:, ::2] * torch.exp(-gaps[:, 1::2, None])  # even values are noise
+    train, held = (Trajectories(y[part], gaps=gaps[part]) for part in (slice(40), slice(40, 48)))
+    errors = {}
+    for blind in (False, True):
+        method = GRU(units=8, steps=300, rate=2e-2, blind=blind)
+        problem = Prediction(train, held)
+        model = method.fit_predictors([problem, problem], [Run((0,)), Run((1,))])[0]
+        errors[blind] = error(model.predict(held)[0][:, 1::2], held.observations[:, 1::2])
+    assert errors[False] < 0.7 * errors[True]
+
+
 def test_parameters_are_counted() -> None:
     (model, _) = simulator(STU(filters=8, taps=3, steps=1))
     assert model.parameter_count() == 16 + 3

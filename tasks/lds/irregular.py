@@ -1,0 +1,181 @@
+"""Damped oscillators seen at irregular times: the next value depends on how long one waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from dynamark.errors import unknown
+from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
+from dynamark.tasks.lds.base import bounded, relative
+from dynamark.tasks.numerics import exact
+from dynamark.tasks.problems import Prediction, PredictionQuery, Trajectories
+
+__all__ = ["Irregular", "Oscillators"]
+
+
+@dataclass(frozen=True)
+class Oscillators:
+    """z' = (-a + i w) z + noise, a complex z an oscillator, stationary; y = sum Re z + N(0, level^2), var sum Re z = 1.
+
+    Discretised exactly: over a gap g, z <- e^{(-a + i w) g} z + N(0, (1 - e^{-2 a g})/K) in each of its two coordinates.
+    """
+
+    damping: Float[ndarray, " oscillator"]
+    frequency: Float[ndarray, " oscillator"]
+    level: float
+
+    def turn(self, gap: Float[ndarray, " sequence"]) -> tuple[ndarray, ndarray, ndarray]:
+        """e^{-a g} cos(w g), e^{-a g} sin(w g), and the variance that noise adds in each coordinate [sequence, oscillator]."""
+        shrink, angle = exact.exp(-gap[:, None] * self.damping), gap[:, None] * self.frequency
+        return shrink * exact.cos(angle), shrink * exact.sin(angle), (1 - shrink * shrink) / len(self.damping)
+
+    def sample(
+        self, gaps: Float[ndarray, "sequence time"], rng: np.random.Generator
+    ) -> Float[ndarray, "sequence time"]:
+        """Measured values."""
+        z = rng.standard_normal((2, len(gaps), len(self.damping))) / np.sqrt(len(self.damping))
+        y = np.empty_like(gaps)
+        for t, gap in enumerate(gaps.T):
+            cos, sin, variance = self.turn(gap)
+            z = np.stack([cos * z[0] - sin * z[1], sin * z[0] + cos * z[1]])
+            z += np.sqrt(variance) * rng.standard_normal(z.shape)
+            y[:, t] = np.sum(z[0], axis=1)
+        return y + self.level * rng.standard_normal(y.shape)
+
+    def kalman(
+        self, y: Float[ndarray, "sequence time"], gaps: Float[ndarray, "sequence time"]
+    ) -> tuple[Float[ndarray, "sequence time"], Float[ndarray, "sequence time"]]:
+        """The best prediction of each value from those before it, and its variance S_t; every sequence has gains of its own."""
+        count, k = len(y), len(self.damping)
+        x = np.zeros((count, k, 2))
+        p = np.broadcast_to((np.eye(2 * k) / k).reshape(k, 2, k, 2), (count, k, 2, k, 2)).copy()
+        best, innovation = np.empty_like(y), np.empty_like(y)
+        own = np.arange(k)
+        for t, gap in enumerate(gaps.T):
+            cos, sin, variance = self.turn(gap)
+            x = _rotated(x, cos, sin, 2)
+            p = _rotated(_rotated(p, cos, sin, 4), cos, sin, 2)
+            for i in (0, 1):
+                p[:, own, i, own, i] += variance
+            seen = np.sum(p[..., 0], axis=3)
+            best[:, t] = np.sum(x[..., 0], axis=1)
+            innovation[:, t] = np.sum(seen[..., 0], axis=1) + self.level**2
+            gain = seen / innovation[:, t, None, None]
+            x = x + gain * (y[:, t] - best[:, t])[:, None, None]
+            p = p - gain[..., None, None] * seen[:, None, None]
+        return best, innovation
+
+
+def _rotated(x: ndarray, cos: ndarray, sin: ndarray, axis: int) -> ndarray:
+    """x with the pair of coordinates along `axis` turned, oscillators along the axis before it."""
+    shape = [1] * (x.ndim - 1)
+    shape[0], shape[axis - 1] = cos.shape
+    a, b = x.take(0, axis), x.take(1, axis)
+    c, s = cos.reshape(shape), sin.reshape(shape)
+    return np.stack([c * a - s * b, s * a + c * b], axis=axis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Irregular(Task):
+    """Predict y_t from y_{<t} and the gaps between samples up to t: K damped oscillators under noise, one system a seed.
+
+    Damping log-uniform in 0.01 .. 0.1, frequency uniform in 0.3 .. 3 a unit of time. sampling: gaps `exponential` with mean 1,
+    or `dropped`, a unit grid of which 30 % is missing. Primary score: the excess mean |y^ - y*|^2 / mean S_t over the Kalman
+    filter's prediction y* of variance S_t, which knows the system and the gaps.
+    """
+
+    sampling: str = "exponential"
+    oscillators: int = 4
+    level: float = 0.3
+    length: int = 1024
+    train: int = 64
+    validation: int = 16
+    test: int = 64
+
+    kind: ClassVar[type] = Prediction
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"length": 256, "oscillators": 2, "train": 16, "validation": 4, "test": 8},
+        "standard": {},
+        "large": {"length": 8192, "train": 256, "validation": 32, "test": 128},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("excess", about="squared distance to the Kalman filter's prediction over the innovation variance"),
+        Metric("nmse", about="squared error of the measured value over its power, after the burn-in"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.sampling not in ("exponential", "dropped"):
+            raise unknown("sampling", self.sampling, ["exponential", "dropped"])
+
+    @property
+    def burn_in(self) -> int:
+        """Steps at the start that do not count: min(64, T/16)."""
+        return min(64, self.length // 16)
+
+    @property
+    def floor(self) -> float:
+        """One parameter's worth of least squares."""
+        return 1 / (self.train * self.length)
+
+    def system(self, seed: int) -> Oscillators:
+        """The instance's oscillators."""
+        rng = self.rng(seed, "system")
+        damping = exact.exp(rng.uniform(exact.log(0.01), exact.log(0.1), self.oscillators))
+        return Oscillators(damping, rng.uniform(0.3, 3.0, self.oscillators), self.level)
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """Values and gaps of each part, and the Kalman filter's answer to the last."""
+        system, data = self.system(seed), {}
+        for path, part in enumerate(("train", "validation", "test")):
+            rng = self.rng(seed, "data", path)
+            data[f"{part}.gaps"] = self._gaps(getattr(self, part), rng)
+            data[f"{part}.y"] = system.sample(data[f"{part}.gaps"], rng)
+        data["test.best"], data["innovation"] = system.kalman(data["test.y"], data["test.gaps"])
+        return data
+
+    def _gaps(self, count: int, rng: np.random.Generator) -> ndarray:
+        """Exponential, or the number of grid points to the next one that is kept."""
+        uniform = 1 - rng.uniform(size=(count, self.length))  # in (0, 1]
+        waiting = -exact.log(uniform)
+        return waiting if self.sampling == "exponential" else 1 + np.floor(waiting / -exact.log(0.3))
+
+    def problem(self, seed: int) -> Prediction:
+        """Sequences with their gaps, and others to predict step by step."""
+        data = self.data(seed)
+        train, validation, test = (
+            Trajectories(
+                torch.from_numpy(data[f"{part}.y"][..., None].copy()),
+                gaps=torch.from_numpy(data[f"{part}.gaps"].copy()),
+            )
+            for part in ("train", "validation", "test")
+        )
+        return Prediction(train, validation, PredictionQuery(test))
+
+    def score(self, solution: Solution, seed: int) -> Scores:
+        """Excess and nmse."""
+        data, b = self.data(seed), self.burn_in
+        y, best = data["test.y"][..., None], data["test.best"][..., None]
+        answer = bounded(solution["prediction"][0], y.shape)
+        distance = np.mean((answer - best) ** 2, axis=(0, 2)) / np.mean(data["innovation"][:, b:])
+        values = {
+            "excess": float(np.mean(distance[b:])),
+            "nmse": relative(answer[:, b:] - y[:, b:], y[:, b:]),
+        }
+        return Scores(values, (Curve("excess_by_time", np.arange(self.length), distance),))
+
+    def baseline(self, seed: int) -> float:
+        """The better of 0 and the last value."""
+        y = self.data(seed)["test.y"][..., None]
+        last = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+        return min(self.score({"prediction": a[None]}, seed).values["excess"] for a in (np.zeros_like(y), last))
+
+    def oracle(self, seed: int) -> float:
+        """The Kalman filter is at distance 0 from itself."""
+        return 0.0

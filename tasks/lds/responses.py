@@ -1,0 +1,45 @@
+"""Systems whose impulse response is given: a leaky integrator and a damped oscillator, driven by white noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from dynamark.tasks.lds.data import normalised
+from dynamark.tasks.lds.simulation import Simulation
+from dynamark.tasks.lds.systems import System
+from dynamark.tasks.numerics import exact
+
+__all__ = ["KnownResponse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownResponse(Simulation):
+    """y = k * u with k_s = a^s cos(w s), scaled to unit power; the system is the same for all seeds, the inputs are not.
+
+    decay: a. frequency: w, in radians a step; 0 integrates the noise with a leak. One mode, or one conjugate pair: what a
+    network needs to learn is a single number.
+    """
+
+    decay: float = 0.95
+    frequency: float = 0.0
+    order: int = 2
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        tier: {name: value for name, value in fields.items() if name != "order"}
+        for tier, fields in Simulation.tiers.items()
+    }
+
+    def system(self, seed: int) -> System:
+        """One real pole, or a rotation whose state starts along the first axis."""
+        unit = np.ones((1, 1))
+        if not self.frequency:
+            one = System(np.array([[[self.decay]]]), unit, unit, np.ones(1))
+            return normalised(one, self.length, self.inputs)
+        cos, sin = self.decay * exact.cos(self.frequency), self.decay * exact.sin(self.frequency)
+        start = np.array([[1.0], [0.0]])
+        pair = System(np.array([[[cos, -sin], [sin, cos]]]), start, start.T, np.ones(2))
+        return normalised(pair, self.length, self.inputs)

@@ -1,0 +1,78 @@
+"""Online prediction of a system that changes without notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy import ndarray
+
+from dynamark.errors import UserError
+from dynamark.tasks.lds.data import input_sequences, normalised
+from dynamark.tasks.lds.online import Regret
+from dynamark.tasks.lds.systems import Shape, System, draw
+from dynamark.tasks.numerics import exact
+
+__all__ = ["Switching"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switching(Regret):
+    """Several regimes, each a fresh (A, B, C) from the spectrum; the state is carried over, the change is not announced.
+
+    regimes: their number; distance: least number of steps of one. Cuts are uniform among those that keep the distance. The
+    comparator knows every regime and when it begins: since the state starts at 0 and no noise drives it, that is the
+    simulation of the inputs. noise: `n0`, `nv` or `heavy`.
+    """
+
+    spectrum: str = "asym"
+    beta: float = 1.0
+    order: int = 8
+    noise: str = "nv"
+    level: float = 0.1
+    regimes: int = 4
+    distance: int = 300
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"length": 2048, "order": 4},
+        "standard": {"length": 4096},
+        "large": {"length": 65536, "order": 64, "distance": 5000},
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.regimes * self.distance > self.length:
+            raise UserError(
+                f"{self.regimes} regimes of at least {self.distance} steps do not fit {self.length}: lower one of them"
+            )
+        if self.noise == "nw+nv":
+            raise UserError("noise = 'nw+nv': a switching system has measurement noise only; give n0, nv or heavy")
+
+    def systems(self, seed: int) -> list[System]:
+        """The regimes, outputs of each of unit power by itself."""
+        shape = Shape(self.order, self.length, self.channels, self.dim, self.beta, self.coupling)
+        return [
+            normalised(draw(self.spectrum, shape, self.rng(seed, "system", r)), self.length, self.inputs)
+            for r in range(self.regimes)
+        ]
+
+    def cuts(self, seed: int) -> ndarray:
+        """First steps of the regimes, 0 among them."""
+        spare = self.length - self.regimes * self.distance
+        inner = np.sort(self.rng(seed, "cuts").integers(0, spare + 1, self.regimes - 1))
+        return np.concatenate([[0], inner + self.distance * np.arange(1, self.regimes)])
+
+    def generate(self, seed: int) -> dict[str, ndarray]:
+        """The sequence, and the comparator's predictions."""
+        systems, cuts, rng = self.systems(seed), self.cuts(seed), self.rng(seed)
+        u = input_sequences(self.inputs, 1, self.length, self.channels, rng)
+        best, x = np.empty((1, self.length, self.dim)), np.zeros((self.order, 1))
+        for system, start, end in zip(systems, cuts, [*cuts[1:], self.length], strict=True):
+            for t in range(start, end):
+                x = system.advance(x) + exact.contract(system.b, u[0, t, :, None])
+                best[0, t] = exact.contract(system.c, x)[:, 0]
+        noise = self.level if self.noise != "n0" else 0.0
+        drawn = rng.standard_t(3, best.shape) / np.sqrt(3) if self.noise == "heavy" else rng.standard_normal(best.shape)
+        return {"u": u, "y": best + noise * drawn, "best": best, "cuts": cuts.astype(float)}
