@@ -97,7 +97,7 @@ METHODS: dict[str, str] = {
     "shplrnn": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear",
     "shplrnn_sparse": "dynamark.methods.recurrent.shallow:ShallowPiecewiseLinear(alpha=1.0, interval=77)",
     "dendplrnn": "dynamark.methods.recurrent.dendritic:Dendritic",
-    "lstm": "dynamark.methods.recurrent.gated:GatedNetwork",
+    "lstm_tbptt": "dynamark.methods.recurrent.gated:GatedNetwork",
     "gru_tbptt": "dynamark.methods.recurrent.gated:GatedNetwork(cell='gru')",
     "neural_ode": "dynamark.methods.recurrent.neural_ode:NeuralODE",
     "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
