@@ -26,8 +26,8 @@ _TRANSIENT, _POINTS, _REGIONS, _DIGITS = 2000, 400, 12, 4
 class SymbolicGraph:
     """Almost-linear networks trained on one noisy trajectory, and the code of their free runs.
 
-    members: networks, all on the same data. steps: length of a free run. The figure shows the network whose last training
-    losses were the least; the scores look at all whose three most visited regions hold 90 % of the time, and are their worst.
+    members: networks, all on the same data. steps: length of a free run. The figure shows the one whose last training losses
+    were the least; the scores look at all whose three most visited regions hold 90 % of the time, and are their worst values.
     Curves of that network: `region_<code>`, points (first, last coordinate) of the free run in a region; `region_occupation`,
     share of time over code; `symbolic_graph`, the probability that region j follows region i over the number i 2^P + j;
     `fixed_points`, first and last coordinate of the fixed points that lie in their own, visited region.
