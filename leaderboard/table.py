@@ -129,17 +129,20 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
     Rows with a salt stand beside the public ones of their family and tier; where there are none, they have tables of their own.
     """
     made = []
+    salted = frame[(frame["salt"] != "").to_numpy()]
     groups = frame.groupby(["tier", "salt"], observed=True, sort=True)
     named = [(str(tier), str(salt), rows) for (tier, salt), rows in groups]
+    public: dict[str, set[str]] = {}  # families with public rows, by tier: the first groups met
     for tier, salt, rows in sorted(named, key=lambda item: (item[1], _order(_TIERS, item[0]))):
-        here = frame[(frame["tier"] == tier).to_numpy()]
         if salt:
-            rows = rows[~rows["family"].isin(here.loc[(here["salt"] == "").to_numpy(), "family"]).to_numpy()]
+            rows = rows[~rows["family"].isin(public.get(tier, ())).to_numpy()]
+        else:
+            public[tier] = set(rows["family"].unique())
         families = sorted(rows["family"].unique(), key=in_order)
         for name in families if family is None else [f for f in families if f == family]:
             chosen = rows[(rows["family"] == name).to_numpy()]
-            salted = here[((here["family"] == name) & (here["salt"] != "")).to_numpy()]
-            held = {} if salt else _held_out(chosen, salted)
+            away = salted[((salted["family"] == name) & (salted["tier"] == tier)).to_numpy()]
+            held = {} if salt else _held_out(chosen, away)
             for place, (tasks, mask) in enumerate(tracks(chosen)):
                 track = _listed([task.split("/", 1)[-1] for task in tasks]) if place else ""
                 made.append(_table(str(name), tier, salt, track, chosen[mask], held))
