@@ -57,8 +57,7 @@ def _task_card(target: str, names: list[str], like: str) -> list[str]:
     else:
         lines += [f"- scores: `{first.primary.name}` and the others of `{like}`"]
     lines += [f"- {_tier(first, tier)}" for tier in first.tiers]
-    bits = "has the same bits on every machine" if first.exact else "agrees to a tolerance between machines"
-    lines += [f"- version {first.version}; its data {bits}; source: `{_path(target)}`"]
+    lines += [f"- version {first.version}; source: `{_path(target)}`"]
     lines += _variants({name: TASKS[name] for name in names})
     return [*lines, ""]
 

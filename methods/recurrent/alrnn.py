@@ -133,15 +133,24 @@ class AlmostLinearModel(StateForecaster):
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run; compiled where that is installed."""
-        if not available():
-            return super().forecast(context, horizon, inputs)
-        m, n = len(self.a), len(self.a) - self.rectified
-        linear = torch.diag(self.a)
-        linear[:, :n] += self.w[:, :n]
-        into = torch.eye(m, dtype=self.a.dtype)[n:]
-        start = self.initial_state(context)
-        return roll(linear, self.h, self.w[:, n:], into, self.h.new_zeros(m - n), False, start, horizon, context.dim)
+        """The free run."""
+        return self.walk(self.initial_state(context), horizon, context.dim)
+
+    def walk(
+        self, state: Float[Tensor, "trajectory state"], steps: int, units: int
+    ) -> Float[Tensor, "trajectory steps N"]:
+        """The first units of the states that follow; compiled where that is installed."""
+        if available():
+            m, n = len(self.a), len(self.a) - self.rectified
+            linear = torch.diag(self.a)
+            linear[:, :n] += self.w[:, :n]
+            into = torch.eye(m, dtype=self.a.dtype)[n:]
+            return roll(linear, self.h, self.w[:, n:], into, self.h.new_zeros(m - n), False, state, steps, units)
+        out = state.new_empty(steps, len(state), units)
+        for place in out.unbind(0):
+            state = self.step(state)
+            place.copy_(state[:, :units])
+        return out.transpose(0, 1)
 
     def code(self, state: Float[Tensor, "*batch state"]) -> Int[Tensor, "*batch"]:
         """The symbol: the bits [z > 0] of the rectified units as a number, the last unit the lowest bit."""
@@ -168,11 +177,7 @@ class AlmostLinearModel(StateForecaster):
         """Report the symbolic code of free runs and the fixed points that lie in their own region, as facts."""
         places = torch.linspace(0, data.observations.shape[1] - 1, _ORBITS).long()
         state = self.initial_state(Trajectories(data.observations[:1, places].transpose(0, 1), dt=data.dt))
-        states = []
-        for _ in range(_STEPS):
-            state = self.step(state)
-            states.append(state)
-        describe_code(self.code(torch.stack(states[_STEPS // 5 :], dim=1)).numpy(), run)
+        describe_code(self.code(self.walk(state, _STEPS, len(self.a))[:, _STEPS // 5 :]).numpy(), run)
         if self.rectified <= _TELLABLE:
             points, bits = self.fixed_points()
             real = ((points[:, len(self.a) - self.rectified :] > 0).double() == bits).all(-1)

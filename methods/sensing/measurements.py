@@ -36,11 +36,11 @@ def same_operator(one: Operator, other: Operator) -> bool:
 class DenseMeasurements(Measurements):
     """Operators stored as matrices: one product for all seeds that share one, where problems say so, else one a member.
 
-    groups: the distinct operators, each with its members.
+    groups: the distinct operators, each with its members. Operators with more measurements than entries are reduced, which
+    changes no loss.
     """
 
     def __init__(self, problems: Sequence[Recovery]) -> None:
-        self.y = torch.stack([p.y for p in problems])
         self.shape = problems[0].operator.shape
         self.symmetric = problems[0].symmetric
         self.groups: list[tuple[DenseOperator, list[int]]] = []
@@ -52,6 +52,12 @@ class DenseMeasurements(Measurements):
                 members.append(i)
             else:
                 self.groups.append((operator, [i]))
+        reduced: dict[int, Tensor] = {}
+        for place, (operator, members) in enumerate(self.groups):
+            smaller, values = _reduced(operator, [problems[i].y for i in members])
+            self.groups[place] = smaller, members
+            reduced |= dict(zip(members, values, strict=True))
+        self.y = torch.stack([reduced[i] for i in range(len(problems))])
         self._shared = problems[0].shared
         self._back = torch.argsort(torch.tensor([i for _, members in self.groups for i in members]))
 
@@ -76,6 +82,19 @@ class DenseMeasurements(Measurements):
         self.passes += 1
         flat = self._product(values, False)
         return unvectorise(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
+
+
+def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:
+    """|A x - y| = |(R; 0) x - (Q^T y; |y - Q Q^T y|)| with A = Q R, where A has more rows than columns."""
+    count, entries = operator.rows.shape
+    if count <= entries:
+        return operator, values
+    q, r = torch.linalg.qr(operator.rows)
+    rows = torch.cat([r, torch.zeros_like(r[:1])])
+    seen = [q.T @ y for y in values]
+    rest = [(y - q @ own).norm()[None] for y, own in zip(values, seen, strict=True)]
+    smaller = dataclasses.replace(operator, rows=rows)
+    return smaller, [torch.cat(parts) for parts in zip(seen, rest, strict=True)]
 
 
 class StructuredMeasurements(Measurements):

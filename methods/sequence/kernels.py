@@ -20,7 +20,7 @@ from dynamark.tasks.numerics.exponential_sums import exponential_sums
 from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
-__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "s4d_poles"]
+__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
 
 
 class KernelLayer(nn.Module):
@@ -52,7 +52,9 @@ def s4d_poles(init: str, modes: int) -> np.ndarray:
     raise unknown("S4D initialisation", init, ["lin", "inv", "real", "legs"])
 
 
-class _S4DLayer(KernelLayer):
+class S4DLayer(KernelLayer):
+    """The layer of S4D: poles and steps of each bank, weights C and a direct term D."""
+
     def __init__(self, method: S4D, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
         poles = torch.from_numpy(s4d_poles(method.init, method.modes))
@@ -65,6 +67,7 @@ class _S4DLayer(KernelLayer):
         self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
 
     def kernel(self, length: int) -> Tensor:
+        """Sums of exponentials."""
         step = self.log_step.double().exp()
         a = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         b = (torch.expm1(a * step) / a).flatten(1)
@@ -91,7 +94,7 @@ class S4D(SequenceMethod):
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S4D layer."""
-        return _S4DLayer(self, channels, dim, draw)
+        return S4DLayer(self, channels, dim, draw)
 
     def recipe(self) -> Recipe:
         """Adam; poles and steps are slow."""

@@ -33,11 +33,14 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/course_correction": "dynamark.runners.experiments.koopman_course:CourseCorrection",
+    "koopman/duffing_residuals": "dynamark.runners.experiments.koopman_residuals:DuffingResiduals",
+    "koopman/logistic_features": "dynamark.runners.experiments.koopman_features:LogisticFeatures",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
     "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/symbolic_graph": "dynamark.runners.experiments.chaos_symbols:SymbolicGraph",
     "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }

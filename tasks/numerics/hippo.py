@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray
 
-__all__ = ["fout", "legs", "legs_normal_poles", "legt"]
+__all__ = ["fout", "legs", "legs_normal_poles", "legt", "low_rank_form", "perturbed_legs"]
 
 Pair = tuple[Float[ndarray, "n n"], Float[ndarray, " n"]]
 
@@ -55,3 +55,64 @@ def legs_normal_poles(states: int) -> Complex[ndarray, " half"]:
     p = np.sqrt(np.arange(states) + 0.5)
     skew = a + np.outer(p, p) + 0.5 * np.eye(states)
     return -0.5 + 1j * np.linalg.eigvalsh(-1j * skew)[-(states // 2) :]
+
+
+def low_rank_form(
+    basis: str, states: int
+) -> tuple[Complex[ndarray, " half"], Complex[ndarray, "rank half"], Complex[ndarray, " half"]]:
+    """Lambda, P, B of A = V (Lambda - P* P) V*, B = V* B, V unitary; conjugates are not listed, the number of states is even.
+
+    A less its low-rank part is normal: LegS = -1/2 I + skew - p p', p_n = sqrt(n + 1/2); LegT = skew - p p' - q q', p and q the
+    even and the odd entries of B; FouT = D - 2 b b'.
+    """
+    a, b = {"legs": legs, "legt": legt, "fout": fout}[basis](states)
+    half = states // 2
+    if basis == "fout":
+        # The frequency 0 is double: its plane must be split into a conjugate pair by hand.
+        j = np.arange(half)
+        vectors = np.zeros((states, half), dtype=complex)
+        vectors[2 * j, j], vectors[2 * j + 1, j] = np.sqrt(0.5), -1j * np.sqrt(0.5)
+        return 2j * np.pi * j, np.sqrt(2.0) * (b[None] / 2) @ vectors, vectors.conj().T @ b
+    even = np.arange(states) % 2 == 0
+    p = np.sqrt(np.arange(states) + 0.5)[None] if basis == "legs" else np.stack([b * even, b * ~even])
+    decay = 0.5 if basis == "legs" else 0.0
+    values, full = np.linalg.eigh(-1j * (a + p.T @ p + decay * np.eye(states)))
+    vectors = full[:, half:]
+    return -decay + 1j * values[half:], p @ vectors, vectors.conj().T @ b
+
+
+def perturbed_legs(
+    states: int, size: float, rng: np.random.Generator, draws: int = 10
+) -> tuple[Complex[ndarray, " slot"], Complex[ndarray, "state slot"], Complex[ndarray, " slot"]]:
+    """Lambda, V and V^{-1} B of A + E = V Lambda V^{-1}, A of LegS, E real Gaussian with |E|_2 = size |A|_2.
+
+    V is the best conditioned of some draws. One of each conjugate pair, so that e^{t(A+E)} B = 2 Re V e^{t Lambda} (V^{-1} B);
+    real eigenvalues count half, and slots that they leave empty hold weight 0. There are states/2 + 2 slots. Real parts are at
+    most -1e-4. Source: Yu et al. 2024.
+    """
+    a, b = legs(states)
+    slots, best = states // 2 + 2, np.inf
+    found: tuple[ndarray, ndarray, ndarray] | None = None
+    scale = size * np.linalg.norm(a, 2)
+    for _ in range(100 * draws):
+        e = rng.standard_normal(a.shape)
+        values, vectors = np.linalg.eig(a + scale * e / np.linalg.norm(e, 2))
+        kept = values.imag >= 0
+        draws -= kept.sum() <= slots
+        condition = np.linalg.cond(vectors)
+        if kept.sum() <= slots and condition < best:
+            best = condition
+            weights = np.linalg.solve(vectors, b.astype(complex)) * np.where(values.imag == 0, 0.5, 1.0)
+            found = values[kept], vectors[:, kept], weights[kept]
+        if draws <= 0:
+            break
+    if found is None:
+        raise ValueError(f"no perturbation of size {size} leaves {slots} modes or fewer: give a larger size")
+    values, vectors, weights = found
+    spare = slots - len(values)
+    values = np.minimum(values.real, -1e-4) + 1j * values.imag
+    return (
+        np.concatenate([values, np.full(spare, -1.0 + 0j)]),
+        np.concatenate([vectors, np.zeros((states, spare), dtype=complex)], axis=1),
+        np.concatenate([weights, np.zeros(spare, dtype=complex)]),
+    )

@@ -149,5 +149,6 @@ def test_the_compiled_free_run_is_that_of_the_steps(clipped: bool) -> None:
     linear = AlmostLinearModel.of(AlmostLinearCell(AlmostLinear(7, 3), 3, torch.Generator().manual_seed(2)).double())
     context = Trajectories(torch.randn(4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
     for model in (shallow, linear):
+        assert isinstance(model, StateForecaster)
         found, wanted = model.forecast(context, 50), StateForecaster.forecast(model, context, 50)
         torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)

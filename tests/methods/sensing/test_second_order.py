@@ -11,10 +11,16 @@ from sensing_support import normals, scores
 
 from dynamark.errors import UserError
 from dynamark.methods.sensing.alternating import AlternatingMinimisation, left_factor
-from dynamark.methods.sensing.gauss_newton import ApproximateGaussNewton, GaussNewtonRecovery, balanced, linearised
+from dynamark.methods.sensing.gauss_newton import (
+    ApproximateGaussNewton,
+    GaussNewtonRecovery,
+    balanced,
+    linearised,
+    solved,
+)
 from dynamark.methods.sensing.inexact import InexactAlternatingMinimisation, improved
 from dynamark.methods.sensing.manifold import IterativeHardThresholding, RiemannianDescent, exact_step, tangent
-from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.nuclear import NuclearNorm, PenalisedNuclearNorm, projection, shrink
 from dynamark.methods.sensing.scaled import PreconditionedDescent, preconditioned
 from dynamark.tasks.problems import Run
@@ -89,8 +95,9 @@ def small() -> tuple[Any, torch.Tensor, torch.Tensor]:
 
 def test_the_linear_problem_is_solved_with_least_norm() -> None:
     problem, f, g = small()
-    target = normals(1, 40, seed=6)
-    df, dg = linearised(measure([problem]), f, g, target, inner=200, tolerance=1e-14)
+    target, measurements = normals(1, 40, seed=6), measure([problem])
+    assert isinstance(measurements, DenseMeasurements)
+    df, dg = linearised(measurements, f, g, target, inner=200, tolerance=1e-14)
     columns = []
     for part, count in ((0, 7), (1, 6)):
         for i in range(count):
@@ -101,7 +108,8 @@ def test_the_linear_problem_is_solved_with_least_norm() -> None:
     design = torch.stack(columns, dim=1).numpy()
     assert np.linalg.matrix_rank(design) == 26 - 4  # k^2 directions of the gauge
     expected = np.linalg.lstsq(design, target[0].numpy(), rcond=1e-10)[0]
-    np.testing.assert_allclose(np.concatenate([df[0].flatten(), dg[0].flatten()]), expected, atol=1e-9)
+    for left, right in ((df, dg), solved(measurements, f, g, target)):
+        np.testing.assert_allclose(np.concatenate([left[0].flatten(), right[0].flatten()]), expected, atol=1e-9)
 
 
 def test_balancing_keeps_the_product() -> None:

@@ -1,0 +1,109 @@
+"""The closed-form continuous-time cell, which reads the gap between two samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence.stack import Affine, SequenceMethod
+
+__all__ = ["CfC"]
+
+# LeCun's tanh, whose variance at unit inputs is about 1.
+_HEIGHT, _SLOPE = 1.7159, 0.666
+
+
+class _Cell(Recurrence):
+    """x: the input's part of the backbone. weights: U of the backbone, then the four heads [backbone, 4 unit] and their bias."""
+
+    def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        recurrent, heads, bias = weights
+        units = recurrent.shape[-2]
+        backbone = torch.empty_like(x)
+        read = x.new_empty(*x.shape[:-1], 4 * units)
+        states, mixed = (x.new_empty(*x.shape[:-1], units) for _ in range(2))
+        h = x.new_zeros((*x.shape[1:-1], units))
+        for t in range(len(x)):
+            torch.baddbmm(x[t], h, recurrent, out=backbone[t])
+            backbone[t].mul_(_SLOPE).tanh_()
+            torch.baddbmm(bias, backbone[t], heads, alpha=_HEIGHT, out=read[t])
+            read[t, ..., : 2 * units].tanh_()
+            first, second, a, b = read[t].chunk(4, dim=-1)
+            torch.addcmul(b, a, times[t], out=mixed[t])
+            mixed[t].sigmoid_()
+            torch.lerp(first, second, mixed[t], out=states[t])
+            h = states[t]
+        return states, backbone, read, mixed
+
+    def pull(
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        states, backbone, read, mixed = kept
+        recurrent, heads, _ = weights
+        units = states.shape[-1]
+        first, second = read[..., :units], read[..., units : 2 * units]
+        by_mix = (second - first) * mixed * (1 - mixed)
+        # dL/dh times these is what reaches the four heads.
+        factors = torch.stack([(1 - mixed) * (1 - first**2), mixed * (1 - second**2), by_mix * times, by_mix], dim=-2)
+        by_backbone = _HEIGHT * _SLOPE * (1 - backbone**2)
+        to_read, to_x = torch.empty_like(factors), torch.empty_like(x)
+        back, forth = recurrent.mT, heads.mT
+        carry = torch.zeros_like(states[0])
+        for t in range(len(x) - 1, -1, -1):
+            torch.mul((to_states[t] + carry)[..., None, :], factors[t], out=to_read[t])
+            torch.mul(torch.bmm(to_read[t].flatten(-2), forth), by_backbone[t], out=to_x[t])
+            carry = torch.bmm(to_x[t], back)
+        flat = to_read.flatten(-2)
+        past = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
+        return (
+            to_x,
+            torch.einsum("tmbi,tmbj->mij", past, to_x),
+            _HEIGHT * torch.einsum("tmbi,tmbj->mij", backbone, flat),
+            flat.sum((0, 2))[:, None],
+        )
+
+
+class _CfCLayer(nn.Module):
+    """The cell between its inputs, the last of which is the gap, and an affine map of the states."""
+
+    def __init__(self, method: CfC, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        units, backbone = method.units, method.backbone
+        self.inputs = Affine(channels - 1, backbone, draw)
+        self.recurrent = nn.Parameter(torch.randn(units, backbone, generator=draw) / units**0.5)
+        self.heads = nn.Parameter(torch.randn(backbone, 4 * units, generator=draw) / backbone**0.5)
+        self.bias = nn.Parameter(torch.zeros(1, 4 * units))
+        self.outputs = Affine(units, dim, draw)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.movedim(-2, 0)
+        states = recur(
+            _Cell(), self.inputs(x[..., :-1]).contiguous(), x[..., -1:], self.recurrent, self.heads, self.bias
+        )
+        return self.outputs(states.movedim(0, -2))
+
+
+@dataclass(frozen=True)
+class CfC(SequenceMethod):
+    """h+ = (1 - s) tanh f1(z) + s tanh f2(z), s = sigmoid(a(z) gap + b(z)), z = 1.7159 tanh(0.666 (W [u, h] + c)); y = C h + d.
+
+    f1, f2, a, b: affine heads of z. units: size of h; backbone: of z. The gap is the time since the last sample, 1 where samples
+    are even or the method is blind. Source: Hasani et al. 2022, equation (10), in the variant of their code (heads on a shared
+    backbone of one layer).
+
+    key: hasani2022
+    """
+
+    units: int = 32
+    backbone: int = 128
+    steps: int = 300
+
+    timed: ClassVar[bool] = True
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One layer."""
+        return _CfCLayer(self, channels, dim, draw)

@@ -1,0 +1,58 @@
+"""Gated recurrent units whose state passes through a low-rank map, with or without a diagonal beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dynamark.methods.sequence.gru import GRU, gru_scan
+from dynamark.methods.sequence.stack import Affine
+
+__all__ = ["LowRankGRU"]
+
+
+class _LowRankLayer(nn.Module):
+    """The recurrence of a GRU with its recurrent matrix of factors."""
+
+    def __init__(self, method: LowRankGRU, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        units, rank = method.units, method.rank
+        self.inputs = Affine(channels, 3 * units, draw)
+        # The product has entries of variance 1/units, as the full matrix has.
+        self.left = nn.Parameter(torch.randn(3, units, rank, generator=draw) / units**0.5)
+        self.right = nn.Parameter(torch.randn(3, rank, units, generator=draw) / rank**0.5)
+        self.diagonal = nn.Parameter(torch.zeros(3, units)) if method.diagonal else None
+        self.bias = nn.Parameter(torch.zeros(units))
+        self.outputs = Affine(units, dim, draw)
+
+    def recurrent(self) -> Tensor:
+        """The matrix of the three gates, side by side."""
+        gates = self.left @ self.right
+        if self.diagonal is not None:
+            gates = gates + torch.diag_embed(self.diagonal)
+        return gates.movedim(0, 1).flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates = self.inputs(x.movedim(-2, 0).contiguous())
+        return self.outputs(gru_scan(gates, self.recurrent(), self.bias).movedim(0, -2))
+
+
+@dataclass(frozen=True)
+class LowRankGRU(GRU):
+    """A GRU with U = L R + diag d in each gate, L [unit, rank], R [rank, unit]: 2 n r + n numbers in place of n^2.
+
+    diagonal: whether d is there; it starts at 0. Source: Miceli Barone 2018, section 2.2.
+
+    Differs from the paper: factors of each gate are its own, none is shared between gates.
+
+    key: micelibarone2018
+    """
+
+    rank: int = 4
+    diagonal: bool = True
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One layer."""
+        return _LowRankLayer(self, channels, dim, draw)

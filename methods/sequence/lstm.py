@@ -1,0 +1,95 @@
+"""The long short-term memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence.stack import Affine, SequenceMethod
+
+__all__ = ["LSTM"]
+
+
+class _Cell(Recurrence):
+    """Gates x + h U in the order input, forget, output, candidate."""
+
+    def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        (recurrent,) = weights
+        units = recurrent.shape[-2]
+        gates = torch.empty_like(x)
+        states, cells = (x.new_empty(*x.shape[:-1], units) for _ in range(2))
+        h = c = x.new_zeros((*x.shape[1:-1], units))
+        for t in range(len(x)):
+            torch.baddbmm(x[t], h, recurrent, out=gates[t])
+            gates[t, ..., : 3 * units].sigmoid_()
+            gates[t, ..., 3 * units :].tanh_()
+            i, f, o, g = gates[t].chunk(4, dim=-1)
+            torch.addcmul(f * c, i, g, out=cells[t])
+            c = cells[t]
+            torch.mul(o, c.tanh(), out=states[t])
+            h = states[t]
+        return states, cells, gates
+
+    def pull(
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        states, cells, gates = kept
+        units = states.shape[-1]
+        i, f, o, g = gates.chunk(4, dim=-1)
+        before = torch.cat([torch.zeros_like(cells[:1]), cells[:-1]])
+        squashed = cells.tanh()
+        by_state = squashed * o * (1 - o)
+        by_cell = torch.cat([g * i * (1 - i), before * f * (1 - f), i * (1 - g * g)], dim=-1)
+        through = o * (1 - squashed * squashed)
+        to_gates, back = torch.empty_like(gates), weights[0].mT
+        to_c = to_h = torch.zeros_like(states[0])
+        for t in range(len(x) - 1, -1, -1):
+            to_h = to_states[t] + to_h
+            to_c = torch.addcmul(to_c, to_h, through[t])
+            parts = to_c.repeat(1, 1, 3) * by_cell[t]
+            to_gates[t, ..., : 2 * units] = parts[..., : 2 * units]
+            torch.mul(to_h, by_state[t], out=to_gates[t, ..., 2 * units : 3 * units])
+            to_gates[t, ..., 3 * units :] = parts[..., 2 * units :]
+            to_c = to_c * f[t]
+            to_h = torch.bmm(to_gates[t], back)
+        past = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
+        return to_gates, torch.einsum("tmbi,tmbj->mij", past, to_gates)
+
+
+class _LSTMLayer(nn.Module):
+    """The recurrence between an affine map of the inputs and one of the states."""
+
+    def __init__(self, units: int, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        self.inputs = Affine(channels, 4 * units, draw)
+        self.recurrent = nn.Parameter(torch.randn(units, 4 * units, generator=draw) / units**0.5)
+        self.outputs = Affine(units, dim, draw)
+        with torch.no_grad():
+            self.inputs.bias[units : 2 * units] = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.inputs(x.movedim(-2, 0).contiguous())
+        return self.outputs(recur(_Cell(), x, x[..., :1].detach(), self.recurrent).movedim(0, -2))
+
+
+@dataclass(frozen=True)
+class LSTM(SequenceMethod):
+    """c_t = f c_{t-1} + i g, h_t = o tanh c_t; i, f, o = sigmoid, g = tanh of their parts of W x_t + U h_{t-1} + b.
+
+    Outputs are y = C h + d. units: size of h and c. The weights of PyTorch's LSTM without its redundant bias; drawn with
+    variance 1/fan-in, the bias of the forget gate 1.
+
+    Differs from the paper of 1997 by its forget gate (Gers et al. 2000).
+
+    key: hochreiter1997
+    """
+
+    units: int = 32
+    steps: int = 300
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One LSTM layer."""
+        return _LSTMLayer(self.units, channels, dim, draw)

@@ -1,0 +1,158 @@
+"""The liquid time-constant network: neurons with conductance synapses, by a fused semi-implicit step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence.stack import Affine, SequenceMethod
+
+__all__ = ["LTC", "LTCLayer"]
+
+
+class _Cell(Recurrence):
+    """x: conductances and currents of the inputs' synapses [.., 2 unit], leak included. times: the gap.
+
+    weights: capacitance [1, unit]; of the recurrent synapses strength w, slope, threshold and reversal potential
+    [from, to]. Only potentials are kept; synapses are worked out again on the way back, for they are unit^2 numbers a step.
+    """
+
+    def __init__(self, unfolds: int) -> None:
+        self.unfolds = unfolds
+
+    def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        capacitance, strength, slope, threshold, reversal = weights
+        units = capacitance.shape[-1]
+        inner = x.new_empty(len(x), *x.shape[1:-1], self.unfolds, units)
+        v, current = x.new_zeros((*x.shape[1:-1], units)), strength * reversal
+        shift = -slope * threshold
+        for t in range(len(x)):
+            rate = capacitance * (self.unfolds / times[t])
+            lead, drive = rate + x[t, ..., :units], x[t, ..., units:]
+            for k in range(self.unfolds):
+                open_ = torch.addcmul(shift[:, None], slope[:, None], v[..., None]).sigmoid_()
+                top = (open_ * current[:, None]).sum(-2).add_(drive).addcmul_(rate, v)
+                bottom = (open_ * strength[:, None]).sum(-2).add_(lead)
+                v = torch.div(top, bottom, out=inner[t, ..., k, :])
+        return inner[..., -1, :].clone(), inner
+
+    def pull(
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        capacitance, strength, slope, threshold, reversal = weights
+        inner = kept[1]
+        units, shift = capacitance.shape[-1], -slope * threshold
+        to_x, carry = torch.zeros_like(x), torch.zeros_like(to_states[0])
+        to_capacitance = torch.zeros_like(carry)
+        # Sums over time of what reaches the open synapses, weighted by 1, E and the slope's factors.
+        by_bottom, by_top, by_slope, by_shift = (torch.zeros_like(strength) for _ in range(4))
+        for t in range(len(x) - 1, -1, -1):
+            carry = carry + to_states[t]
+            per = self.unfolds / times[t]
+            rate = capacitance * per
+            lead = rate + x[t, ..., :units]
+            for k in range(self.unfolds - 1, -1, -1):
+                after = inner[t, ..., k, :]
+                before = inner[t, ..., k - 1, :] if k else (inner[t - 1, ..., -1, :] if t else torch.zeros_like(after))
+                open_ = torch.addcmul(shift[:, None], slope[:, None], before[..., None]).sigmoid_()
+                bottom = (open_ * strength[:, None]).sum(-2).add_(lead)
+                to_top = carry / bottom
+                to_bottom = -to_top * after
+                to_x[t, ..., :units] += to_bottom
+                to_x[t, ..., units:] += to_top
+                to_capacitance += per * (to_top * before + to_bottom)
+                # Sums over the batch, not matrix products: their bits would depend on the size of the cohort.
+                by_top += (open_ * to_top[..., None, :]).sum(1)
+                by_bottom += (open_ * to_bottom[..., None, :]).sum(1)
+                reach = torch.addcmul(to_bottom[..., None, :], reversal[:, None], to_top[..., None, :])
+                reach = reach.mul_(strength[:, None]).mul_(open_ - open_ * open_)
+                by_shift += reach.sum(1)
+                by_slope += (reach * before[..., None]).sum(1)
+                carry = torch.addcmul((reach * slope[:, None]).sum(-1), rate, to_top)
+        return (
+            to_x,
+            to_capacitance.sum(1, keepdim=True),
+            by_bottom + reversal * by_top,
+            by_slope - threshold * by_shift,
+            -slope * by_shift,
+            strength * by_top,
+        )
+
+
+class _Synapses(nn.Module):
+    """From `sources` to `units`: positive strengths, slopes, thresholds, and reversal potentials of +-1."""
+
+    def __init__(self, sources: int, units: int, draw: torch.Generator) -> None:
+        super().__init__()
+        shape = (sources, units)
+        self.strength = nn.Parameter(_softened(0.001, 1.0, shape, draw))
+        self.slope = nn.Parameter(_uniform(3.0, 8.0, shape, draw))
+        self.threshold = nn.Parameter(_uniform(0.3, 0.8, shape, draw))
+        self.reversal = nn.Parameter(2.0 * torch.randint(0, 2, shape, generator=draw) - 1.0)
+
+
+def _uniform(low: float, high: float, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=draw)
+
+
+def _softened(low: float, high: float, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+    """x with softplus(x) uniform."""
+    return _uniform(low, high, shape, draw).expm1().log()
+
+
+class LTCLayer(nn.Module):
+    """The neurons between the synapses of the inputs, the last of which is the gap, and an affine map of the potentials."""
+
+    def __init__(self, units: int, unfolds: int, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        self.cell = _Cell(unfolds)
+        self.sensory = _Synapses(channels - 1, units, draw)
+        self.recurrent = _Synapses(units, units, draw)
+        self.leak = nn.Parameter(_softened(0.001, 1.0, (units,), draw))
+        self.rest = nn.Parameter(_uniform(-0.2, 0.2, (units,), draw))
+        self.capacitance = nn.Parameter(_softened(0.4, 0.6, (units,), draw))
+        self.outputs = Affine(units, dim, draw)
+
+    def potentials(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "time *batch unit"]:
+        """v_t of sequences from rest."""
+        x = x.movedim(-2, 0)
+        s, r, leak = self.sensory, self.recurrent, functional.softplus(self.leak)
+        open_ = torch.sigmoid(s.slope * (x[..., :-1, None] - s.threshold)) * functional.softplus(s.strength)
+        given = torch.cat([leak + open_.sum(-2), leak * self.rest + (open_ * s.reversal).sum(-2)], dim=-1)
+        capacitance = functional.softplus(self.capacitance)[None]
+        weights = (capacitance, functional.softplus(r.strength), r.slope, r.threshold, r.reversal)
+        return recur(self.cell, given.contiguous(), x[..., -1:].clamp(min=1e-6), *weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The outputs."""
+        return self.outputs(self.potentials(x).movedim(0, -2))
+
+
+@dataclass(frozen=True)
+class LTC(SequenceMethod):
+    """c v' = -g (v - v_l) + sum_j w_j s_j (E_j - v), s_j = sigmoid(slope_j (v_j - mu_j)) over neurons and inputs; y = C v + d.
+
+    By `unfolds` fused steps of d = gap / unfolds: v <- (c v/d + g v_l + sum w s E) / (c/d + g + sum w s), a weighted mean, so v
+    stays between the extremes of v_l and E (and 0, where it starts). c, g, w are kept positive by softplus.
+
+    units: neurons. The gap is the time since the last sample, 1 where samples are even or the method is blind.
+    Source: Hasani et al. 2021, algorithm 1, with all neurons connected.
+
+    key: hasani2021
+    """
+
+    units: int = 16
+    unfolds: int = 6
+    steps: int = 300
+
+    timed: ClassVar[bool] = True
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One layer."""
+        return LTCLayer(self.units, self.unfolds, channels, dim, draw)

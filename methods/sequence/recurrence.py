@@ -1,0 +1,79 @@
+"""Recurrences with a gradient written by hand, for many members at once.
+
+A step of a small recurrent network is bound by the overhead of its operations. Under `vmap` every member of a cohort goes
+through the same operations here, and the backward pass takes the few that its formulas need, not one for each that was
+recorded.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Recurrence", "recur"]
+
+
+class Recurrence(ABC):
+    """h_t = f(x_t, h_{t-1}; weights), h_{-1} = 0, members side by side: x [time, member, batch, .], weights [member, ...]."""
+
+    @abstractmethod
+    def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        """The states [time, member, batch, unit], then whatever `pull` wants kept, time first, members second.
+
+        times: what a step knows of time, without a gradient [time, member, batch, 1].
+        """
+
+    @abstractmethod
+    def pull(
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """The gradients of x and of every weight from those of the states; kept[0] are the states."""
+
+
+def recur(
+    cell: Recurrence, x: Float[Tensor, "time batch any"], times: Float[Tensor, "time batch 1"], *weights: Tensor
+) -> Float[Tensor, "time batch unit"]:
+    """The states of one member; under `vmap` those of all, in one loop over time."""
+    lifted = (part[None] for part in weights)
+    states: Tensor = _Scan.apply(cell, x[:, None], times[:, None], *lifted)[0]  # type: ignore[no-untyped-call]
+    return states[:, 0]
+
+
+class _Scan(torch.autograd.Function):
+    """A recurrence on stacked members."""
+
+    @staticmethod
+    def forward(cell: Recurrence, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        return cell.run(x, times, *weights)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.cell, ctx.weights = inputs[0], len(inputs) - 3
+        ctx.save_for_backward(*inputs[1:], *output)
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, times, *rest = ctx.saved_tensors
+        weights, kept = tuple(rest[: ctx.weights]), tuple(rest[ctx.weights :])
+        to_x, *to_weights = ctx.cell.pull(gradients[0], x, times, weights, kept)
+        return None, to_x, None, *to_weights
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], cell: Recurrence, *inputs: Tensor) -> tuple[Any, Any]:
+        size = info.batch_size
+        places = (1, 1, *[0] * (len(inputs) - 2))
+        x, times, *weights = (
+            part.unsqueeze(place).expand(*part.shape[:place], size, *part.shape[place:])
+            if dim is None
+            else part.movedim(dim, place)
+            for part, dim, place in zip(inputs, in_dims[1:], places, strict=True)
+        )
+        stacked = (x.flatten(1, 2), times.flatten(1, 2), *(w.flatten(0, 1) for w in weights))
+        out = _Scan.apply(cell, *stacked)  # type: ignore[no-untyped-call]
+        return tuple(part.unflatten(1, (size, -1)) for part in out), (1,) * len(out)

@@ -1,0 +1,146 @@
+"""The structured state space S4: a trained HiPPO system, diagonal plus low rank; and its diagonalisation by perturbation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dynamark.methods.sequence.kernels import S4D, KernelLayer, S4DLayer
+from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.methods.training import Recipe
+from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
+
+__all__ = ["S4", "S4PTD", "dplr_kernel"]
+
+# The generating function is inverted on a circle of this radius to the power of the length: aliases shrink by it, rounding
+# errors grow by its inverse.
+_CIRCLE = 1e-7
+
+
+def dplr_kernel(
+    poles: Complex[Tensor, "*bank mode"],
+    p: Complex[Tensor, "*bank rank mode"],
+    b: Complex[Tensor, "*bank mode"],
+    c: Complex[Tensor, "*bank row mode"],
+    step: Float[Tensor, "*bank 1"],
+    length: int,
+) -> Float[Tensor, "*bank row time"]:
+    """K_l = 2 Re over half the modes of C Abar^l Bbar, of x' = (diag(poles) - P* P) x + B u by the bilinear rule.
+
+    sum_l K_l z^l = 2/(1+z) C (g - A)^{-1} B, g = 2/step (1-z)/(1+z), and by Woodbury (g - A)^{-1} needs sums over modes only.
+    Evaluated at z = r w, w the roots of unity and r^length = 1e-7, and inverted by an FFT: aliases are below 1e-7, rounding
+    below 1e-8. Modes come with their conjugates, which are not listed.
+    """
+    radius = _CIRCLE ** (1 / length)
+    turn = torch.arange(length // 2 + 1, dtype=torch.float64, device=step.device)
+    z = radius * torch.exp(-2j * math.pi / length * turn)
+    g = (2 / step) * ((1 - z) / (1 + z))
+    resolvent = 1 / (g[..., None, :] - poles[..., None])
+    mirrored = 1 / (g[..., None, :] - poles[..., None].conj())
+    rows, columns = torch.cat([c, p], dim=-2), torch.cat([b[..., None, :], p.conj()], dim=-2)
+    weights = (rows[..., :, None, :] * columns[..., None, :, :]).flatten(-3, -2)
+    sums = weights @ resolvent + weights.conj() @ mirrored
+    whole = sums.unflatten(-2, (rows.shape[-2], columns.shape[-2]))
+    rank, outputs = p.shape[-2], c.shape[-2]
+    identity = functional.pad(torch.eye(rank, dtype=whole.dtype, device=step.device), (1, 0, outputs, 0))
+    whole = whole + identity[..., None]
+    for _ in range(rank):  # C R B - C R P* (I + P R P*)^{-1} P R B by elimination, one row of P at a time
+        whole = whole - whole[..., :, -1:, :] * whole[..., -1:, :, :] / whole[..., -1:, -1:, :]
+        whole = whole[..., :-1, :-1, :]
+    spectrum = 2 / (1 + z) * whole[..., 0, :]
+    damped = torch.fft.irfft(spectrum, length, dim=-1)
+    return damped * radius ** -torch.arange(length, dtype=torch.float64, device=step.device)
+
+
+class _S4Layer(KernelLayer):
+    def __init__(self, method: S4, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        poles, p, b = (torch.from_numpy(part) for part in low_rank_form(method.basis, 2 * method.modes))
+        low, high = (math.log(bound) for bound in method.steps_range)
+        shape = (channels, method.banks)
+        self.log_step = nn.Parameter(low + (high - low) * torch.rand(*shape, 1, generator=draw))
+        self.log_decay = nn.Parameter((-poles.real).clamp(min=1e-4).log().float().repeat(*shape, 1))
+        self.frequency = nn.Parameter(poles.imag.float().repeat(*shape, 1))
+        self.p = nn.Parameter(torch.view_as_real(p).float().repeat(*shape, 1, 1, 1))
+        self.b = nn.Parameter(torch.view_as_real(b).float().repeat(*shape, 1, 1))
+        scale = (2 * method.banks) ** -0.5
+        self.c = nn.Parameter(scale * torch.randn(*shape, dim, method.modes, 2, generator=draw))
+        self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
+
+    def kernel(self, length: int) -> Tensor:
+        poles = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
+        p, b, c = (torch.view_as_complex(part.double()) for part in (self.p, self.b, self.c))
+        response = dplr_kernel(poles, p, b, c, self.log_step.double().exp(), length)
+        response = response.sum(1).permute(2, 0, 1)  # over banks
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+@dataclass(frozen=True)
+class S4(SequenceMethod):
+    """x' = (Lambda - P* P) x + B u, y = 2 Re(C x) + D u: HiPPO in the eigenbasis of its normal part, bilinear steps, all trained.
+
+    Each input channel feeds `banks` state spaces of `modes` conjugate pairs, each with a step of its own, log-uniform in
+    `steps_range`; C mixes them, in place of the mixing layer around S4 in the paper. basis: `legs`, `legt` or `fout`; P has rank
+    1, 2, 1. Lambda, P, B and steps learn at a tenth of the rate.
+
+    Differs from the paper: C itself is trained, not C (1 - Abar^length), since the kernel comes from its generating function on
+    a circle inside the unit circle; so a model answers at any length.
+
+    key: gu2022b
+    """
+
+    modes: int = 16
+    banks: int = 4
+    basis: Literal["legs", "legt", "fout"] = "legs"
+    steps_range: tuple[float, float] = (1e-3, 1e-1)
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One S4 layer."""
+        return _S4Layer(self, channels, dim, draw)
+
+    def recipe(self) -> Recipe:
+        """Adam; the state matrix is slow."""
+        slow = {r"log_|frequency|\.p$|\.b$": 0.1}
+        return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates=slow)
+
+
+class _PerturbedLayer(S4DLayer):
+    """S4D from the poles of A + E, with weights (C V)_n (V^{-1} B)_n for a C drawn in the basis of A."""
+
+    def __init__(self, method: S4PTD, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__(method, channels, dim, draw)
+        seed = int(torch.randint(2**31, (1,), generator=draw))
+        poles, vectors, b = perturbed_legs(2 * method.modes, method.size, np.random.default_rng(seed))
+        scale = (2 * method.banks) ** -0.5
+        drawn = scale * torch.randn(channels, dim, method.banks, 2 * method.modes, generator=draw).double()
+        weights = (drawn.to(torch.complex128) @ torch.from_numpy(vectors)) * torch.from_numpy(b)
+        repeats = (channels, method.banks, 1)
+        self.log_decay = nn.Parameter(torch.from_numpy(-poles.real).log().float().repeat(*repeats))
+        self.frequency = nn.Parameter(torch.from_numpy(poles.imag.copy()).float().repeat(*repeats))
+        self.c = nn.Parameter(torch.view_as_real(weights.flatten(2)).float())
+
+
+@dataclass(frozen=True)
+class S4PTD(S4D):
+    """S4D from a perturbed LegS: A + E = V Lambda V^{-1}, K_l = 2 Re sum_n (C V)_n (V^{-1} Bbar)_n e^{l Delta lambda_n}.
+
+    E is real Gaussian with |E|_2 = size |A|_2, of ten draws the one with the best conditioned V; Re lambda <= -1e-4. As A + E is
+    real its modes are conjugate pairs but for a few real ones, which count half a pair.
+
+    Differs from the paper, which minimises the condition number over E; it works with sizes of 0.01 to 1 there.
+
+    key: yu2024
+    """
+
+    size: float = 1e-3
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One layer."""
+        return _PerturbedLayer(self, channels, dim, draw)
