@@ -100,23 +100,27 @@ def leaderboard(
     if family is not None and family not in have:
         raise UserError(f"no rows of family '{family}'; families with rows: {', '.join(have) or 'none'}")
     if format == "html":
+        from dynamark.leaderboard.page.symbols import codes
         from dynamark.leaderboard.page.whole import page
 
-        return page(frame, family, _judged(own, published, keys, family), methods)
+        rows = _claimed(own, published, keys)
+        return page(frame, family, _judged(rows, family), methods, codes(rows))
     return render(tables(frame, family), format)
 
 
-def _judged(
-    stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None, family: str | None
-) -> list[Judged]:
-    """The claims judged on the same rows; a choice of runs by key judges none."""
+def _claimed(stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None) -> pandas.DataFrame:
+    """The rows that claims are judged on; none where runs were chosen by their keys."""
     from dynamark.leaderboard.claims.rows import COLUMNS
+
+    folders = [*([published_store()] if published else []), *stores] if keys is None else []
+    return read_rows(folders, COLUMNS).to_pandas()
+
+
+def _judged(rows: pandas.DataFrame, family: str | None) -> list[Judged]:
+    """The claims, of one family where one is chosen."""
     from dynamark.leaderboard.claims.verdicts import FAMILIES, choose, judge_all
 
-    if keys is not None or (family is not None and family not in FAMILIES):
-        return []
-    rows = read_rows([*([published_store()] if published else []), *stores], COLUMNS).to_pandas()
-    return judge_all(choose(family=family), rows)
+    return [] if not len(rows) or family not in (None, *FAMILIES) else judge_all(choose(family=family), rows)
 
 
 # What the page shows beside the tables.

@@ -43,7 +43,6 @@ PICTURES = {
     "attractor": ("", ""),
     "eigenvalues": ("real part", "imaginary part"),
     "singular_values": ("index", "singular value"),
-    "symbolic_graph": ("", ""),
 }
 # What a curve runs over, where its name does not end with "by ...".
 _OVER = {"nrmse": "steps ahead", "regret": "round"}

@@ -6,7 +6,6 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.leaderboard.page.curves import PICTURES, SMALL, Curves, Line, captioned, chosen, colours, linked, words
-from dynamark.leaderboard.page.graph import graph
 from dynamark.leaderboard.page.svg import Chart, around, wants_logarithm
 from dynamark.leaderboard.table import Table
 
@@ -23,10 +22,6 @@ def pictures(curves: Curves, table: Table, task: str) -> str:
         having = curves.get(name, {})
         for method in chosen(having, table, task)[:1]:
             tone = colours([method], table)[method]
-            if name == "symbolic_graph":
-                drawn = graph(having[method].values, tone, f"{words(name)} of {method}")
-                parts.append(captioned(words(name), drawn, [(tone, linked(method))]) if drawn else "")
-                continue
             truth = curves.get(f"{name}_true", {}).get(method)
             legend = [*([] if truth is None else [("truth", "truth")]), (tone, linked(method))]
             parts.append(captioned(words(name), _picture(name, method, having[method], truth, tone), legend))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from synthetic import row, rows_of, store
 
@@ -24,6 +26,7 @@ from dynamark.leaderboard.page.graph import graph
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
 from dynamark.leaderboard.page.sources import Sources, bibtex
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
+from dynamark.leaderboard.page.symbols import codes
 from dynamark.methods.catalogue import METHODS
 from dynamark.tasks.catalogue import TASKS
 
@@ -257,24 +260,53 @@ def test_curves_that_differ_in_a_number_share_a_chart_and_fitting_is_not_drawn(t
     assert "training loss" not in text
 
 
-def test_a_symbolic_graph_has_a_node_a_region_and_an_arrow_a_transition(tmp_path: Path) -> None:
-    told = [0, 1, 30, 1, 0, 10, 1, 1, 5, 2, 0, 1, 0, 2, 0, 3, 3, float("nan")]  # no weight, no arrow
-    edges = {"name": "symbolic_graph", "axis": [float(i) for i in range(len(told))], "values": told}
-    text = page_of(tmp_path, [row("alrnn", "chaos/lorenz63", 0, curves=[edges])])
-    found = re.search(r'<svg class="chart graph.*?</svg>', text)
-    assert found is not None
-    assert found.group().count('class="node"') == 3
-    assert found.group().count('class="head"') == 3
-    assert found.group().count('<circle class="edge"') == 1  # a loop
-    assert "0 → 1: 30" in found.group()
-    assert "3 regions, 4 transitions" in found.group()
+def code_row(edges: dict[tuple[int, int], float]) -> dict[str, Any]:
+    """A measurement of the code of a network with two rectified units."""
+
+    def line(name: str, axis: Any, values: Any) -> dict[str, Any]:
+        return {"name": name, "axis": [float(a) for a in axis], "values": [float(v) for v in values]}
+
+    curves = [
+        line("symbolic_graph", [4 * i + j for i, j in edges], edges.values()),
+        line("region_occupation", [0, 1, 3], [0.5, 0.3, 0.2]),
+        *(line(f"region_{i}", [i, i + 1, i + 2], [1, 2, 1]) for i in (0, 1, 3)),
+        line("fixed_points", [0.5], [1.5]),
+    ]
+    fields = json.dumps({"rectified": 2, "system": "lorenz63"})
+    return row("experiment", f"chaos/{HOSTILE}", tier="experiment", task_fields=fields, curves=curves)
+
+
+def test_a_symbolic_graph_has_a_node_a_region_and_an_arrow_a_transition() -> None:
+    told = code_row({(0, 1): 0.2, (1, 0): 0.1, (1, 1): 0.9, (3, 0): 0.5, (0, 3): 0.0})  # never followed: no arrow
+    found = codes(pandas.DataFrame([told]))
+    assert list(found) == [told["key"]]
+    text = found[told["key"]]
     outline(text)
+    assert "<script>" not in text
+    assert text.count('class="node"') == 3
+    assert text.count('class="head"') == 3
+    assert text.count('<circle class="edge"') == 1  # a loop
+    assert "0 → 1: 0.2" in text
+    assert "region 3: 20.0% of the time" in text
+    assert "3 regions, 4 transitions" in text
+    assert text.count('class="dots c') == 3
+    assert text.count('class="dots fixed') == 1
 
 
-def test_a_graph_of_nothing_or_of_too_much_is_not_drawn() -> None:
-    assert graph(np.array([]), "c0", "l") == ""
-    assert graph(np.array([1.0, 2.0]), "c0", "l") == ""
-    assert graph(np.array([x for k in range(40) for x in (k, k + 1, 1)], float), "c0", "l") == ""
+def test_rows_without_a_code_have_no_figure() -> None:
+    rows = [row("a", curves=[curve("error", 0)]), row("b", curves=None)]
+    assert codes(pandas.DataFrame(rows)) == {}
+    assert graph([], {}, {}, "l") == ""
+    assert graph([(k, k + 1, 1.0) for k in range(40)], {}, {}, "l") == ""  # a ball of wool
+
+
+def test_a_claim_shows_the_figure_of_its_first_row() -> None:
+    claim = Claim("p", EMPIRICAL, "s", [], [Check("x", lambda _: Measured.exactly(1.0), None)])
+    finding = Finding(claim.checks[0], Measured.exactly(1.0), "reproduced")
+    judged = Judged("X1", "chaos", claim, "reproduced", (finding,), (), ("k0", "k1", "k2"), 0, 0)
+    text = claims_section([judged], {"k1": "<b>one</b>", "k2": "<b>two</b>"})
+    assert "<b>one</b>" in text
+    assert "<b>two</b>" not in text
 
 
 def test_pictures_show_the_truth_even_beside_a_model_that_runs_away(tmp_path: Path) -> None:
