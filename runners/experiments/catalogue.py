@@ -23,6 +23,11 @@ EXPERIMENTS: dict[str, str] = {
     "lds/mode_flow": "dynamark.runners.experiments.lds_learning:ModeFlow",
     "lds/stochastic_approximation": "dynamark.runners.experiments.lds_learning:StochasticApproximation",
     "lds/variational_bound": "dynamark.runners.experiments.lds_learning:VariationalBound",
+    "lds/mode_width": "dynamark.runners.experiments.lds_networks:ModeWidth",
+    "lds/learned_filter": "dynamark.runners.experiments.lds_networks:LearnedFilter",
+    "lds/liquid_bounds": "dynamark.runners.experiments.lds_cells:LiquidBounds",
+    "lds/fourier_attack": "dynamark.runners.experiments.lds_cells:FourierAttack",
+    "lds/irregular_filters": "dynamark.runners.experiments.lds_cells:IrregularFilters",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.experiments.koopman:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.experiments.koopman:TorusSpectrum",
