@@ -81,7 +81,7 @@ C15 = Claim(
     paper="zilber2022",
     kind=EMPIRICAL,
     statement="Gauss-Newton on factors recovers from fewer measurements than the convex problem, close to the information limit.",
-    needs=[*_few("gnmr", {}, 40_000), *_few("nuclear_norm", {}, 8000)],
+    needs=[*_few("gnmr", {}, 2000), *_few("nuclear_norm", {}, 8000)],
     checks=[
         Check("half point in degrees of freedom", _half_point("gnmr"), Below(1.35)),
         Check(
