@@ -35,6 +35,8 @@ def render(made: Sequence[Table], format: str) -> str:
     text = "\n\n".join(parts) + "\n"
     if any(s.own for table in made for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "* has rows of one's own, which are not among the published ones\n"
+    if any(place(s).startswith("(") for table in made for s in table.standings):
+        text += {"tex": "% "}.get(format, "\n") + "(places) of methods that did not run on all tasks of their table\n"
     return text
 
 
@@ -60,30 +62,40 @@ def _tabulated(head: list[str], body: list[list[str]], format: str) -> str:
 
 
 def _standings(table: Table, inline: bool) -> tuple[list[str], list[list[str]]]:
-    """Place, skill, coverage and cost; inline also the median score of each task."""
+    """Place, skill, coverage and cost; inline also the median score of each task (in brackets on held-out data)."""
     tasks = table.tasks if inline else ()
     held = any(s.held_out is not None for s in table.standings)
-    placed = [] if table.family == "overall" else ["place", "band"]
-    head = ["method", *placed, "skill", "95 %", *(["held out"] if held else []), "rank"]
-    head += ["runs", "failed", "fit s", "parameters"]
+    head = ["method", "place", "band", "skill", "95 %", *(["held out", "difference"] if held else []), "rank"]
+    head += ["runs", "failed", "fit s", "MiB", "steps", "parameters"]
     head += [f"{short(t.name)}, {t.metric}" if t.metric else short(t.name) for t in tasks]
-    return head, [_standing(s, [t.name for t in tasks], bool(placed), held) for s in table.standings]
+    return head, [_standing(s, [t.name for t in tasks], held) for s in table.standings]
 
 
-def _standing(s: Standing, tasks: Sequence[str], placed: bool, held: bool) -> list[str]:
+def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
+    away = s.held_out
+    beside = ["", ""] if away is None else [number(away.skill, ".3f"), number(away.difference, "+.3f")]
     return [
         s.method + (" *" if s.own else ""),
-        *([place(s), number(s.band, "d")] if placed else []),
+        place(s),
+        number(s.band, "d"),
         number(s.skill, ".3f"),
         "" if s.low is None or s.high is None else f"{s.low:.2f} to {s.high:.2f}",
-        *([number(s.held_out, ".3f")] if held else []),
+        *(beside if held else []),
         number(s.rank, ".1f"),
         f"{s.runs}/{s.possible}",
         str(s.failed),
         number(s.fit_seconds, ".2g"),
+        "" if s.peak_memory is None else f"{s.peak_memory / 2**20:.0f}",
+        "" if s.steps is None else str(s.steps),
         "" if s.parameters is None else str(s.parameters),
-        *(number(s.scores.get(name), ".3g") for name in tasks),
+        *(_score(s, name) for name in tasks),
     ]
+
+
+def _score(s: Standing, task: str) -> str:
+    """The median public score, and in brackets that on held-out data."""
+    away = None if s.held_out is None else s.held_out.scores.get(task)
+    return number(s.scores.get(task), ".3g") + ("" if away is None else f" ({away:.3g})")
 
 
 def _tasks(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -99,9 +111,9 @@ def _tasks(table: Table) -> tuple[list[str], list[list[str]]]:
                 task.metric,
                 number(task.baseline, ".3g"),
                 number(task.oracle, ".3g"),
-                "" if best is None else number(best.scores[task.name], ".3g"),
+                "" if best is None else _score(best, task.name),
                 "" if best is None else best.method,
-                *(number(s.scores.get(task.name), ".3g") for s in own),
+                *(_score(s, task.name) for s in own),
             ]
         )
     return head, body
@@ -120,10 +132,11 @@ def short(name: str) -> str:
 
 
 def place(s: Standing) -> str:
-    """The interval of a place: 1 or 2-4."""
+    """The interval of a place, 1 or 2-4; in brackets where runs are missing, so that it stands on other tasks than others'."""
     if s.place is None:
         return ""
-    return str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
+    told = str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
+    return told if s.runs == s.possible else f"({told})"
 
 
 def number(value: float | None, style: str) -> str:
@@ -143,18 +156,21 @@ def markdown(text: str) -> str:
     return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-_COLUMNS = ["method", "own", "skill", "low", "high", "held_out", "band", "rank", "runs", "possible", "failed"]
-_COLUMNS += ["fit_seconds", "parameters"]
+_COLUMNS = ["method", "own", "skill", "low", "high", "band", "rank", "runs", "possible", "failed"]
+_COLUMNS += ["fit_seconds", "peak_memory", "steps", "parameters"]
 
 
 def _csv(made: Sequence[Table]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "tier", "salt", *_COLUMNS, "place_low", "place_high"])
+    writer.writerow(
+        ["table", "tier", "salt", "track", *_COLUMNS, "place_low", "place_high", "held_out", "held_out_difference"]
+    )
     for table in made:
         for s in table.standings:
             values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
-            writer.writerow([table.family, table.tier, table.salt, *values, *(s.place or ("", ""))])
+            held = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)
+            writer.writerow([table.family, table.tier, table.salt, table.track, *values, *(s.place or ("", "")), *held])
     return out.getvalue()
 
 
@@ -163,6 +179,7 @@ def _plain(table: Table) -> dict[str, Any]:
         "table": table.family,
         "tier": table.tier,
         "salt": table.salt,
+        "track": table.track,
         "tasks": [dataclasses.asdict(t) for t in table.tasks],
         "standings": [dataclasses.asdict(s) for s in table.standings],
     }

@@ -26,7 +26,7 @@ RUN = [*INSTANCE, "method", "seed"]
 
 COLUMNS = [
     *("key", "suite", *INSTANCE, "task_version", "task_fields", "method", "seed"),
-    *("status", "primary", "fit_seconds", "parameters", "finished"),
+    *("status", "primary", "fit_seconds", "parameters", "peak_memory", "steps", "finished"),
 ]
 _TEXTS = ["suite", *INSTANCE, "task_fields", "method", "status"]
 _NUMBERS = [

@@ -6,28 +6,55 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
 
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
 from dynamark.results.schema import FAILED, SCORED, STATUSES, Row
 
-__all__ = ["differences", "find", "verify"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["differences", "find", "places", "sources", "verify"]
 
 # The version and the fields (as JSON) of a task at a tier; None where it is unknown.
 Known = Callable[[str, str], tuple[int, str] | None]
 
 
-def find(rows: Sequence[Row], key: str) -> Row:
+def find(rows: pa.Table, key: str) -> Row:
     """The row whose key begins with these digits."""
     if len(key) < 6 or set(key) - set("0123456789abcdef"):
         raise UserError(f"'{key}' is no key; give at least 6 of its hexadecimal digits, as the page shows them")
-    found = [row for row in rows if str(row["key"]).startswith(key)]
+    found: list[Row] = rows.filter(pc.starts_with(rows["key"], key)).to_pylist()
     if not found:
         raise UserError(f"no row has a key that begins with {key}; name its store with --store")
     if len(found) > 1:
         raise UserError(f"{len(found)} rows have a key that begins with {key}; give more of its digits")
     return found[0]
+
+
+def sources(old: Row, new: Row) -> list[str]:
+    """What differs in what was run: a difference here explains another result."""
+    named = {
+        "task_version": "version of the task",
+        "task_fields": "parameters of the task",
+        "method_fields": "hyper-parameters of the method",
+        "method_source": "source of the method",
+        "task_source": "source of the task",
+    }
+    return [f"the {what} changed since" for column, what in named.items() if old[column] != new[column]]
+
+
+def places(old: Row, new: Row) -> list[str]:
+    """What differs in where it ran."""
+    told = []
+    for name in ("processor", "torch", "numpy", "scipy", "blas"):
+        before, now = ((row["provenance"] or {}).get(name) for row in (old, new))
+        if before != now:
+            told.append(f"{name}: {before} before, {now} now")
+    return told
 
 
 def differences(old: Row, new: Row, tolerance: float) -> list[str]:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from dynamark.errors import UserError
 from dynamark.results.schema import SCORED, Row
-from dynamark.results.store import Store
-from dynamark.runners.plan import applies
-from dynamark.runners.plugins import Method, resolve_method, resolve_task, task_names
-from dynamark.runners.run import run
+from dynamark.runners.executor import Executor, Limits
+from dynamark.runners.local import Local
+from dynamark.runners.plan import applies, cohorts, expand
+from dynamark.runners.plugins import Method, resolve_method, resolve_task
 from dynamark.runners.suite import Entry, Suite
 from dynamark.tasks.problems import KINDS
 
 __all__ = ["Finding", "check"]
+
+# A task, and a budget of steps or passes (None leaves it to the task).
+Small = tuple[str, int | None]
+
+# Of each kind the smallest instances at hand, in seconds all together; a method that refuses the first is put to the next. The
+# first of forecasting has trajectories long enough for windows and washouts, the second has inputs.
+_SMALL: tuple[tuple[Small, ...], ...] = (
+    (("sensing/asymmetric", 100),),
+    (("lds/sym_pos_noisy", 10),),
+    (("lds/regret", None),),
+    (
+        ("slow_manifold=koopman/slow_manifold(train=20, validation=5, test=4, steps=240, test_steps=20)", 10),
+        ("lds/sym_pos", 10),
+    ),
+    (("sensing/digits", 10),),
+)
 
 
 @dataclass(frozen=True)
@@ -35,18 +50,19 @@ def check(
 ) -> list[Finding]:
     """Try a method at the tiny tier, in isolated processes, and say what is wrong with it.
 
-    Looked at: that it imports, is frozen and pickles; on one task of each kind that it supports (or on `task`): shapes and
-    types of its answers, finiteness, causality, device, that a second run gives the same bits, that its members do not
-    depend on their neighbours, and seconds.
+    Looked at: that it imports, is frozen and pickles; on one small task of each kind that it supports, with a small budget
+    (or on `task`, with that task's own): shapes and types of its answers, finiteness, causality, device, that a second run
+    gives the same bits, that its members do not depend on their neighbours, and seconds.
     """
     chosen = resolve_method(method)
     findings = [_frozen(chosen), _pickles(chosen)]
-    tasks = list(task) or _one_task_a_kind(chosen)
-    if not tasks:
+    tries = [((name, None),) for name in task] or _small(chosen)
+    if not tries:
         wanted = ", ".join(sorted(single for single, _ in KINDS.values()))
         raise UserError(f"method '{chosen.label}' implements no protocol; write one of: {wanted}")
-    for name in tasks:
-        findings += _try(method, name, timeout, device)
+    with Local(1, Limits(timeout), device) as executor:
+        for tasks in tries:
+            findings += _first_that_suits(method, tasks, executor, device)
     return findings
 
 
@@ -67,48 +83,56 @@ def _pickles(method: Method) -> Finding:
     return Finding("pickles", same, "" if same else "what comes back is not equal; compare by fields")
 
 
-def _one_task_a_kind(method: Method) -> list[str]:
-    """The first task of the catalogue of each kind (and, of forecasting, of each family) that the method can be put to."""
-    found: dict[tuple[type, str], str] = {}
-    for name in task_names():
-        task = resolve_task(name, "tiny")
-        if applies(method, task):
-            found.setdefault((task.kind, task.family), name)
-    return list(found.values())
+def _small(method: Method) -> list[tuple[Small, ...]]:
+    """The small tasks of each kind that the method can be put to."""
+    return [tasks for tasks in _SMALL if applies(method, resolve_task(tasks[0][0], "tiny"))]
 
 
-def _try(method: str, task: str, timeout: float, device: Literal["cpu", "cuda"]) -> list[Finding]:
-    """Two seeds, the same again, and with a third as neighbour."""
-    with tempfile.TemporaryDirectory() as folder:
-        rows = [_rows(method, task, seeds, Path(folder) / str(i), timeout, device) for i, seeds in enumerate((2, 2, 3))]
-    first = rows[0]
+def _first_that_suits(method: str, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
+    """What is found on the first task that the method does not refuse (by a `UserError`)."""
+    found: list[Finding] = []
+    for place, (task, budget) in enumerate(tasks):
+        made = functools.partial(_rows, method, task, budget, executor, device)
+        rows = made(2)
+        refused = [row for row in rows if str(row["reason"]).startswith("UserError")]
+        if not refused or place == len(tasks) - 1:
+            return found + _tried(rows, made)
+        found.append(Finding(f"{rows[0]['task']}: refused, so another is tried", True, str(refused[0]["reason"])))
+    return found
+
+
+def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]:
+    """What two seeds say, then the same two once more, then with a third as neighbour."""
+    task = first[0]["task"]
     bad = [row for row in first if row["status"] != "ok"]
-    answers = Finding(
-        f"{task}: answers", not bad, f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
-    )
+    told = f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
+    found = [Finding(f"{task}: answers", not bad, told)]
     if any(row["status"] not in SCORED for row in first):
-        return [answers]
-    again, beside = (_same(first, other) for other in rows[1:])
+        return found
+    for what, seeds, remedy in (
+        ("the same bits again", 2, "draw numbers from run.generator or run.numpy only"),
+        ("no influence of neighbours", 3, "a member's scores change with its cohort"),
+    ):
+        same = _same(first, again(seeds))
+        found.append(Finding(f"{task}: {what}", same, "" if same else remedy))
     seconds = sum(row["fit_seconds"] + row["predict_seconds"] for row in first) / len(first)
     score = ", ".join(f"{row['primary']['value']:.3g}" for row in first)
-    return [
-        answers,
-        Finding(
-            f"{task}: the same bits again", again, "" if again else "draw numbers from run.generator or run.numpy only"
-        ),
-        Finding(
-            f"{task}: no influence of neighbours", beside, "" if beside else "a member's scores change with its cohort"
-        ),
-        Finding(f"{task}: time", True, f"{seconds:.2g} s a run; {first[0]['primary']['score']} {score}"),
+    return [*found, Finding(f"{task}: time", True, f"{seconds:.2g} s a run; {first[0]['primary']['score']} {score}")]
+
+
+def _rows(method: str, task: str, budget: int | None, executor: Executor, device: str, seeds: int) -> list[Row]:
+    """The rows of so many seeds, by seed; in no store."""
+    plan = expand(Suite("check", "", (Entry((task,), (method,), "tiny", seeds, budget),)), device=device)
+    for cohort in cohorts(plan.runs):
+        executor.submit(cohort)
+    made = [
+        {**run.row, **result}
+        for outcome in executor.completed()
+        for run, result in zip(outcome.cohort.runs, outcome.results, strict=True)
     ]
-
-
-def _rows(method: str, task: str, seeds: int, store: Path, timeout: float, device: Literal["cpu", "cuda"]) -> list[Row]:
-    suite = Suite("check", "", (Entry((task,), (method,), "tiny", seeds),))
-    run(suite, store=store, workers=1, timeout=timeout, device=device)
-    return sorted(Store(store).rows().to_pylist(), key=lambda row: int(row["seed"]))
+    return sorted(made, key=lambda row: int(row["seed"]))
 
 
 def _same(some: list[Row], others: list[Row]) -> bool:
     by_seed = {row["seed"]: row for row in others}
-    return all(repr(row["scores"]) == repr(by_seed[row["seed"]]["scores"]) for row in some)
+    return all(repr(row.get("scores")) == repr(by_seed[row["seed"]].get("scores")) for row in some)

@@ -179,14 +179,16 @@ def expand(
     *,
     task: Sequence[str] = (),
     method: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     tier: str | None = None,
     device: str = "cpu",
     salt: str = "",
 ) -> Plan:
-    """The runs of a suite. `task` (globs) and `method` (specs) narrow it; a method that is not in it joins all its tasks."""
-    if seeds is not None and seeds < 1:
-        raise UserError(f"--seeds {seeds} is not a positive whole number; give the number of seeds, for example 5")
+    """The runs of a suite. `task` (globs) and `method` (specs) narrow it; a method that is not in it joins all its tasks.
+
+    seeds: so many, counted from 0, or these; by default the suite's number.
+    """
+    wanted = None if seeds is None else _seeds(seeds)
     resolved = functools.cache(resolve_method)  # for this plan only: a file may change between two plans
     runs: dict[str, Planned] = {}
     skipped: dict[tuple[str, str, str], None] = {}
@@ -201,23 +203,33 @@ def expand(
                     if by_name:
                         skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
                     continue
-                for seed in range(seeds or entry.seeds):
+                for seed in wanted or range(entry.seeds):
                     run = PlannedRun(suite.name, instance, chosen, seed, budget, device, source)
                     runs.setdefault(run.key, run)
-    for experiment in [] if method else _experiments(suite, task, seeds, device, salt):
+    for experiment in [] if method else _experiments(suite, task, wanted, device, salt):
         runs.setdefault(experiment.key, experiment)
     if not runs:
         raise UserError(_nothing(suite, task, method, list(skipped)))
     return Plan(tuple(runs.values()), tuple(skipped))
 
 
+def _seeds(told: int | Sequence[int]) -> Sequence[int]:
+    """The seeds that a number of them, or a list, stands for."""
+    wanted = range(told) if isinstance(told, int) else tuple(dict.fromkeys(told))
+    if not wanted or min(wanted) < 0:
+        raise UserError(
+            f"--seeds {told} is not a positive whole number, nor a list of seeds; write 5 (0 to 4), 7-9 or 0,3,7-9"
+        )
+    return wanted
+
+
 def _experiments(
-    suite: Suite, globs: Sequence[str], seeds: int | None, device: str, salt: str
+    suite: Suite, globs: Sequence[str], seeds: Sequence[int] | None, device: str, salt: str
 ) -> Iterable[PlannedExperiment]:
     for spec, count in suite.experiments:
         if not globs or any(matching(glob, [spec, parse(spec).name]) for glob in globs):
             experiment = resolve_experiment(spec)
-            yield from (PlannedExperiment(suite.name, experiment, k, device, salt) for k in range(seeds or count))
+            yield from (PlannedExperiment(suite.name, experiment, k, device, salt) for k in seeds or range(count))
 
 
 def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:

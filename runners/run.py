@@ -43,7 +43,7 @@ def run(
     *,
     task: Sequence[str] = (),
     method: Sequence[str] = (),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     tier: str | None = None,
     store: Path | str | None = None,
     workers: int | None = None,
@@ -62,7 +62,8 @@ def run(
     suite: the name of a shipped suite, the path of a TOML file, or a `Suite`.
     task, method: globs of tasks and specs of methods that narrow the suite; a method that the suite does not list is put to
         all its tasks.
-    seeds, tier: replace the suite's own.
+    seeds: so many, counted from 0, or a list of them; by default the suite's own number.
+    tier: replaces the suite's own.
     store: folder of the rows; by default $DYNAMARK_STORE, else results/runs below the current folder.
     workers: cohorts at a time; by default the number of cores.
     timeout, memory_gb: limits of one run; a cohort has the time of its members together.

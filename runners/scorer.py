@@ -16,9 +16,6 @@ from dynamark.tasks.problems import Run
 
 __all__ = ["describe", "judge", "measure", "rebuild"]
 
-# Points of a stored curve at most.
-_POINTS = 128
-
 
 def describe(task: Task) -> dict[str, Any]:
     """A task as plain data, from which another process makes it again."""
@@ -71,8 +68,8 @@ def _columns(
     values: Mapping[str, float], curves: Sequence[Curve], drawn: Mapping[str, list[tuple[float, float]]]
 ) -> dict[str, Any]:
     """Scores and curves as a row holds them; `drawn` are the curves that a method drew itself."""
-    kept = [_curve(c.name, c.axis, c.values) for c in curves]
-    kept += [_curve(name, *np.array(points).T) for name, points in drawn.items()]
+    own = [Curve(name, *np.array(points).T) for name, points in drawn.items()]
+    kept = [_curve(curve) for curve in (*curves, *own)]
     return {"scores": [{"name": name, "value": float(value)} for name, value in values.items()], "curves": kept}
 
 
@@ -88,10 +85,10 @@ def scale(task: Task, seed: int) -> dict[str, Any]:
     }
 
 
-def _curve(name: str, axis: np.ndarray, values: np.ndarray) -> dict[str, Any]:
-    keep = np.unique(np.linspace(0, len(axis) - 1, min(len(axis), _POINTS)).astype(int))
+def _curve(curve: Curve) -> dict[str, Any]:
+    keep = np.unique(np.linspace(0, len(curve.axis) - 1, min(len(curve.axis), curve.most)).astype(int))
     return {
-        "name": name,
-        "axis": np.asarray(axis, float)[keep].tolist(),
-        "values": np.asarray(values, float)[keep].tolist(),
+        "name": curve.name,
+        "axis": np.asarray(curve.axis, float)[keep].tolist(),
+        "values": np.asarray(curve.values, float)[keep].tolist(),
     }

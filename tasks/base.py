@@ -34,11 +34,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class Curve:
-    """Numbers over an axis: error by horizon, regret over time."""
+    """Numbers over an axis: error by horizon, regret over time.
+
+    most: points that a row keeps, evenly spread; a picture (an attractor) needs more than a line, up to 2,000.
+    """
 
     name: str
     axis: np.ndarray
     values: np.ndarray
+    most: int = 128
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,6 @@ class Task(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     # Whether skill is measured on the logarithm of the primary score, and the least score that counts.
     log_scale: ClassVar[bool] = True
-    # Whether the data uses + - * / and sqrt only, so that its bits agree on every machine.
-    exact: ClassVar[bool] = False
     # Whether the data is expensive, so that it is cached on disk.
     cached: ClassVar[bool] = False
 

@@ -90,7 +90,8 @@ class Trajectories:
 class Operator(Protocol):
     """A linear map from matrices [..., row, column] to measurements [..., m], and its adjoint.
 
-    Both accept leading batch axes. One `forward` or one `adjoint` is one pass.
+    Both accept leading batch axes. One `forward` or one `adjoint` is one pass. Those of `numerics/operators.py` measure factors
+    besides: `product`(L, R) = A(L R^T) and `back`(z, R) = A*(z) R, with no matrix of full size where entries are sampled.
     """
 
     @property

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from support import FAULTY, LINE, PLUGINS, WALK, write_suite
 import dynamark
 from dynamark.cli import main
 from dynamark.results.store import Store
+from dynamark.runners.check import _SMALL
+from dynamark.runners.plugins import resolve_task
+from dynamark.tasks.problems import KINDS
 
 MEASURED = f"{PLUGINS}/measured.py:StandardError"
 
@@ -110,7 +114,7 @@ def test_published_rows_stand_beside_ones_own(suite: str, capsys: pytest.Capture
 def test_check_tells_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "check", LINE, "--task", WALK)
     assert code == 0
-    assert "ok    walk.py" not in out  # findings name the task as it was given
+    assert "ok    walk.py:Walk: answers" in out
     assert out.count("ok  ") >= 5
     assert "FAIL" not in out
     for how, told in (("raises", "no such luck"), ("wrong_shape", "wanted shape"), ("nan", "NaN")):
@@ -132,6 +136,31 @@ def test_check_finds_randomness_that_is_not_seeded(here: Path, capsys: pytest.Ca
     assert code == 1
     assert "FAIL  frozen dataclass: write @dataclass(frozen=True)" in out
     assert "draw numbers from run.generator or run.numpy only" in out
+
+
+@pytest.mark.parametrize(
+    ("method", "tasks"),
+    [("gd", ["asymmetric"]), ("esn", ["slow_manifold"]), ("era", ["sym_pos_noisy", "slow_manifold", "sym_pos"])],
+)
+def test_check_picks_small_tasks_and_passes_over_what_a_method_refuses(
+    method: str, tasks: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = time.monotonic()
+    code, out, _ = said(capsys, "check", method)
+    assert code == 0
+    assert time.monotonic() - start < 20
+    lines = [line.removeprefix("ok    ") for line in out.splitlines()]
+    met = dict.fromkeys(
+        line.split(":")[0].rpartition("/")[2] for line in lines if ": answers" in line or "refused" in line
+    )
+    assert list(met) == tasks
+    assert ("slow_manifold: refused, so another is tried: UserError: ERA realises" in out) == (method == "era")
+
+
+def test_the_small_tasks_of_check_cover_every_kind() -> None:
+    kinds = [resolve_task(tasks[0][0], "tiny").kind for tasks in _SMALL]
+    assert set(kinds) == set(KINDS)
+    assert len(kinds) == len(KINDS)
 
 
 def test_check_without_a_protocol_says_which_there_are(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

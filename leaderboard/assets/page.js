@@ -4,13 +4,13 @@
 for (const button of document.querySelectorAll("main th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, row = head.parentElement, body = head.closest("table").tBodies[0];
-    const first = head.cellIndex === 0 || /place|rank|failed|fit|parameters|↓/.test(button.textContent) ? "ascending" : "descending";
+    const first = head.cellIndex === 0 || /place|rank|failed|fit|memory|steps|parameters|↓/.test(button.textContent) ? "ascending" : "descending";
     const other = first === "ascending" ? "descending" : "ascending";
     const way = head.getAttribute("aria-sort") === first ? other : first;
     for (const cell of row.children) cell.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", way);
     const sign = way === "ascending" ? 1 : -1;
-    const value = (line) => line.children[head.cellIndex].dataset.value;
+    const value = (line) => line.children[head.cellIndex].dataset.value ?? "";
     const order = (a, b) => {
       const x = value(a), y = value(b);
       if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays at the end

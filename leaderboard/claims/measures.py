@@ -44,29 +44,39 @@ def _values(rows: pandas.DataFrame, score: str, where: Where) -> ndarray:
     return chosen[column].to_numpy(float)
 
 
-def _interval(samples: ndarray, statistic: Callable[..., Any]) -> Measured:
-    """The statistic of the seeds [seed, ...], with its percentile interval over seeds drawn with replacement."""
-    value = float(statistic(samples))
+def _interval(samples: ndarray, statistic: Callable[[ndarray], ndarray]) -> Measured:
+    """A statistic of the seeds [seed, ...], with its percentile interval over seeds drawn with replacement.
+
+    statistic: from [draw, seed, ...] to [draw].
+    """
+    value = float(statistic(samples[None])[0])
     if not np.isfinite(samples).all():
         return Measured(np.nan, np.nan, np.nan)
     if len(samples) == 1:
         return Measured.exactly(value)
-    rng = np.random.default_rng(0)
-    drawn = [statistic(samples[rng.integers(0, len(samples), len(samples))]) for _ in range(_DRAWS)]
-    low, high = np.quantile(drawn, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    picks = np.random.default_rng(0).integers(0, len(samples), (_DRAWS, len(samples)))
+    low, high = np.quantile(statistic(samples[picks]), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     return Measured(value, float(low), float(high))
+
+
+def _median(values: ndarray) -> ndarray:
+    return np.asarray(np.median(values, axis=1))
+
+
+def _mean(values: ndarray) -> ndarray:
+    return np.asarray(np.mean(values, axis=1))
 
 
 def median(score: str, columns: Where | None = None, **where: Any) -> Measure:
     """The median over seeds."""
     chosen = {**(columns or {}), **where}
-    return lambda rows: _interval(_values(rows, score, chosen), np.median)
+    return lambda rows: _interval(_values(rows, score, chosen), _median)
 
 
 def mean(score: str, columns: Where | None = None, **where: Any) -> Measure:
     """The mean over seeds."""
     chosen = {**(columns or {}), **where}
-    return lambda rows: _interval(_values(rows, score, chosen), np.mean)
+    return lambda rows: _interval(_values(rows, score, chosen), _mean)
 
 
 def largest(score: str, columns: Where | None = None, **where: Any) -> Measure:
@@ -87,10 +97,10 @@ def ratio(score: str, over: Where, under: Where, paired: bool = True) -> Measure
     def measured(rows: pandas.DataFrame) -> Measured:
         top, bottom = _values(rows, score, over), _values(rows, score, under)
         if paired:
-            return _interval(top / bottom, np.median)
+            return _interval(top / bottom, _median)
         count = min(len(top), len(bottom))
         both = np.stack([top[:count], bottom[:count]], axis=1)
-        return _interval(both, lambda x: np.median(x[..., 0]) / np.median(x[..., 1]))
+        return _interval(both, lambda x: _median(x[..., 0]) / _median(x[..., 1]))
 
     return measured
 
@@ -104,8 +114,8 @@ def power_law(score: str, x: str, columns: Where | None = None, **where: Any) ->
         axis = np.log(table.columns.to_numpy(float))
         centred = axis - axis.mean()
 
-        def slope(values: ndarray) -> float:
-            return float(np.mean(np.log(values), axis=0) @ centred / (centred @ centred))
+        def slope(values: ndarray) -> ndarray:
+            return np.asarray(_mean(np.log(values)) @ centred / (centred @ centred))
 
         return _interval(table.to_numpy(float), slope)
 
@@ -119,9 +129,9 @@ def spread(score: str, x: str, columns: Where | None = None, **where: Any) -> Me
     def measured(rows: pandas.DataFrame) -> Measured:
         table = pick(rows, chosen).pivot_table(index="seed", columns=x, values=f"score.{score}", dropna=False)
 
-        def quotient(values: ndarray) -> float:
-            medians = np.median(values, axis=0)
-            return float(medians.max() / medians.min())
+        def quotient(values: ndarray) -> ndarray:
+            medians = _median(values)
+            return np.asarray(medians.max(axis=1) / medians.min(axis=1))
 
         return _interval(table.to_numpy(float), quotient)
 

@@ -22,8 +22,8 @@ __all__ = ["FAMILIES", "Finding", "Judged", "all_claims", "choose", "judge", "ju
 FAMILIES = {
     "sensing": ("sensing_descent", "sensing_limits", "sensing_networks"),
     "lds": ("lds", "lds_theory", "lds_training"),
-    "koopman": ("koopman",),
-    "chaos": ("chaos",),
+    "koopman": ("koopman_spectra", "koopman_forecasts"),
+    "chaos": ("chaos", "chaos_codes"),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dynamark.leaderboard.formats import short
+from dynamark.leaderboard.page.curves import Curves, charts
 from dynamark.leaderboard.page.links import Links
 from dynamark.leaderboard.page.markup import (
     accent,
@@ -16,13 +17,14 @@ from dynamark.leaderboard.page.markup import (
     counted,
     equation,
     escape,
+    memory,
     prose,
     seconds,
     slug,
     table_id,
 )
-from dynamark.leaderboard.page.plots import Curves, curve_charts, pictures
-from dynamark.leaderboard.page.sources import About, about, bibtex, metrics
+from dynamark.leaderboard.page.pictures import pictures
+from dynamark.leaderboard.page.sources import About, Sources, bibtex
 from dynamark.leaderboard.table import Standing, Table, TaskInfo
 
 if TYPE_CHECKING:
@@ -33,15 +35,15 @@ __all__ = ["method_card", "task_card"]
 _BEST = 5
 
 
-def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links) -> str:
+def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links, sources: Sources) -> str:
     """Equation, metric, the scale from baseline to oracle with the methods on it, the best of them, curves and pictures."""
-    told = about("task", task.name)
+    told = sources.about("task", task.name)
     lower = task.lower_is_better
     ordered = sorted(
         (s for s in table.standings if task.name in s.scores),
         key=lambda s: (s.scores[task.name] if lower else -s.scores[task.name], s.method),
     )
-    unit, meaning = metrics(task.name).get(task.metric, ("", ""))
+    unit, meaning = sources.metrics(task.name).get(task.metric, ("", ""))
     way = f"{'lower' if lower else 'higher'} is better"
     measured = (
         f"<b>{escape(task.metric)}</b>" + (f" ({escape(unit)})" if unit else "") + f", {way}"
@@ -54,14 +56,14 @@ def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links) -> str
         f'<article class="card {accent(table.family)}" id="{name}">'
         f"<h4>{escape(short(task.name))}</h4>{_equation(told)}"
         f"<p>{measured}{': ' + escape(meaning) if meaning else ''}</p>"
-        f"{_scale(task, ordered)}<ol>{best}</ol>{pictures(curves, table, task.name)}{curve_charts(curves, table, task.name)}"
+        f"{_scale(task, ordered)}<ol>{best}</ol>{pictures(curves, table, task.name)}{charts(curves, table, task.name)}"
         f"{_more(told)}</article>"
     )
 
 
 def _best(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     rows = links.to(task.name, table.tier, table.salt, s.method)
-    score = f'<a class="rows" href="#{rows}">{brief(s.scores[task.name])}</a>'
+    score = f'<a href="#{rows}">{brief(s.scores[task.name])}</a>'
     return f'<li><a href="#{slug("method", s.method)}">{escape(s.method)}</a> <span>{score}</span></li>'
 
 
@@ -83,9 +85,9 @@ def _scale(task: TaskInfo, ordered: Sequence[Standing]) -> str:
     )
 
 
-def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pandas.DataFrame) -> str:
+def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pandas.DataFrame, sources: Sources) -> str:
     """Equation, paper, skill in each table with its interval, failures with their reasons, cost, hyper-parameters."""
-    told = about("method", method)
+    told = sources.about("method", method)
     family = next((t.family for t, _ in places if t.family != "overall"), "other")
     skills = "".join(_place(table, s) for table, s in places if table.family != "overall")
     fields = "" if told is None or not told.fields else f"<p class=fields>{escape(told.fields)}</p>"
@@ -99,9 +101,11 @@ def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pan
 def _place(table: Table, s: Standing) -> str:
     value = "ranks only" if s.skill is None else f"skill <b>{s.skill:.3f}</b>"
     interval = "" if s.low is None or s.high is None else f" <small>[{s.low:.2f}, {s.high:.2f}]</small>"
-    held = "" if s.held_out is None else f", held out <b>{s.held_out:.3f}</b>"
+    away = None if s.held_out is None else s.held_out.skill
+    held = "" if away is None else f", held out <b>{away:.3f}</b>"
     link = f'<a href="#{table_id(table)}">{escape(table.title)}</a>'
-    return f"<dt>{link}</dt><dd>{value}{interval}{held}, {s.runs}/{s.possible} runs</dd>"
+    runs = f'<small title="runs of all that any method has">{s.runs}/{s.possible}</small>'
+    return f"<dt>{link}</dt><dd>{value}{interval}{held} {runs}</dd>"
 
 
 def _cost(rows: pandas.DataFrame) -> str:
@@ -110,13 +114,12 @@ def _cost(rows: pandas.DataFrame) -> str:
         known = values[np.isfinite(values)]
         return float(np.median(known)) if len(known) else None
 
-    memory = middle("peak_memory")
     told = {
         "fit, median": seconds(middle("fit_seconds")),
         "answer, median": seconds(middle("predict_seconds")),
         "parameters": cost(middle("parameters")),
         "steps": cost(middle("steps")),
-        "peak memory": "" if memory is None else f"{memory / 2**30:.2g} GiB",
+        "peak memory": memory(middle("peak_memory")),
     }
     return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in told.items() if value)
 

@@ -11,7 +11,21 @@ import unicodedata
 from dynamark.leaderboard.formats import clean
 from dynamark.leaderboard.table import FAMILIES, Table
 
-__all__ = ["accent", "brief", "cost", "counted", "equation", "escape", "prose", "seconds", "slug", "table_id"]
+__all__ = [
+    "TITLES",
+    "accent",
+    "brief",
+    "cost",
+    "counted",
+    "equation",
+    "escape",
+    "memory",
+    "prose",
+    "seconds",
+    "slug",
+    "table_id",
+    "title",
+]
 
 
 def escape(text: str) -> str:
@@ -55,6 +69,7 @@ def equation(text: str) -> str:
     for plain, sign in _SIGNS.items():
         text = text.replace(plain, sign)
     text = re.sub(r"(?<![A-Za-z])[A-Za-z]+(?![A-Za-z])", lambda word: _letter(word.group()), text)
+    text = re.sub(r"\bsum(?=[_(])", "Σ", text)  # elsewhere it is a word
     shown = re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
     shown = re.sub(r"(\w)\^(?=[_\s(),;:.]|$)", "\\1\u0302", shown)  # x^ is an estimate
     shown = re.sub(r"_\{([^{}]*)\}", r"<sub>\1</sub>", shown)
@@ -68,7 +83,7 @@ def _letter(word: str) -> str:
     if word.lower() in _GREEK:
         letter = _GREEK[word.lower()]
         return letter.upper() if word[0].isupper() else letter
-    return {"sum": "Σ", "sqrt": "√", "infty": "∞"}.get(word, word)
+    return {"sqrt": "√", "infty": "∞"}.get(word, word)
 
 
 def slug(kind: str, name: str) -> str:
@@ -77,9 +92,26 @@ def slug(kind: str, name: str) -> str:
     return f"{kind}-{plain}" if plain == name else f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
-def table_id(table: Table) -> str:
-    """The id of a table's section."""
-    return slug("table", f"{table.family}-{table.tier}" + (f"-{table.salt}" if table.salt else ""))
+def table_id(table: Table, whole: bool = False) -> str:
+    """The id of a table; with `whole` that of its section."""
+    return slug("table", "-".join(filter(None, [table.family, table.tier, table.salt, "" if whole else table.track])))
+
+
+TITLES = {
+    "sensing": ("Matrix sensing", "recover a low-rank matrix from few measurements"),
+    "lds": ("Linear systems", "predict the outputs of linear dynamical systems"),
+    "koopman": ("Koopman", "forecast nonlinear flows by linear operators"),
+    "chaos": ("Chaos", "reconstruct strange attractors from one trajectory"),
+    "overall": (
+        "Overall",
+        "methods that ran on tasks of several families, compared on the tasks that all of a table ran on",
+    ),
+}
+
+
+def title(family: str) -> str:
+    """A family's name in headings."""
+    return TITLES[family][0] if family in TITLES else family
 
 
 def accent(family: str) -> str:
@@ -116,6 +148,13 @@ def seconds(value: float | None) -> str:
 def counted(number: int, what: str) -> str:
     """1 run, 2,000 runs."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def memory(value: float | None) -> str:
+    """Bytes as MB or GB."""
+    if value is None:
+        return ""
+    return f"{value / 1e9:.3g} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
 def cost(value: float | None) -> str:

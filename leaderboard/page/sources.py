@@ -1,19 +1,23 @@
-"""What tasks and methods say of themselves: their docstrings and metrics, read from the source without importing it."""
+"""What tasks and methods say of themselves: their docstrings and metrics, read from the source without importing it.
+
+Where the source of a task is, its catalogue says; where that of a method is, whoever asks for the page: this floor knows no
+methods.
+"""
 
 from __future__ import annotations
 
 import ast
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from dynamark.methods.catalogue import METHODS
 from dynamark.tasks import catalogue
 from dynamark.tasks.catalogue import TASKS
 
-__all__ = ["About", "about", "bibtex", "metrics"]
+__all__ = ["About", "Sources", "bibtex"]
 
 
 @dataclass(frozen=True)
@@ -26,46 +30,50 @@ class About:
     fields: str  # what the catalogue sets differently, as text
 
 
-def about(kind: str, name: str) -> About | None:
-    """What a shipped "task" or "method" says of itself; None for those of plug-ins, whose source is elsewhere."""
-    found = _find(kind, name)
-    if found is None:
-        return None
-    _, node, fields = found
-    text = ast.get_docstring(node) or ""
-    key = re.search(r"^key:\s*(\w+)\s*$", text, re.MULTILINE)
-    paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
-    first, *rest = paragraphs or [""]
-    return About(first, tuple(rest), key.group(1) if key else None, fields)
+class Sources:
+    """The sources behind names. methods: from name to `module:Class(field=value, ...)`, as a catalogue has it."""
 
+    def __init__(self, methods: Mapping[str, str]) -> None:
+        self._tables: dict[str, Mapping[str, str]] = {"task": TASKS, "method": methods}
 
-def metrics(task: str) -> dict[str, tuple[str, str]]:
-    """Unit and meaning of each metric of a shipped task, looked up along its base classes."""
-    found = _find("task", task)
-    if found is None:
-        return {}
-    path, node, _ = found
-    for _ in range(8):  # no deeper line of ancestors is meant
-        told = _metrics_of(node)
-        if told:
-            return told
-        base = next((_resolve(path, b.id) for b in node.bases if isinstance(b, ast.Name)), None)
-        if base is None:
+    def about(self, kind: str, name: str) -> About | None:
+        """What a "task" or "method" says of itself; None for those that no catalogue has, whose source is elsewhere."""
+        found = self._find(kind, name)
+        if found is None:
+            return None
+        _, node, fields = found
+        text = ast.get_docstring(node) or ""
+        key = re.search(r"^key:\s*(\w+)\s*$", text, re.MULTILINE)
+        paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
+        first, *rest = paragraphs or [""]
+        return About(first, tuple(rest), key.group(1) if key else None, fields)
+
+    def metrics(self, task: str) -> dict[str, tuple[str, str]]:
+        """Unit and meaning of each metric of a task, looked up along its base classes."""
+        found = self._find("task", task)
+        if found is None:
             return {}
-        path, node = base
-    return {}
+        path, node, _ = found
+        for _ in range(8):  # no deeper line of ancestors is meant
+            told = _metrics_of(node)
+            if told:
+                return told
+            base = next((_resolve(path, b.id) for b in node.bases if isinstance(b, ast.Name)), None)
+            if base is None:
+                return {}
+            path, node = base
+        return {}
 
-
-def _find(kind: str, name: str) -> tuple[Path, ast.ClassDef, str] | None:
-    """The file and class behind a name of the catalogue, and the fields that the catalogue sets."""
-    target = (TASKS if kind == "task" else METHODS).get(name.partition("(")[0])
-    if target is None:
-        return None
-    where, bracket, fields = target.partition("(")
-    module, _, cls = where.partition(":")
-    path = _file(module)
-    node = None if path is None else _classes(path).get(cls)
-    return None if path is None or node is None else (path, node, (bracket + fields).strip("()"))
+    def _find(self, kind: str, name: str) -> tuple[Path, ast.ClassDef, str] | None:
+        """The file and class behind a name, and the fields that its catalogue sets."""
+        target = self._tables[kind].get(name.partition("(")[0])
+        if target is None:
+            return None
+        where, bracket, fields = target.partition("(")
+        module, _, cls = where.partition(":")
+        path = _file(module)
+        node = None if path is None else _classes(path).get(cls)
+        return None if path is None or node is None else (path, node, (bracket + fields).strip("()"))
 
 
 def _file(module: str) -> Path | None:

@@ -2,72 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-from dynamark.leaderboard.formats import place, short
+from dynamark.leaderboard.formats import number, place, short
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, seconds, slug, table_id
+from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug, table_id
 from dynamark.leaderboard.table import Standing, Table, TaskInfo
 
 __all__ = ["overall", "standings"]
 
 
+# A column: its head, and its cell for a method.
+Column = tuple[str, Callable[[Standing], str]]
+
+
 def standings(table: Table, links: Links) -> str:
     """The table of one family."""
-    held = any(s.held_out is not None for s in table.standings)
-    heads = [_head("method"), _head("place", "95 % interval of the place by bootstrap"), _head("skill", _SKILL)]
-    heads += [_head("held out", "skill on other data of the same tasks")] if held else []
-    heads += [_head("rank", "mean rank over tasks and seeds"), *_COSTS]
-    heads += [_task_head(t) for t in table.tasks]
-    lines, band = [], None
-    for s in table.standings:
-        cells = [
-            _name(s),
-            _cell(s.place[0] if s.place else None, f'<span class="place">{place(s).replace("-", "–")}</span>'),
-        ]
-        cells += [_skill(s)]
-        cells += [_cell(s.held_out, "" if s.held_out is None else f"{s.held_out:.3f}")] if held else []
-        cells += [_cell(s.rank, "" if s.rank is None else f"{s.rank:.1f}"), *_costs(s)]
-        cells += [_score(s, t, table, links) for t in table.tasks]
-        lines.append(_line(s, cells, first_of_band=band not in (None, s.band)))
-        band = s.band
-    return _table(
-        heads,
-        lines,
-        f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}",
-        table.family,
-    )
+    held: list[Column] = [(_head("held out", _HELD), _held)] if any(s.held_out for s in table.standings) else []
+    rank = (_head("rank", "mean rank over tasks and seeds"), lambda s: _cell(s.rank, number(s.rank, ".1f")))
+    scores = [(_task_head(t), functools.partial(_score, task=t, table=table, links=links)) for t in table.tasks]
+    return _table(table, [*_LEADING, *held, rank, *_costs(table), *scores])
 
 
 def overall(table: Table, families: Sequence[Table]) -> str:
-    """The table over all families: the skill in each."""
-    heads = [_head("method"), _head("skill", _SKILL)]
-    heads += [_head(f.family, f"skill in {f.family}") for f in families]
-    by_family = [{s.method: s for s in f.standings} for f in families]
-    lines = []
-    for s in table.standings:
-        cells = [_name(s), _skill(s)]
-        for having, family in zip(by_family, families, strict=True):
-            skill = having[s.method].skill if s.method in having else None
-            link = f'<a href="#{table_id(family)}">{skill:.3f}</a>' if skill is not None else ""
-            cells.append(_shaded(skill, link, skill, accent(family.family)))
-        lines.append(_line(s, [*cells, *_costs(s)]))
-    return _table(
-        [*heads, *_COSTS],
-        lines,
-        "Methods that ran in at least two families; skill counts the tasks that each ran on",
-        "overall",
-    )
+    """A table over several families: the mean skill on its tasks of each."""
+    named = {t.name for t in table.tasks}
+    among = [f for f in families if named & {t.name for t in f.tasks}]
+    shares = [
+        (_head(f.family, f"mean skill on the tasks of {f.family}"), functools.partial(_share, family=f)) for f in among
+    ]
+    return _table(table, [*_LEADING, *shares, *_costs(table)])
 
 
+_PLACE = "95 % interval of the place by bootstrap; in brackets where a method did not run on all tasks of the table"
+_HELD = "skill on held-out data of tasks that the method met publicly, too, and its difference; no rank knows of it"
 _SKILL = "interquartile mean over tasks and seeds, with its 95 % interval"
 
 
-def _table(heads: Sequence[str], lines: Sequence[str], caption: str, family: str) -> str:
-    body = "\n".join(lines)
+def _table(table: Table, columns: Sequence[Column]) -> str:
+    caption = f"{table.title}: {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
+    heads = "".join(head for head, _ in columns)
+    bands = [None, *(s.band for s in table.standings)]
+    body = "\n".join(
+        _line(s, "".join(cell(s) for _, cell in columns), first_of_band=band not in (None, s.band))
+        for s, band in zip(table.standings, bands, strict=False)
+    )
     return (
-        f'<div class="wide {accent(family)}" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+        f'<div class="wide {accent(table.family)}" role="region" aria-label="{escape(caption)}" tabindex="0"><table>'
+        f"<caption>{escape(caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
     )
 
 
@@ -85,26 +68,34 @@ def _task_head(task: TaskInfo) -> str:
     )
 
 
-_COSTS = [
-    _head("runs", "runs of this method, of all runs that any method has"),
-    _head("failed"),
-    _head("fit", "median time to fit"),
-    _head("parameters", "median number of parameters"),
-]
-
-
-def _costs(s: Standing) -> list[str]:
-    return [
-        _cell(s.runs / max(s.possible, 1), f"{s.runs}<small>/{s.possible}</small>"),
-        _cell(s.failed, f'<span class="failed">{s.failed}</span>' if s.failed else "0"),
-        _cell(s.fit_seconds, seconds(s.fit_seconds)),
-        _cell(s.parameters, cost(s.parameters)),
+def _costs(table: Table) -> list[Column]:
+    """Coverage and costs; a column of which no method has anything is left out."""
+    columns: list[Column] = [
+        (
+            _head("runs", "runs of this method, of all runs that any method has"),
+            lambda s: _cell(s.runs / max(s.possible, 1), f"{s.runs}<small>/{s.possible}</small>"),
+        )
     ]
+    if any(s.failed for s in table.standings):
+        columns += [(_head("failed"), lambda s: _cell(s.failed, f'<span class="failed">{s.failed or ""}</span>'))]
+    for field, name, hint, shown in (
+        ("fit_seconds", "fit", "median time to fit", seconds),
+        ("peak_memory", "memory", "median of the largest memory of a run's process", memory),
+        ("steps", "steps", "median number of training steps or passes", cost),
+        ("parameters", "parameters", "median number of parameters", cost),
+    ):
+        if any(getattr(s, field) is not None for s in table.standings):
+            columns += [(_head(name, hint), functools.partial(_cost, field=field, shown=shown))]
+    return columns
 
 
-def _line(s: Standing, cells: Sequence[str], first_of_band: bool = False) -> str:
+def _cost(s: Standing, field: str, shown: Callable[[float | None], str]) -> str:
+    return _cell(getattr(s, field), shown(getattr(s, field)))
+
+
+def _line(s: Standing, cells: str, first_of_band: bool) -> str:
     marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else ""]))
-    return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{"".join(cells)}</tr>'
+    return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{cells}</tr>'
 
 
 def _name(s: Standing) -> str:
@@ -114,15 +105,15 @@ def _name(s: Standing) -> str:
 
 
 def _cell(value: object, shown: str) -> str:
-    return f'<td data-value="{"" if value is None else escape(str(value))}">{shown}</td>'
+    return f"<td>{shown}</td>" if value is None else f'<td data-value="{escape(str(value))}">{shown}</td>'
 
 
 def _shaded(value: float | None, shown: str, skill: float | None, style: str = "") -> str:
     """A cell, the darker the higher the skill."""
     if skill is None:
         return _cell(value, shown)
-    told = "" if value is None else value
-    return f'<td class="heat {style}" style="--s:{skill:.2f}" data-value="{told}">{shown}</td>'
+    named = f"heat {style}".rstrip()
+    return f'<td class="{named}" style="--s:{skill:.2g}" data-value="{number(value, ".6g")}">{shown}</td>'
 
 
 def _skill(s: Standing) -> str:
@@ -139,11 +130,41 @@ def _skill(s: Standing) -> str:
     return f'<td class="skill" data-value="{s.skill}"{hint}><b>{s.skill:.3f}</b>{bar}</td>'
 
 
+def _place(s: Standing) -> str:
+    shown = f'<span class="place">{place(s).replace("-", "–")}</span>'
+    return _cell(s.place[0] if s.place else None, shown)
+
+
+def _held(s: Standing) -> str:
+    """Skill on held-out data, and its difference to the public one."""
+    if s.held_out is None or s.held_out.skill is None:
+        return _cell(None, "")
+    less = number(s.held_out.difference, "+.3f").replace("-", "−")
+    return _cell(s.held_out.skill, f"{s.held_out.skill:.3f} <small>{less}</small>")
+
+
+def _share(s: Standing, family: Table) -> str:
+    """The mean skill on the tasks of one family."""
+    skills = [s.skills[t.name] for t in family.tasks if t.name in s.skills]
+    skill = sum(skills) / len(skills) if skills else None
+    link = "" if skill is None else f'<a href="#{table_id(family)}">{skill:.3f}</a>'
+    return _shaded(skill, link, skill, accent(family.family))
+
+
 def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
-    """The median score of a task, which leads to its rows."""
+    """The median score of a task, which leads to its rows; below it that on held-out data."""
     rows = links.to(task.name, table.tier, table.salt, s.method)
     if rows is None:
         return _cell(None, "")
     value = s.scores.get(task.name)
     shown = '<span class="failed">failed</span>' if value is None else brief(value)
-    return _shaded(value, f'<a class="rows" href="#{rows}">{shown}</a>', s.skills.get(task.name))
+    away = None if s.held_out is None else s.held_out.scores.get(task.name)
+    beside = "" if away is None else f'<small class="held" title="on held-out data">{brief(away)}</small>'
+    return _shaded(value, f'<a href="#{rows}">{shown}{beside}</a>', s.skills.get(task.name))
+
+
+_LEADING: list[Column] = [
+    (_head("method"), _name),
+    (_head("place", _PLACE), _place),
+    (_head("skill", _SKILL), _skill),
+]

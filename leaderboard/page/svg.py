@@ -44,10 +44,15 @@ class Scale:
         size = 10 ** math.floor(math.log10(rough))
         step = next(m * size for m in (1, 2, 5, 10) if m * size >= rough)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [(k * step, brief(0.0 if k == 0 else k * step)) for k in range(first, last + 1)]
+        return [(k * step, _plain(0.0 if k == 0 else k * step)) for k in range(first, last + 1)]
 
     def _holds(self, value: float) -> bool:
         return self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)
+
+
+def _plain(value: float) -> str:
+    """A tick's label: as people write it where that is short."""
+    return f"{value:.4g}" if 1e-3 <= abs(value) < 1e5 else brief(value)
 
 
 def _power(k: int) -> str:
@@ -55,14 +60,15 @@ def _power(k: int) -> str:
 
 
 def wants_logarithm(values: ndarray) -> bool:
-    """Whether values are positive and span more than a decade and a half."""
+    """Whether values span more than a decade and a half, and are positive but for a zero here and there."""
     known = values[np.isfinite(values)]
-    return bool(len(known) and known.min() > 0 and known.max() / known.min() > 30)
+    above = known[known > 0]
+    return bool(len(above) >= 0.9 * len(known) > 0 and known.min() >= 0 and above.max() / above.min() > 30)
 
 
 def around(values: ndarray, log: bool, room: float = 0.06) -> tuple[float, float]:
     """The limits of a scale that holds these values, with some room."""
-    known = values[np.isfinite(values)]
+    known = values[np.isfinite(values) & (values > 0 if log else True)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if log:
         first, last = math.log(low), math.log(high)
@@ -82,23 +88,38 @@ class Chart:
     y: tuple[str, tuple[float, float], bool]
     width: int = 440
     height: int = 270
+    square: bool = False  # a unit is as long on both axes
     marks: list[str] = field(default_factory=list)
     labels: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.square:
+            self._widen()
         self.sx = Scale(*self.x[1], self.x[2], _LEFT, self.width - _RIGHT)
         self.sy = Scale(*self.y[1], self.y[2], self.height - _BOTTOM, _TOP)
 
+    def _widen(self) -> None:
+        """Widen the limits of one axis until a unit is as long on both."""
+        (_, x, _), (_, y, _) = self.x, self.y
+        wide, high = self.width - _LEFT - _RIGHT, self.height - _TOP - _BOTTOM
+        unit = max((x[1] - x[0]) / wide, (y[1] - y[0]) / high)
+        for name, (low, up), pixels in (("x", x, wide), ("y", y, high)):
+            spare = (unit * pixels - (up - low)) / 2
+            setattr(self, name, (getattr(self, name)[0], (low - spare, up + spare), False))
+
     def line(self, x: Sequence[float] | ndarray, y: Sequence[float] | ndarray, style: str, hint: str = "") -> None:
         """A polyline, broken where a value is not finite (or not positive on a logarithmic scale)."""
-        parts, pen = [], "M"
+        parts: list[str] = []
+        before: tuple[int, int] | None = None
         for a, b in zip(x, y, strict=True):
-            bad = not (math.isfinite(a) and math.isfinite(b)) or (self.x[2] and a <= 0) or (self.y[2] and b <= 0)
-            if bad:
-                pen = "M"
+            if not (math.isfinite(a) and math.isfinite(b)) or (self.x[2] and a <= 0) or (self.y[2] and b <= 0):
+                before = None
                 continue
-            parts.append(f"{pen}{self.sx(a):.1f} {self.sy(b):.1f}")
-            pen = "L"
+            # In tenths of a pixel from the point before: half the bytes of places.
+            at = round(10 * self.sx(a)), round(10 * self.sy(b))
+            move = at if before is None else (at[0] - before[0], at[1] - before[1])
+            parts.append(f"{'M' if before is None else 'l'}{move[0] / 10:g} {move[1] / 10:g}")
+            before = at
         if parts:
             self.marks.append(f'<path class="line {style}" d="{"".join(parts)}">{_title(hint)}</path>')
 
@@ -106,6 +127,13 @@ class Chart:
         """A dot, with a tooltip, and a link where there is one."""
         dot = f'<circle class="{style}" cx="{self.sx(x):.1f}" cy="{self.sy(y):.1f}" r="{size}">{_title(hint)}</circle>'
         self.marks.append(f'<a href="#{escape(link)}" aria-label="{escape(hint)}">{dot}</a>' if link else dot)
+
+    def dots(self, x: ndarray, y: ndarray, style: str, size: float) -> None:
+        """Many dots as one path of strokes without length; those that are not finite are left out."""
+        seen = np.isfinite(x) & np.isfinite(y) & ((y > 0) if self.y[2] else True)
+        parts = [f"M{self.sx(float(a)):.1f} {self.sy(float(b)):.1f}h0" for a, b in zip(x[seen], y[seen], strict=True)]
+        if parts:
+            self.marks.append(f'<path class="dots {style}" stroke-width="{size:g}" d="{"".join(parts)}"/>')
 
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
         """A vertical interval."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
 from dynamark.leaderboard.page.cards import method_card, task_card
 from dynamark.leaderboard.page.claims import claims_section
+from dynamark.leaderboard.page.curves import curves_of
+from dynamark.leaderboard.page.glance import glance
 from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, counted, escape, table_id
-from dynamark.leaderboard.page.plots import curves_of, pareto
+from dynamark.leaderboard.page.markup import TITLES, accent, counted, escape, table_id, title
+from dynamark.leaderboard.page.pareto import pareto
+from dynamark.leaderboard.page.sources import Sources
 from dynamark.leaderboard.page.standings import overall, standings
 from dynamark.leaderboard.table import Table, tables
 
@@ -24,38 +27,49 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
-_TITLES = {
-    "sensing": ("Matrix sensing", "recover a low-rank matrix from few measurements"),
-    "lds": ("Linear systems", "predict the outputs of linear dynamical systems"),
-    "koopman": ("Koopman", "forecast nonlinear flows by linear operators"),
-    "chaos": ("Chaos", "reconstruct strange attractors from one trajectory"),
-    "overall": ("Overall", "methods that ran in at least two families"),
-}
 
+def page(
+    frame: pandas.DataFrame,
+    family: str | None = None,
+    judged: Sequence[Judged] = (),
+    methods: Mapping[str, str] | None = None,
+    figures: Mapping[str, str] | None = None,
+) -> str:
+    """The whole page for gathered rows and for the claims judged on them, as one HTML file that loads nothing.
 
-def page(frame: pandas.DataFrame, family: str | None = None, judged: Sequence[Judged] = ()) -> str:
-    """The whole page for gathered rows and for the claims judged on them, as one HTML file that loads nothing."""
+    methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
+    """
     made = tables(frame, family)
     if family is not None:
         frame = frame[(frame["family"] == family).to_numpy()]
-    links = Links(frame)
+    links, sources = Links(frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
-    claims = claims_section(judged)
+    claims = claims_section(judged, figures)
+    sections = _grouped(made)
     parts = {
         "style": style,
         "script": script,
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(frame),
-        "names": "".join(_named(table, made) for table in made) + ('<a href="#claims">Claims</a>' if claims else ""),
-        "sections": "".join(_section(table, made, frame, links) for table in made) or _EMPTY,
-        "methods": claims + _methods(made, frame),
+        "names": "".join(_named(own[0], made) for own in sections) + ('<a href="#claims">Claims</a>' if claims else ""),
+        "glance": glance(sections, judged),
+        "sections": "".join(_section(own, made, frame, links, sources) for own in sections) or _EMPTY,
+        "methods": claims + _methods(made, frame, sources),
         "count": f"{len(frame):,}",
         "digest": _digest(frame),
         "replaced": _replaced(frame),
         "data": links.data(),
     }
     return Template(whole).substitute(parts)
+
+
+def _grouped(made: Sequence[Table]) -> list[list[Table]]:
+    """The tables of each section: one family (or all of them), tier and salt."""
+    groups: dict[tuple[str, str, str], list[Table]] = {}
+    for table in made:
+        groups.setdefault((table.family, table.tier, table.salt), []).append(table)
+    return list(groups.values())
 
 
 _EMPTY = "<p>No rows yet; <code>dynamark run quick</code> makes some.</p>"
@@ -86,50 +100,58 @@ def _tiles(frame: pandas.DataFrame) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in told.items())
 
 
-def _name(family: str) -> str:
-    return _TITLES[family][0] if family in _TITLES else family
-
-
 def _named(table: Table, made: Sequence[Table]) -> str:
-    return f'<a href="#{table_id(table)}" class="{accent(table.family)}">{escape(_short(table, made))}</a>'
+    return f'<a href="#{table_id(table, True)}" class="{accent(table.family)}">{escape(_short(table, made))}</a>'
 
 
 def _short(table: Table, made: Sequence[Table]) -> str:
     """A table's name in the navigation: its tier only where there are several."""
-    words = _name(table.family) + (f" {table.tier}" if len({t.tier for t in made}) > 1 else "")
+    words = title(table.family) + (f" {table.tier}" if len({t.tier for t in made}) > 1 else "")
     return words + (f" (salt {table.salt})" if table.salt else "")
 
 
-def _section(table: Table, made: Sequence[Table], frame: pandas.DataFrame, links: Links) -> str:
-    about = _TITLES.get(table.family, ("", ""))[1]
-    salt = f", salt {table.salt}" if table.salt else ""
-    head = (
-        f'<section id="{table_id(table)}" class="{accent(table.family)}">'
-        f"<h2>{escape(_name(table.family))} <small>{escape(table.tier + salt)}</small></h2><p>{escape(about)}</p>"
-    )
+def _section(
+    own: Sequence[Table], made: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources
+) -> str:
+    """The tables of one family, tier and salt, each with what it costs; then the cards of all their tasks."""
+    first = own[0]
+    salt = f", salt {first.salt}" if first.salt else ""
+    head = f"<h2>{escape(title(first.family))} <small>{escape(first.tier + salt)}</small></h2>"
+    about = f"<p>{escape(TITLES.get(first.family, ('', ''))[1])}</p>"
+    families = [t for t in made if (t.tier, t.salt) == (first.tier, first.salt) and t.family != "overall"]
+    parts = []
+    for place, table in enumerate(own):
+        shown = overall(table, families) if table.family == "overall" else standings(table, links)
+        named = f'<h3 id="{table_id(table)}">{escape(table.track)}</h3>' if table.track else ""
+        parts.append(named * bool(place or table.family == "overall") + shown + _plots(table))
+    cards = "" if first.family == "overall" else _cards(own, frame, links, sources)
+    opening = f'<section id="{table_id(first, True)}" class="{accent(first.family)}">'
+    return f"{opening}{head}{about}{''.join(parts)}{cards}</section>\n"
+
+
+def _plots(table: Table) -> str:
     plots = "".join(
         f"<figure><figcaption>{caption}</figcaption>{chart}</figure>"
         for what, caption in (("fit_seconds", "skill against time"), ("parameters", "skill against size"))
         if (chart := pareto(table, what))  # type: ignore[arg-type]
     )
-    plots = f'<div class="plots">{plots}</div>' if plots else ""
-    if table.family == "overall":
-        families = [t for t in made if t.tier == table.tier and t.salt == table.salt and t is not table]
-        return f"{head}{overall(table, families)}{plots}</section>\n"
-    rows = frame[
-        ((frame["family"] == table.family) & (frame["tier"] == table.tier) & (frame["salt"] == table.salt)).to_numpy()
-    ]
-    curves = curves_of(rows)
-    cards = "".join(task_card(task, table, curves.get(task.name, {}), links) for task in table.tasks)
-    return f'{head}{standings(table, links)}{plots}<h3>Tasks</h3><div class="cards">{cards}</div></section>\n'
+    return f'<div class="plots">{plots}</div>' if plots else ""
 
 
-def _methods(made: Sequence[Table], frame: pandas.DataFrame) -> str:
+def _cards(own: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources) -> str:
+    first = own[0]
+    chosen = (frame["family"] == first.family) & (frame["tier"] == first.tier) & (frame["salt"] == first.salt)
+    curves = curves_of(frame[chosen.to_numpy()])
+    cards = (task_card(t, table, curves.get(t.name, {}), links, sources) for table in own for t in table.tasks)
+    return f'<h3>Tasks</h3><div class="cards">{"".join(cards)}</div>'
+
+
+def _methods(made: Sequence[Table], frame: pandas.DataFrame, sources: Sources) -> str:
     if not len(frame):
         return ""
     cards = []
     codes = frame["method"].to_numpy(dtype=object)
     for name in sorted(set(codes), key=str.lower):
         places = [(t, s) for t in made for s in t.standings if s.method == name]
-        cards.append(method_card(str(name), places, frame[codes == name]))
+        cards.append(method_card(str(name), places, frame[codes == name], sources))
     return f'<section id="methods"><h2>Methods</h2><div class="cards">{"".join(cards)}</div></section>'

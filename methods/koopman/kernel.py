@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,22 +12,46 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.errors import unknown
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["KernelKoopman", "KernelModel"]
+__all__ = ["KERNELS", "KernelKoopman", "KernelModel", "kernel_matrix", "scale_of"]
+
+# Kernels by name, as functions of r/l, r the distance and l the scale.
+KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gaussian": lambda r: torch.exp(-r.square() / 2),
+    "laplacian": lambda r: torch.exp(-r),
+    "matern32": lambda r: (1 + math.sqrt(3) * r) * torch.exp(-math.sqrt(3) * r),
+    "matern52": lambda r: (1 + math.sqrt(5) * r + 5 * r.square() / 3) * torch.exp(-math.sqrt(5) * r),
+}
+
+
+def scale_of(x: Float[Tensor, "point dim"]) -> float:
+    """The median distance of two points, the usual scale of a kernel."""
+    return float(torch.cdist(x, x).median().clamp(min=1e-150))
+
+
+def kernel_matrix(
+    name: str, x: Float[Tensor, "some dim"], y: Float[Tensor, "others dim"], scale: float
+) -> Float[Tensor, "some others"]:
+    """k(|x - y| / scale) for the kernel of this name."""
+    if name not in KERNELS:
+        raise unknown("kernel", name, list(KERNELS))
+    return KERNELS[name](torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") / scale)
 
 
 @dataclass(frozen=True)
 class KernelKoopman:
-    """G = S* U V' Z, S f = f(x_i)/sqrt n, Z f = f(y_i)/sqrt n, k(x, y) = exp(-gamma |x - y|^2), with K = SS*, L = ZZ*:
+    """G = S* U V' Z, S f = f(x_i)/sqrt n, Z f = f(y_i)/sqrt n, k(x, y) = h(|x - y|/scale), with K = SS*, L = ZZ*:
 
     rrr  reduced-rank regression: the r leading solutions of L K u = s^2 (K + ridge I) u, u' K (K + ridge I) u = 1, V = K U;
     pcr  principal components: K U = U diag(l), V = U diag(1/(l + ridge)), the r leading ones;
     krr  ridge regression: the same with all components above rounding.
 
-    Eigenvalues of G are those of V' M U, M = ZS*. gamma: 0 takes 1/(2 median |x - x'|^2) of the data. At most `points` pairs are
-    used, evenly spaced. Forecasts are G^n of the coordinates, E[x_n | x_0].
+    Eigenvalues of G are those of V' M U, M = ZS*. kernel: a name of `KERNELS`, for instance gaussian, exp(-r^2/2). scale: 0 takes
+    the median distance of the data. At most `points` pairs are used, evenly spaced. Forecasts are G^n of the coordinates,
+    E[x_n | x_0].
 
     Source: Kostic et al. 2022, Learning dynamical systems via Koopman operator regression in RKHS, theorem 2 and appendix.
     key: kostic2022
@@ -35,7 +60,8 @@ class KernelKoopman:
     estimator: Literal["rrr", "pcr", "krr"] = "rrr"
     rank: int = 25
     ridge: float = 1e-6
-    gamma: float = 0.0
+    kernel: str = "gaussian"
+    scale: float = 0.0
     points: int = 1000
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
@@ -43,13 +69,13 @@ class KernelKoopman:
         x, y = pairs(problem.train)
         chosen = torch.linspace(0, len(x) - 1, min(self.points, len(x))).long()
         x, y = x[chosen], y[chosen]
-        gamma = self.gamma or 0.5 / float(torch.cdist(x, x).square().median().clamp(min=1e-300))
+        scale = self.scale or scale_of(x)
         n = len(x)
-        k_xx, k_yy = (gaussian(part, part, gamma) / n for part in (x, y))
+        k_xx, k_yy = (kernel_matrix(self.kernel, part, part, scale) / n for part in (x, y))
         left, right = self._factors(k_xx, k_yy)
-        reduced = right.T @ (gaussian(y, x, gamma) / n) @ left
+        reduced = right.T @ (kernel_matrix(self.kernel, y, x, scale) / n) @ left
         root = math.sqrt(n)
-        return KernelModel(x, gamma, left / root, reduced, right.T @ y / root)
+        return KernelModel(self.kernel, scale, x, left / root, reduced, right.T @ y / root)
 
     def _factors(self, k_xx: Tensor, k_yy: Tensor) -> tuple[Tensor, Tensor]:
         """U and V."""
@@ -68,26 +94,19 @@ class KernelKoopman:
         return solved / squared[-self.rank :], right
 
 
-def gaussian(
-    x: Float[Tensor, "some dim"], y: Float[Tensor, "others dim"], gamma: float
-) -> Float[Tensor, "some others"]:
-    """exp(-gamma |x - y|^2)."""
-    distance = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
-    return torch.exp(-gamma * distance.square())
-
-
 @dataclass(frozen=True)
 class KernelModel:
     """z = k(x, centres) U, G^n x = z R^{n-1} D."""
 
+    kernel: str
+    scale: float
     centres: Float[Tensor, "point dim"]
-    gamma: float
     weights: Float[Tensor, "point rank"]
     reduced: Float[Tensor, "rank rank"]
     readout: Float[Tensor, "rank dim"]
 
     def _lift(self, x: Float[Tensor, "state dim"]) -> Float[Tensor, "state rank"]:
-        return gaussian(x.double(), self.centres, self.gamma) @ self.weights
+        return kernel_matrix(self.kernel, x.double(), self.centres, self.scale) @ self.weights
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
+from numpy import ndarray
 from torch import Tensor
 
 from dynamark.methods.koopman.dmd import delayed_pairs, dmd
+from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
-from dynamark.tasks.problems import Forecasting, Run, Trajectories
+from dynamark.tasks.problems import Forecasting, Run
 
-__all__ = ["OptDmd", "OptDmdModel"]
+__all__ = ["OptDmd", "shared_modes"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class OptDmd:
 
     rank: int = 0
 
-    def fit_forecaster(self, problem: Forecasting, run: Run) -> OptDmdModel:
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """Projected DMD, then Levenberg-Marquardt."""
         x = problem.train.observations.double()
         basis, step = dmd(*delayed_pairs(problem.train, 1), self.rank, exact=False)
@@ -37,35 +39,15 @@ class OptDmd:
         rates = np.log(np.where(np.abs(values) > 1e-8, values, 1e-8)) / problem.train.dt
         times = problem.train.dt * np.arange(x.shape[1])
         channels = x.transpose(0, 1).flatten(1).numpy()
-        rates, amplitudes = fit_exponentials(channels, times, rates.astype(complex))
-        by_trajectory = amplitudes.reshape(len(rates), len(x), x.shape[2])
-        modes = np.stack([np.linalg.svd(a, full_matrices=False)[2][0] for a in by_trajectory])
-        return OptDmdModel(torch.from_numpy(np.exp(rates * problem.train.dt)), torch.from_numpy(modes))
+        return shared_modes(x, fit_exponentials(channels, times, rates.astype(complex))[0], problem.train.dt)
 
 
-@dataclass(frozen=True)
-class OptDmdModel:
-    """x_n = b diag(lambda)^n modes, b = x_0 pinv(modes)."""
-
-    values: Tensor
-    modes: Tensor
-
-    def forecast(
-        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
-    ) -> Float[Tensor, "trajectory horizon dim"]:
-        """Powers of the eigenvalues: the cost of a step does not depend on its number."""
-        amplitudes = self.eigenfunctions(context.observations)
-        powers = self.values ** torch.arange(1, horizon + 1)[:, None]
-        return ((amplitudes[:, None] * powers) @ self.modes).real
-
-    def eigenvalues(self) -> Tensor:
-        """e^{a dt}."""
-        return self.values
-
-    def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """Amplitudes of the modes in the latest state."""
-        return points[:, -1].to(torch.complex128) @ torch.linalg.pinv(self.modes)
-
-    def parameter_count(self) -> int:
-        """Eigenvalues and modes, two floats a complex number."""
-        return 2 * (self.values.numel() + self.modes.numel())
+def shared_modes(x: Float[Tensor, "trajectory time dim"], rates: Complex[ndarray, " mode"], dt: float) -> ModalModel:
+    """The model of these rates: amplitudes of each trajectory by least squares, mode k their leading direction."""
+    exponentials = np.exp(dt * np.outer(np.arange(x.shape[1]), rates))
+    channels = x.transpose(0, 1).flatten(1).numpy().astype(complex)
+    amplitudes = np.linalg.lstsq(exponentials, channels, rcond=None)[0]
+    by_trajectory = amplitudes.reshape(len(rates), len(x), x.shape[2])
+    modes = torch.from_numpy(np.stack([np.linalg.svd(a, full_matrices=False)[2][0] for a in by_trajectory]))
+    inverse = torch.linalg.pinv(modes)
+    return ModalModel(torch.from_numpy(np.exp(rates * dt)), lambda states: states.to(inverse) @ inverse, modes, 0)

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.forcing import forced
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.kernels import available
+from dynamark.methods.recurrent.kernels_rollout import roll
 from dynamark.methods.recurrent.symbolic import describe_code
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
@@ -75,7 +77,9 @@ def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
 
 
 class _Cell(nn.Module):
-    """The parameters, and the loss of a batch of windows [S, T + 1, N]."""
+    """The parameters, and the loss of a batch of windows; of all members together where parameters and batch are stacked."""
+
+    stacked = True
 
     def __init__(self, method: AlmostLinear, dim: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -88,11 +92,11 @@ class _Cell(nn.Module):
         self.start = nn.Parameter((2 * torch.rand(m - dim, dim, generator=generator) - 1) * (6 / m) ** 0.5)
         self.rectified, self.interval = method.rectified, method.interval
 
-    def forward(self, x: Float[Tensor, "S samples N"]) -> Float[Tensor, ""]:
-        first = x[:, 0]
-        z = torch.cat([first, first @ self.start.T], dim=-1)
-        states = forced(self.a, self.w, self.h, z, x[:, :-1], self.rectified, self.interval)
-        return (states[..., : x.shape[-1]] - x[:, 1:].transpose(0, 1)).square().mean()
+    def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
+        first = x[:, :, 0]
+        z = torch.cat([first, first @ self.start.mT], dim=-1)
+        states = forced(self.a, self.w, self.h, z, x[:, :, :-1], self.rectified, self.interval)
+        return (states[..., : x.shape[-1]] - x[:, :, 1:].transpose(1, 2)).square().mean((1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,28 @@ class AlmostLinearModel(StateForecaster):
         """The first N units."""
         return state[..., : self.start.shape[1]]
 
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run."""
+        return self.walk(self.initial_state(context), horizon, context.dim)
+
+    def walk(
+        self, state: Float[Tensor, "trajectory state"], steps: int, units: int
+    ) -> Float[Tensor, "trajectory steps N"]:
+        """The first units of the states that follow; compiled where that is installed."""
+        if available():
+            m, n = len(self.a), len(self.a) - self.rectified
+            linear = torch.diag(self.a)
+            linear[:, :n] += self.w[:, :n]
+            into = torch.eye(m, dtype=self.a.dtype)[n:]
+            return roll(linear, self.h, self.w[:, n:], into, self.h.new_zeros(m - n), False, state, steps, units)
+        out = state.new_empty(steps, len(state), units)
+        for place in out.unbind(0):
+            state = self.step(state)
+            place.copy_(state[:, :units])
+        return out.transpose(0, 1)
+
     def code(self, state: Float[Tensor, "*batch state"]) -> Int[Tensor, "*batch"]:
         """The symbol: the bits [z > 0] of the rectified units as a number, the last unit the lowest bit."""
         bits = state[..., len(self.a) - self.rectified :] > 0
@@ -151,11 +177,7 @@ class AlmostLinearModel(StateForecaster):
         """Report the symbolic code of free runs and the fixed points that lie in their own region, as facts."""
         places = torch.linspace(0, data.observations.shape[1] - 1, _ORBITS).long()
         state = self.initial_state(Trajectories(data.observations[:1, places].transpose(0, 1), dt=data.dt))
-        states = []
-        for _ in range(_STEPS):
-            state = self.step(state)
-            states.append(state)
-        describe_code(self.code(torch.stack(states[_STEPS // 5 :], dim=1)).numpy(), run)
+        describe_code(self.code(self.walk(state, _STEPS, len(self.a))[:, _STEPS // 5 :]).numpy(), run)
         if self.rectified <= _TELLABLE:
             points, bits = self.fixed_points()
             real = ((points[:, len(self.a) - self.rectified :] > 0).double() == bits).all(-1)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dynamark.methods.recurrent import kernels
 
-__all__ = ["Forced", "forced", "forced_eagerly", "members"]
+__all__ = ["Forced", "forced", "forced_eagerly"]
 
 
 def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int) -> Tensor:
@@ -36,19 +36,16 @@ def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectif
 
 
 def forced(
-    a: Float[Tensor, "*R M"],
-    w: Float[Tensor, "*R M M"],
-    h: Float[Tensor, "*R M"],
-    z: Float[Tensor, "*R S M"],
-    x: Float[Tensor, "*R S T N"],
+    a: Float[Tensor, "R M"],
+    w: Float[Tensor, "R M M"],
+    h: Float[Tensor, "R M"],
+    z: Float[Tensor, "R S M"],
+    x: Float[Tensor, "R S T N"],
     rectified: int,
     interval: int,
-) -> Float[Tensor, "*R T S M"]:
-    """What `forced_eagerly` returns, by the fused pass. Under `vmap` the members run together."""
-    single = a.dim() == 1
-    given = tuple(v[None] for v in (a, w, h, z, x)) if single else (a, w, h, z, x)
-    out = Forced.apply(*given, rectified, interval)[0]  # type: ignore[no-untyped-call]
-    return out[0] if single else out
+) -> Float[Tensor, "R T S M"]:
+    """What `forced_eagerly` returns, of all members together by the fused pass."""
+    return Forced.apply(a, w, h, z, x, rectified, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Forced(torch.autograd.Function):
@@ -60,8 +57,8 @@ class Forced(torch.autograd.Function):
     @staticmethod
     def forward(
         a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the forced states and their activations."""
+    ) -> tuple[Tensor, Tensor]:
+        """States [R, T, S, M] after each step; and, for the way back, the forced states before it."""
         return _engine(a)[0](a, w, h, z, x, rectified, interval)
 
     @staticmethod
@@ -69,35 +66,14 @@ class Forced(torch.autograd.Function):
         """Keep what the way back needs."""
         a, w, _, _, x, *ctx.settings = inputs
         ctx.observed = x.shape[-1]
-        ctx.save_for_backward(a, w, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(a, w, output[1])
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients by a, W, h and z_1."""
         a = ctx.saved_tensors[0]
         return *_engine(a)[1](*ctx.saved_tensors, cotangents[0], *ctx.settings, ctx.observed), None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Members [member, R, ...] become R more seeds."""
-        return members(Forced, info.batch_size, in_dims, args, tensors=5)
-
-
-def members(
-    function: type[torch.autograd.Function],
-    count: int,
-    in_dims: tuple[int | None, ...],
-    args: tuple[Any, ...],
-    tensors: int,
-) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-    """A fused pass of [member, R, ...], run as one of more seeds; the first `tensors` arguments are tensors."""
-    placed = [
-        v.expand(count, *v.shape) if d is None else v.movedim(d, 0)
-        for v, d in zip(args[:tensors], in_dims[:tensors], strict=True)
-    ]
-    out = function.apply(*(v.flatten(0, 1) for v in placed), *args[tensors:])  # type: ignore[no-untyped-call]
-    return tuple(v.unflatten(0, (count, -1)) for v in out), (0,) * len(out)
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:
@@ -108,17 +84,16 @@ def _engine(a: Tensor) -> tuple[Any, Any]:
 
 def _forward(
     a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """States after each step, forced states and their activations, all [R, T, S, M]."""
+) -> tuple[Tensor, Tensor]:
+    """States after each step and forced states before it, both [R, T, S, M]."""
     seeds, _, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
-    active, after = torch.empty_like(before), torch.empty_like(before)
-    linear = a.shape[-1] - rectified
-    rate, offset, weights = a[:, None], h[:, None], w.mT
+    after, phi = torch.empty_like(before), torch.empty_like(z)
+    rate, offset, weights, bent = a[:, None], h[:, None], w.mT, phi[..., a.shape[-1] - rectified :]
     # Views made once: in a step of a few small products, slicing would be a third of the time.
-    views = (before, before[..., :observed], active, active[..., linear:], after)
+    views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, phi, bent, out, datum) in enumerate(slices):
+    for t, (state, seen, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
             seen.copy_(datum)
@@ -127,23 +102,16 @@ def _forward(
         torch.addcmul(offset, rate, state, out=out)
         out.baddbmm_(phi, weights)
         z = out
-    return after, before, active
+    return after, before
 
 
 def _backward(
-    a: Tensor,
-    w: Tensor,
-    before: Tensor,
-    active: Tensor,
-    cotangent: Tensor,
-    rectified: int,
-    interval: int,
-    observed: int,
+    a: Tensor, w: Tensor, before: Tensor, cotangent: Tensor, rectified: int, interval: int, observed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + (g_{t+1} W) phi'(z_t), zero on overwritten coordinates."""
     linear = a.shape[-1] - rectified
     total = cotangent.clone(memory_format=torch.contiguous_format)
-    slopes = (active[..., linear:] > 0).to(a.dtype).unbind(1)
+    slopes = (before[..., linear:] > 0).to(a.dtype).unbind(1)
     ways = total.unbind(1)
     rate, back, carried = a[:, None], torch.empty_like(ways[0]), torch.zeros_like(ways[0])
     bent, seen = back[..., linear:], carried[..., :observed]
@@ -155,5 +123,7 @@ def _backward(
         torch.addcmul(back, rate, g, out=carried)
         if t and t % interval == 0:
             seen.zero_()
-    flat, states, rates = (v.flatten(1, 2) for v in (total, active, before))
-    return (flat * rates).sum(1), flat.mT @ states, flat.sum(1), carried
+    flat, states = total.flatten(1, 2), before.flatten(1, 2)
+    by_rate, active = (flat * states).sum(1), states.clone()
+    active[..., linear:].clamp_(min=0)
+    return by_rate, flat.mT @ active, flat.sum(1), carried

@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.methods.recurrent import kernels_generalised
-from dynamark.methods.recurrent.forcing import members
 from dynamark.methods.recurrent.kernels import available
 
 __all__ = ["Mixed", "mixed", "mixed_eagerly"]
@@ -41,17 +40,14 @@ def mixed_eagerly(parameters: Parameters, z: Tensor, x: Tensor, alpha: Tensor, i
 
 def mixed(
     parameters: Parameters,
-    z: Float[Tensor, "*R S M"],
-    x: Float[Tensor, "*R S T N"],
-    alpha: Float[Tensor, "*R"],
+    z: Float[Tensor, "R S M"],
+    x: Float[Tensor, "R S T N"],
+    alpha: Float[Tensor, " R"],
     interval: int,
     clipped: bool,
-) -> Float[Tensor, "*R T S M"]:
-    """What `mixed_eagerly` returns, by the fused pass. Under `vmap` the members run together."""
-    single = alpha.dim() == 0
-    given = (*parameters, z, x, alpha)
-    out = Mixed.apply(*(v[None] for v in given) if single else given, interval, clipped)[0]  # type: ignore[no-untyped-call]
-    return out[0] if single else out
+) -> Float[Tensor, "R T S M"]:
+    """What `mixed_eagerly` returns, of all members together by the fused pass."""
+    return Mixed.apply(*parameters, z, x, alpha, interval, clipped)[0]  # type: ignore[no-untyped-call]
 
 
 class Mixed(torch.autograd.Function):
@@ -61,8 +57,8 @@ class Mixed(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the mixed states and W2 z."""
+    def forward(*args: Any) -> tuple[Tensor, Tensor]:
+        """States [R, T, S, M] after each step; and, for the way back, the mixed states before it."""
         return _engine(args[0])[0](*args)
 
     @staticmethod
@@ -70,19 +66,14 @@ class Mixed(torch.autograd.Function):
         """Keep what the way back needs."""
         *parameters, _, x, alpha, interval, clipped = inputs
         ctx.settings = (interval, clipped, x.shape[-1])
-        ctx.save_for_backward(*parameters, alpha, *output[1:])
-        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*parameters, alpha, output[1])
+        ctx.mark_non_differentiable(output[1])
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients by the parameters and z_1."""
         found = _engine(ctx.saved_tensors[0])[1](*ctx.saved_tensors, cotangents[0], *ctx.settings)
         return *found, None, None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        """Members [member, R, ...] become R more seeds."""
-        return members(Mixed, info.batch_size, in_dims, args, tensors=8)
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:
@@ -102,16 +93,16 @@ def _forward(
     alpha: Tensor,
     interval: int,
     clipped: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """States after each step and mixed states [R, T, S, M], and W2 z [R, T, S, H]."""
+) -> tuple[Tensor, Tensor]:
+    """States after each step and mixed states before it, both [R, T, S, M]."""
     seeds, windows, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
-    after, inside = torch.empty_like(before), a.new_empty(seeds, steps, windows, h2.shape[-1])
+    after, u = torch.empty_like(before), a.new_empty(seeds, windows, h2.shape[-1])
     rate, offset, shift, mix = a[:, None], h1[:, None], h2[:, None], alpha[:, None, None]
     out_weights, in_weights = w1.mT, w2.mT
-    views = (before, before[..., :observed], inside, after)
+    views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, u, out, datum) in enumerate(slices):
+    for t, (state, seen, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
             seen.lerp_(datum, mix.expand_as(datum))
@@ -122,15 +113,16 @@ def _forward(
         torch.addcmul(offset, rate, state, out=out)
         out.baddbmm_(phi, out_weights)
         z = out
-    return after, before, inside
+    return after, before
 
 
 def _backward(
-    a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, inside: Tensor,
-    cotangent: Tensor, interval: int, clipped: bool, observed: int,
+    a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, cotangent: Tensor,
+    interval: int, clipped: bool, observed: int,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + ((g_{t+1} W1) phi'(W2 z_t)) W2, times 1 - alpha where mixed."""
     total = cotangent.clone(memory_format=torch.contiguous_format)
+    inside = before @ w2[:, None].mT
     on = (inside > -h2[:, None, None]).to(a.dtype)
     slope = on - (inside > 0).to(a.dtype) if clipped else on
     pulled = torch.empty_like(inside)

@@ -1,7 +1,8 @@
 """Compiled kernels of teacher forcing: an optional extra that changes the time, and the gradients only by rounding.
 
-Used where numba is installed (`pip install 'dynamark[numba]'`). Time runs outside, the windows are the innermost axis, so that
-every inner loop is one vector operation; the gradient by W is one product over all times, left to torch.
+Used where numba is installed (`pip install 'dynamark[numba]'`). What one step touches lies together, [unit, window], the windows
+innermost, so that every inner loop is one vector operation; products are written out in blocks, since a loop over 16 windows
+costs more to enter than to run. What the way back can recompute is not kept: fresh memory costs more than arithmetic.
 Shapes: R seeds, M units, T steps, S windows, N observed, the last P rectified.
 """
 
@@ -13,11 +14,12 @@ import inspect
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["as_array", "available", "backward", "compiled", "forward"]
+__all__ = ["add_outer", "add_product", "as_array", "available", "backward", "compiled", "forward"]
 
 
 @functools.cache
@@ -34,31 +36,25 @@ def forward(
     x: Float[Tensor, "R S T N"],
     rectified: int,
     interval: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """States after each step [R, T, S, M]; forced states and their activations [R, M, T, S]."""
-    before = a.new_empty(*a.shape, x.shape[2], x.shape[1])
-    active, after = torch.empty_like(before), torch.empty_like(before)
-    given = (a, w, h, z.mT, x.permute(0, 3, 2, 1))
-    compiled(_walk)(*map(as_array, (*given, before, active, after)), rectified, interval)
-    return after.permute(0, 2, 3, 1), before, active
+) -> tuple[Tensor, Tensor]:
+    """States after each step [R, T, S, M], and the forced states before it [R, T, M, S]."""
+    before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
+    after = torch.empty_like(before)
+    given = (a, w, h, z.mT, x.permute(0, 2, 3, 1), before, after)
+    compiled(_walk)(*map(as_array, given), rectified, interval, compiled(add_product))
+    return after.mT, before
 
 
 def backward(
-    a: Tensor,
-    w: Tensor,
-    before: Tensor,
-    active: Tensor,
-    cotangent: Tensor,
-    rectified: int,
-    interval: int,
-    observed: int,
+    a: Tensor, w: Tensor, before: Tensor, cotangent: Tensor, rectified: int, interval: int, observed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients by a, W, h and z_1."""
-    total = cotangent.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
-    carried = a.new_zeros(*a.shape, total.shape[-1])
-    compiled(_walk_back)(*map(as_array, (a, w.mT, active, total, carried)), rectified, interval, observed)
-    flat = total.flatten(2)
-    return (flat * before.flatten(2)).sum(2), flat @ active.flatten(2).mT, flat.sum(2), carried.mT
+    by_rate, by_weight, by_shift = (torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a))
+    carried = a.new_zeros(*a.shape, before.shape[-1])
+    given = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, carried)
+    products = compiled(add_product), compiled(add_outer)
+    compiled(_walk_back)(*map(as_array, given), rectified, interval, observed, *products)
+    return by_rate, by_weight, by_shift, carried.mT
 
 
 def as_array(x: Tensor) -> Any:
@@ -74,54 +70,96 @@ def compiled(function: Any) -> Any:
     return numba.njit(inspect.unwrap(function), fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
 
+def add_product(w: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
+    """out += w x, in blocks of two rows and four columns; x and out are [unit, window]."""
+    rows, columns = w.shape
+    windows = x.shape[1]
+    even, whole = rows - rows % 2, columns - columns % 4
+    for i in range(0, even, 2):
+        one, two = out[i], out[i + 1]
+        for j in range(0, whole, 4):
+            p0, p1, p2, p3 = w[i, j], w[i, j + 1], w[i, j + 2], w[i, j + 3]
+            q0, q1, q2, q3 = w[i + 1, j], w[i + 1, j + 1], w[i + 1, j + 2], w[i + 1, j + 3]
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
+            for s in range(windows):
+                v0, v1, v2, v3 = x0[s], x1[s], x2[s], x3[s]
+                one[s] += p0 * v0 + p1 * v1 + p2 * v2 + p3 * v3
+                two[s] += q0 * v0 + q1 * v1 + q2 * v2 + q3 * v3
+        for j in range(whole, columns):
+            p0, q0, x0 = w[i, j], w[i + 1, j], x[j]
+            for s in range(windows):
+                one[s] += p0 * x0[s]
+                two[s] += q0 * x0[s]
+    for i in range(even, rows):
+        one = out[i]
+        for j in range(columns):
+            p0, x0 = w[i, j], x[j]
+            for s in range(windows):
+                one[s] += p0 * x0[s]
+
+
+def add_outer(left: Any, right: Any, out: Any) -> None:  # pragma: no cover - compiled
+    """out += left right', both [unit, window]."""
+    windows = left.shape[1]
+    for k in range(len(right)):
+        one = right[k]
+        for i in range(len(left)):
+            two, total = left[i], out[i, k]
+            for s in range(windows):
+                total += one[s] * two[s]
+            out[i, k] = total
+
+
 def _walk(  # pragma: no cover - compiled
-    a: Any, w: Any, h: Any, z: Any, x: Any, before: Any, active: Any, after: Any, rectified: int, interval: int
+    a: Any, w: Any, h: Any, z: Any, x: Any, before: Any, after: Any, rectified: int, interval: int, add: Any
 ) -> None:
-    seeds, units, steps, windows = before.shape
-    observed, linear = x.shape[1], units - rectified
+    seeds, steps, units, windows = before.shape
+    observed, linear = x.shape[2], units - rectified
     zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
+    active = np.empty((units, windows), a.dtype)
     for r in range(seeds):
         for t in range(steps):
             force = t > 0 and t % interval == 0
+            last = z[r] if t == 0 else after[r, t - 1]
             for i in range(units):
+                source = x[r, t, i] if force and i < observed else last[i]
+                state, phi, out, rate, shift = before[r, t, i], active[i], after[r, t, i], a[r, i], h[r, i]
                 for s in range(windows):
-                    value = z[r, i, s] if t == 0 else after[r, i, t - 1, s]
-                    if force and i < observed:
-                        value = x[r, i, t, s]
-                    before[r, i, t, s] = value
-                    active[r, i, t, s] = value if i < linear or value > zero else zero
-            for i in range(units):
-                out = after[r, i, t]
-                for s in range(windows):
-                    out[s] = h[r, i] + a[r, i] * before[r, i, t, s]
-                for j in range(units):
-                    weight = w[r, i, j]
-                    for s in range(windows):
-                        out[s] += weight * active[r, j, t, s]
+                    value = source[s]
+                    state[s] = value
+                    phi[s] = value if i < linear or value > zero else zero
+                    out[s] = shift + rate * value
+            add(w[r], active, after[r, t])
 
 
 def _walk_back(  # pragma: no cover - compiled
-    a: Any, wt: Any, active: Any, total: Any, carried: Any, rectified: int, interval: int, observed: int
-) -> None:
-    seeds, units, steps, windows = active.shape
-    linear = units - rectified
+    a: Any, wt: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any, carried: Any,
+    rectified: int, interval: int, observed: int, add: Any, outer: Any,
+) -> None:  # fmt: skip
+    seeds, steps, units, windows = before.shape
+    linear, zero = units - rectified, a.dtype.type(0)
+    active, total = np.empty((units, windows), a.dtype), np.empty((units, windows), a.dtype)
     for r in range(seeds):
+        back = carried[r]
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
             for i in range(units):
+                g, b, given, state, phi = total[i], back[i], cotangent[r, t, i], before[r, t, i], active[i]
+                rate, shift = zero, zero
                 for s in range(windows):
-                    total[r, i, t, s] += carried[r, i, s]
+                    value = given[s] + b[s]
+                    g[s] = value
+                    b[s] = zero
+                    phi[s] = state[s] if i < linear or state[s] > zero else zero
+                    rate += value * state[s]
+                    shift += value
+                by_rate[r, i] += rate
+                by_shift[r, i] += shift
+            outer(total, active, by_weight[r])
+            add(wt[r], total, back)
             for i in range(units):
-                back = carried[r, i]
+                g, b, phi, rate = total[i], back[i], active[i], a[r, i]
+                held = force and i < observed
                 for s in range(windows):
-                    back[s] = 0
-                if force and i < observed:
-                    continue
-                for j in range(units):
-                    weight = wt[r, i, j]
-                    for s in range(windows):
-                        back[s] += weight * total[r, j, t, s]
-                for s in range(windows):
-                    if i >= linear and not active[r, i, t, s] > 0:
-                        back[s] = 0
-                    back[s] += a[r, i] * total[r, i, t, s]
+                    slope = b[s] if i < linear or phi[s] > zero else zero
+                    b[s] = zero if held else slope + rate * g[s]

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.recurrent.generalised import mixed
+from dynamark.methods.recurrent.kernels import available
+from dynamark.methods.recurrent.kernels_rollout import roll
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -82,8 +84,9 @@ def adapted(alpha: Tensor, needed: Tensor) -> Tensor:
 
 
 class _Cell(nn.Module):
-    """The parameters, the forcing, and the loss of a batch of windows [S, T + 1, N]."""
+    """The parameters, the forcing, and the loss of a batch of windows; of all members together where they are stacked."""
 
+    stacked = True
     alpha: Tensor
 
     def __init__(self, method: ShallowPiecewiseLinear, dim: int, generator: torch.Generator) -> None:
@@ -104,33 +107,35 @@ class _Cell(nn.Module):
         self.adaptive, self.interval = method.alpha is None, method.interval
         self.clipped, self.penalty, self.updates = method.clipped, method.penalty, 0
 
-    def forward(self, x: Float[Tensor, "S samples N"]) -> Float[Tensor, ""]:
+    def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
         if self.adaptive and self.updates % _EVERY == 0:
-            # In place: under `vmap` the stacked buffer of all members changes.
-            self.alpha.copy_(adapted(self.alpha, self.needed_forcing(x[:, 1:-1])))
+            # In place: the stacked buffer of all members changes.
+            self.alpha.copy_(adapted(self.alpha, self.needed_forcing(x[:, :, 1:-1])))
         self.updates += 1
         parameters = self.a, self.w1, self.w2, self.h1, self.h2
-        z = torch.cat([x[:, 0], x[:, 0] @ self.start.T], dim=-1)
+        z = torch.cat([x[:, :, 0], x[:, :, 0] @ self.start.mT], dim=-1)
         # A copy: the buffer may change before the way back.
-        states = mixed(parameters, z, x[:, :-1], self.alpha.clone(), self.interval, self.clipped)
-        error = (states[..., : x.shape[-1]] - x[:, 1:].transpose(0, 1)).square().mean()
+        states = mixed(parameters, z, x[:, :, :-1], self.alpha.clone(), self.interval, self.clipped)
+        error = (states[..., : x.shape[-1]] - x[:, :, 1:].transpose(1, 2)).square().mean((1, 2, 3))
         if self.penalty:
-            error = error + self.penalty * sum(p.square().sum() for p in (1 - self.a, *parameters[1:]))
+            for p in (1 - self.a, *parameters[1:]):
+                error = error + self.penalty * p.square().flatten(1).sum(1)
         return error
 
     @torch.no_grad()
-    def needed_forcing(self, x: Float[Tensor, "S T N"]) -> Tensor:
+    def needed_forcing(self, x: Float[Tensor, "*R S T N"]) -> Float[Tensor, "*R"]:
         """max(0, 1 - 1/kappa), kappa the largest spectral norm over windows of the mean Jacobian at the data.
 
         The mean Jacobian is a + W1 (mean slope) W2: the cheapest of the paper's proxies of a Jacobian product.
         """
-        z = torch.cat([x, x @ self.start.T], dim=-1)
-        u = z @ self.w2.T
-        slope = (u > -self.h2).to(x.dtype)
+        w1, w2 = self.w1.unsqueeze(-3), self.w2.unsqueeze(-3)  # [*R, 1, ...]: the same for all windows
+        z = torch.cat([x, x @ self.start.mT.unsqueeze(-3)], dim=-1)
+        u = z @ w2.mT
+        slope = (u > -self.h2[..., None, None, :]).to(x.dtype)
         if self.clipped:
             slope = slope - (u > 0).to(x.dtype)
-        mean = torch.diag(self.a) + (self.w1 * slope.mean(dim=1)[:, None]) @ self.w2
-        return (1 - 1 / torch.linalg.matrix_norm(mean, ord=2).amax()).clamp(min=0)
+        mean = torch.diag_embed(self.a).unsqueeze(-3) + (w1 * slope.mean(dim=-2).unsqueeze(-2)) @ w2
+        return (1 - 1 / torch.linalg.matrix_norm(mean, ord=2).amax(-1)).clamp(min=0)
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,15 @@ class ShallowModel(StateForecaster):
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
         """The first N units."""
         return state[..., : self.start.shape[1]]
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run; compiled where that is installed."""
+        if not available():
+            return super().forecast(context, horizon, inputs)
+        parts = torch.diag(self.a), self.h1, self.w1, self.w2, self.h2, self.clipped
+        return roll(*parts, self.initial_state(context), horizon, context.dim)
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
         """diag a + W1 diag(slope) W2, the slope 1[u > -h2], clipped less 1[u > 0], u = W2 z."""

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import DenseMeasurements, Measurements, SampledMeasurements, measure
+from dynamark.methods.sensing.measurements import DenseMeasurements, measure
+from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import fitted_rank, spectral
 from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.problems import Estimate, Recovery, Run
@@ -27,7 +29,8 @@ class AlternatingMinimisation:
 
     From the spectral start. Dense operators: one least-squares problem m x (n k), by its Gram matrix (well conditioned, since Q
     is orthonormal) or, where m < n k, by singular values and of least norm. Sampled entries: one k x k system a row, all formed
-    by one matrix product mask (Q o Q). A half step counts as k passes; one more forms the residual.
+    by one product of the mask (sparse where few entries were seen) and Q o Q. A half step counts as k passes; one more forms
+    the residual.
 
     Refuses symmetric problems: their operator does not see the skew part of F G^T, and exact alternation then turns an error E
     of the column space into -E (for the identity operator F = 2 X* Q - Q Q^T X* Q) instead of reducing it.
@@ -50,7 +53,7 @@ class AlternatingMinimisation:
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
-            residual = measurements.forward(f @ g.mT) - measurements.y
+            residual = measurements.product(f, g) - measurements.y
             f = left_factor(measurements, torch.linalg.qr(g)[0], transposed=False)
             f = torch.linalg.qr(f)[0]
             return (f, left_factor(measurements, f, transposed=True)), residual
@@ -60,9 +63,10 @@ class AlternatingMinimisation:
 
 def left_factor(measurements: Measurements, fixed: Tensor, transposed: bool) -> Tensor:
     """argmin_F |A(F Q^T) - y|, Q = `fixed` [seed, column, k]; with `transposed` argmin_G |A(Q G^T) - y|."""
-    if isinstance(measurements, SampledMeasurements):
+    if isinstance(measurements, SampledMeasurements | SparseMeasurements):
         return _sampled(measurements, fixed, transposed)
-    assert isinstance(measurements, DenseMeasurements)
+    if not isinstance(measurements, DenseMeasurements):
+        raise UserError("AlternatingMinimisation: solves with stored or sampled operators; use altmin_inexact")
     return _dense(measurements, fixed, transposed)
 
 
@@ -86,17 +90,17 @@ def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> 
     return solved
 
 
-def _sampled(measurements: SampledMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
-    """One k x k system a row: Gram matrices sum_j mask_ij q_j q_j^T by one product."""
-    mask, values = measurements.mask, measurements.y.view_as(measurements.mask)
+def _sampled(measurements: SampledMeasurements | SparseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
+    """One k x k system a row: Gram matrices sum_j q_j q_j^T over what was seen, by one product."""
+    seen, values = measurements.entries()
     if transposed:
-        mask, values = mask.mT, values.mT
+        seen, values = seen.mT, values.mT
     k = fixed.shape[-1]
     outer = (fixed[..., :, None] * fixed[..., None, :]).flatten(2)
-    grams = (mask.square() @ outer).view(*fixed.shape[:1], -1, k, k)
+    grams = (seen @ outer).view(*fixed.shape[:1], -1, k, k)
     level = grams.diagonal(dim1=-2, dim2=-1).mean(dim=(1, 2))[:, None]
-    few = (mask > 0).sum(dim=2) < k
+    few = (seen @ torch.ones_like(fixed[..., :1]))[..., 0] < k - 0.5
     grams.diagonal(dim1=-2, dim2=-1).add_((_TINY * level * few)[..., None])
-    right = (mask * values) @ fixed
+    right = values @ fixed
     measurements.passes += k
     return torch.cholesky_solve(right[..., None], torch.linalg.cholesky_ex(grams)[0])[..., 0]

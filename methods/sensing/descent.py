@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
-from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral_product, spectral_symmetric
+from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["GradientDescent", "rebalanced"]
@@ -60,17 +61,17 @@ class GradientDescent:
         if symmetric and self.balance:
             raise UserError("GradientDescent: the one-step modification needs two factors")
         beta = self.balance * size.sqrt()
-        pending = torch.full((len(problems),), self.balance > 0, device=proxy.device)
+        pending = torch.full((len(problems),), self.balance > 0, device=size.device)
 
         def advance_symmetric(state: State, _: int) -> tuple[State, Tensor]:
             (x,) = state
-            residual, z = measurements.normal(x @ x.mT)
+            residual, z = measurements.gradient(x, x)
             return (x - step * (z @ x),), residual
 
         def advance_product(state: State, _: int) -> tuple[State, Tensor]:
             nonlocal pending
             f, g = state
-            residual, z = measurements.normal(f @ g.mT)
+            residual, z = measurements.gradient(f, g)
             if bool(pending.any()):
                 now = pending & (measurements.relative(residual) <= self.trigger)
                 if bool(now.any()):
@@ -79,7 +80,7 @@ class GradientDescent:
                     pending = pending & ~now
             return (f - step * (z @ g), g - step * (z.mT @ f)), residual
 
-        first = self._first(problems[0], runs, proxy, size, symmetric)
+        first = self._first(problems[0], runs, measurements, proxy, size, symmetric)
         return iterate(
             measurements,
             runs,
@@ -88,19 +89,27 @@ class GradientDescent:
             "symmetric" if symmetric else "product",
         )
 
-    def _first(self, problem: Recovery, runs: Sequence[Run], proxy: Tensor, size: Tensor, symmetric: bool) -> State:
+    def _first(
+        self,
+        problem: Recovery,
+        runs: Sequence[Run],
+        measurements: Measurements,
+        proxy: Matrices,
+        size: Tensor,
+        symmetric: bool,
+    ) -> State:
         """The starting factors."""
         rank = fitted_rank(problem, self.rank)
         if self.start == "spectral":
-            return (spectral_symmetric(proxy, rank),) if symmetric else spectral_product(proxy, rank)
+            return spectral(measurements, rank, symmetric, proxy)
         rows, columns = problem.operator.shape
         unit = self.start_scale * (1.0 if self.absolute else size.sqrt())
-        left = unit * gaussian(runs, rows, rank, proxy)
+        left = unit * gaussian(runs, rows, rank, size)
         if symmetric:
             return (left,)
         if self.factors == "equal":
             return left, left.clone()
-        return left, self.imbalance * unit * gaussian(runs, columns, rank, proxy)
+        return left, self.imbalance * unit * gaussian(runs, columns, rank, size)
 
 
 def rebalanced(f: Tensor, g: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import Measurements, measure
+from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
+from dynamark.tasks.numerics.operators import unvectorise
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
-__all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "linearised"]
+__all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "balanced", "linearised", "solved"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,10 @@ class ApproximateGaussNewton:
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
-            residual, z = measurements.normal(f @ g.mT)
-            f = f - self.step * z @ _pseudo_inverse(g, self.cutoff).mT
-            z = measurements.normal(f @ g.mT)[1]
-            return (f, g - self.step * z.mT @ _pseudo_inverse(f, self.cutoff).mT), residual
+            residual, z = measurements.gradient(f, g)
+            f = f - self.step * (z @ _pseudo_inverse(g, self.cutoff).mT)
+            z = measurements.gradient(f, g)[1]
+            return (f, g - self.step * (z.mT @ _pseudo_inverse(f, self.cutoff).mT)), residual
 
         first = tuple(self.start_scale * size.sqrt() * gaussian(runs, n, rank, size) for n in measurements.shape)
         return iterate(measurements, runs, first, advance, "product")
@@ -64,13 +66,13 @@ def _pseudo_inverse(factor: Tensor, cutoff: float) -> Tensor:
 class GaussNewtonRecovery:
     """GNMR: (dF, dG) = argmin |A(F dG^T + dF G^T) - (y - A(F G^T))| of least norm; F <- F + dF, G <- G + dG, rebalanced.
 
-    The `updating` variant: quadratic convergence, at few measurements. The linear problem, whose gauge directions cost nothing,
-    is solved from zero by conjugate gradients on the normal equations, which gives the solution of least norm: to a relative
-    gradient of `tolerance`, within `inner` steps of two passes each. Afterwards the factors are balanced by the singular value
-    decomposition of F G^T. From the spectral start.
+    The `updating` variant: quadratic convergence, at few measurements. The linear problem has gauge directions that cost nothing.
+    With a stored operator it is solved by singular values (2 k passes form it), else from zero by conjugate gradients on the
+    normal equations, which gives the solution of least norm too: to a relative gradient of `tolerance`, within `inner` steps of
+    two passes each. Afterwards the factors are balanced by the singular value decomposition of F G^T. From the spectral start.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
-    (there by LSQR, in exact arithmetic the same iterates).
+    (there by LSQR, in exact arithmetic the same solution).
     key: zilber2022
     """
 
@@ -85,12 +87,30 @@ class GaussNewtonRecovery:
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
-            residual = measurements.forward(f @ g.mT) - measurements.y
+            residual = measurements.product(f, g) - measurements.y
+            if isinstance(measurements, DenseMeasurements):
+                df, dg = solved(measurements, f, g, -residual)
+                return balanced(f + df, g + dg), residual
             left = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
             df, dg = linearised(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
             return balanced(f + df, g + dg), residual
 
         return iterate(measurements, [run], first, advance, "product")[0]
+
+
+def solved(measurements: DenseMeasurements, f: Tensor, g: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """argmin |A(F dG^T + dF G^T) - target| of least norm for stored operators; 2 k passes."""
+    rows, columns = measurements.shape
+    parts: dict[int, Tensor] = {}
+    for operator, members in measurements.groups:
+        wide = unvectorise(operator.rows, rows) if measurements.symmetric else operator.rows.view(-1, rows, columns)
+        for i in members:
+            design = torch.cat([(wide @ g[i]).flatten(1), (wide.mT @ f[i]).flatten(1)], dim=1)
+            finite = torch.where(torch.isfinite(design), design, 0.0)  # what has diverged has no decomposition
+            parts[i] = torch.linalg.lstsq(finite, target[i][:, None], driver="gelsd").solution
+    measurements.passes += 2 * f.shape[-1]
+    both = torch.stack([parts[i] for i in range(len(f))]).view(len(f), rows + columns, -1)
+    return both[:, :rows], both[:, rows:]
 
 
 def linearised(
@@ -103,7 +123,7 @@ def linearised(
     rows = f.shape[1]
 
     def down(values: Tensor) -> Tensor:
-        z = measurements.adjoint(values)
+        z = measurements.back(values)
         return torch.cat([z @ g, z.mT @ f], dim=1)
 
     x = torch.zeros(len(f), rows + g.shape[1], f.shape[2], dtype=f.dtype, device=f.device)
@@ -117,7 +137,7 @@ def linearised(
         active = power > enough
         if not bool(active.any()):
             break
-        image = measurements.forward(f @ direction[:, rows:].mT + direction[:, :rows] @ g.mT)
+        image = measurements.product(torch.cat([f, direction[:, :rows]], 2), torch.cat([direction[:, rows:], g], 2))
         length = torch.where(active, power / image.square().sum(1), 0.0)
         x = x + length[:, None, None] * direction
         residual = residual - length[:, None] * image

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import Measurements, SampledMeasurements, measure
+from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import fitted_rank, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
@@ -58,13 +60,13 @@ def improved(
 
     With `transposed` G of |A(Q G^T) - y|^2. Rows that are solved stand still.
     """
-    axes = (2,) if isinstance(measurements, SampledMeasurements) else (1, 2)
+    axes = (2,) if isinstance(measurements, SampledMeasurements | SparseMeasurements) else (1, 2)
 
     def forward(factor: Tensor) -> Tensor:
-        return measurements.forward(fixed @ factor.mT if transposed else factor @ fixed.mT)
+        return measurements.product(*((fixed, factor) if transposed else (factor, fixed)))
 
     def adjoint(values: Tensor) -> Tensor:
-        z = measurements.adjoint(values)
+        z = measurements.back(values)
         return (z.mT if transposed else z) @ fixed
 
     first = forward(start) - measurements.y

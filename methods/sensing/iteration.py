@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dynamark.methods.sensing.measurements import Measurements
+from dynamark.methods.sensing.base import Measurements
 from dynamark.tasks.problems import Estimate, Run
 
 __all__ = ["State", "iterate"]

@@ -13,12 +13,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.sensing.base import Matrices, Measurements
+from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise, unvectorise
 from dynamark.tasks.problems import Operator, Recovery
 
-__all__ = ["DenseMeasurements", "Measurements", "SampledMeasurements", "measure", "same_operator"]
+__all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_operator"]
 
 _ROWS = 4
+# A stored operator larger than the cache is read in blocks of this size, each used twice while it is there (bytes).
+_CACHE, _BLOCK = 16_000_000, 2_500_000
+# Below this share of sampled entries sparse products are faster than masks.
+_DENSITY = 0.05
 
 
 def same_operator(one: Operator, other: Operator) -> bool:
@@ -29,50 +35,14 @@ def same_operator(one: Operator, other: Operator) -> bool:
     return all(a is b if isinstance(a, Tensor) else a == b for a, b in parts)
 
 
-class Measurements:
-    """The measurements y [seed, value] of a cohort, and its operators.
-
-    passes: applications of A or A* so far, per member.
-    """
-
-    y: Tensor
-    shape: tuple[int, int]
-    symmetric: bool
-    passes: int = 0
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
-        """A(X): one pass."""
-        raise NotImplementedError
-
-    def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
-        """A*(z): one pass."""
-        raise NotImplementedError
-
-    def normal(self, matrix: Float[Tensor, "seed row column"]) -> tuple[Tensor, Tensor]:
-        """The residual A(X) - y and Z = A*(A(X) - y): two passes."""
-        residual = self.forward(matrix) - self.y
-        return residual, self.adjoint(residual)
-
-    def proxy(self) -> Float[Tensor, "seed row column"]:
-        """A*y, from which spectral methods start: its mean over operators is X*."""
-        return self.adjoint(self.y)
-
-    def relative(self, residual: Float[Tensor, "seed value"]) -> Float[Tensor, " seed"]:
-        """|residual| / |y|."""
-        return residual.norm(dim=1) / self.y.norm(dim=1)
-
-
 class DenseMeasurements(Measurements):
     """Operators stored as matrices: one product for all seeds that share one, where problems say so, else one a member.
 
-    groups: the distinct operators, each with its members.
+    groups: the distinct operators, each with its members. Operators with more measurements than entries are reduced, which
+    changes no loss.
     """
 
     def __init__(self, problems: Sequence[Recovery]) -> None:
-        self.y = torch.stack([p.y for p in problems])
         self.shape = problems[0].operator.shape
         self.symmetric = problems[0].symmetric
         self.groups: list[tuple[DenseOperator, list[int]]] = []
@@ -84,6 +54,12 @@ class DenseMeasurements(Measurements):
                 members.append(i)
             else:
                 self.groups.append((operator, [i]))
+        reduced: dict[int, Tensor] = {}
+        for place, (operator, members) in enumerate(self.groups):
+            smaller, values = _reduced(operator, [problems[i].y for i in members])
+            self.groups[place] = smaller, members
+            reduced |= dict(zip(members, values, strict=True))
+        self.y = torch.stack([reduced[i] for i in range(len(problems))])
         self._shared = problems[0].shared
         self._back = torch.argsort(torch.tensor([i for _, members in self.groups for i in members]))
 
@@ -98,52 +74,89 @@ class DenseMeasurements(Measurements):
             parts.append((padded @ matrix)[: len(own)])
         return parts[0] if len(parts) == 1 else torch.cat(parts)[self._back]
 
-    def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
-        """A(X)."""
-        self.passes += 1
-        return self._product(half_vectorise(matrix) if self.symmetric else matrix.flatten(1), True)
+    def gradient(
+        self, left: Float[Tensor, "seed row k"], right: Float[Tensor, "seed column k"]
+    ) -> tuple[Tensor, Matrices]:
+        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y): two passes, of large operators of one's own in one reading."""
+        size = self.groups[0][0].rows.numel() * self.y.element_size()
+        if self._shared or size <= _CACHE:
+            return super().gradient(left, right)
+        self.passes += 2
+        flat = self._flat(left @ right.mT)
+        read = [_read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
+        residual, z = (torch.stack(parts) for parts in zip(*read, strict=True))
+        return residual, self._matrices(z)
 
-    def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
-        """A*(z)."""
-        self.passes += 1
-        flat = self._product(values, False)
+    def _flat(self, matrix: Tensor) -> Tensor:
+        return half_vectorise(matrix) if self.symmetric else matrix.flatten(1)
+
+    def _matrices(self, flat: Tensor) -> Tensor:
         return unvectorise(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
 
-
-class SampledMeasurements(Measurements):
-    """Sampled entries: values are whole matrices, zero where nothing was seen, so that masks may differ in size."""
-
-    def __init__(self, problems: Sequence[Recovery]) -> None:
-        self.shape = problems[0].operator.shape
-        self.symmetric = problems[0].symmetric
-        operators = [p.operator for p in problems]
-        assert all(isinstance(o, SampledOperator) for o in operators)
-        # A* of ones and of y holds the scale once too often.
-        self.mask = torch.stack([o.adjoint(torch.ones_like(p.y)) for o, p in zip(operators, problems, strict=True)])
-        scale = self.mask.flatten(1).amax(dim=1).clamp(min=torch.finfo(self.mask.dtype).tiny)[:, None]
-        values = torch.stack([o.adjoint(p.y) for o, p in zip(operators, problems, strict=True)])
-        self.y = values.flatten(1) / scale
-
     def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
         """A(X)."""
         self.passes += 1
-        return (matrix * self.mask).flatten(1)
+        return self._product(self._flat(matrix), True)
 
     def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
         """A*(z)."""
         self.passes += 1
-        return values.view(-1, *self.shape) * self.mask
+        return self._matrices(self._product(values, False))
 
-    def proxy(self) -> Float[Tensor, "seed row column"]:
-        """A*y without the rows and columns that were seen over twice as often as the mean (trimming, Keshavan et al. 2010)."""
-        count = (self.mask > 0).to(self.y.dtype)
-        rows, columns = count.sum(2, keepdim=True), count.sum(1, keepdim=True)
-        kept = (rows <= 2 * rows.mean(1, keepdim=True)) & (columns <= 2 * columns.mean(2, keepdim=True))
-        return self.adjoint(self.y) * kept
+
+def _read_once(rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """A x - y and A^T (A x - y), block by block of rows: the second product finds each block in the cache."""
+    residual, z = torch.empty_like(y), torch.zeros_like(x)
+    count = max(1, _BLOCK // (rows.shape[1] * rows.element_size()))
+    for start in range(0, len(rows), count):
+        block, own = rows[start : start + count], residual[start : start + count]
+        torch.addmv(y[start : start + count], block, x, beta=-1, out=own)
+        z.addmv_(block.T, own)
+    return residual, z
+
+
+def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:
+    """|A x - y| = |(R; 0) x - (Q^T y; |y - Q Q^T y|)| with A = Q R, where A has more rows than columns."""
+    count, entries = operator.rows.shape
+    if count <= entries:
+        return operator, values
+    q, r = torch.linalg.qr(operator.rows)
+    rows = torch.cat([r, torch.zeros_like(r[:1])])
+    seen = [q.T @ y for y in values]
+    rest = [(y - q @ own).norm()[None] for y, own in zip(values, seen, strict=True)]
+    smaller = dataclasses.replace(operator, rows=rows)
+    return smaller, [torch.cat(parts) for parts in zip(seen, rest, strict=True)]
+
+
+class StructuredMeasurements(Measurements):
+    """Operators that are applied by a fast transform: all members at once where they share one, else one by one."""
+
+    def __init__(self, problems: Sequence[Recovery]) -> None:
+        self.y = torch.stack([p.y for p in problems])
+        self.shape = problems[0].operator.shape
+        self.symmetric = problems[0].symmetric
+        shared = problems[0].shared and all(same_operator(p.operator, problems[0].operator) for p in problems)
+        self.operators = [p.operator for p in problems[: 1 if shared else None]]
+
+    def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
+        """A(X)."""
+        self.passes += 1
+        parts = matrix.chunk(len(self.operators))
+        return torch.cat([o.forward(own) for o, own in zip(self.operators, parts, strict=True)])
+
+    def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
+        """A*(z)."""
+        self.passes += 1
+        parts = values.chunk(len(self.operators))
+        return torch.cat([o.adjoint(own) for o, own in zip(self.operators, parts, strict=True)])
 
 
 def measure(problems: Sequence[Recovery]) -> Measurements:
     """The measurements of a cohort."""
-    if isinstance(problems[0].operator, SampledOperator):
-        return SampledMeasurements(problems)
-    return DenseMeasurements(problems)
+    operator = problems[0].operator
+    if isinstance(operator, DenseOperator):
+        return DenseMeasurements(problems)
+    if not isinstance(operator, SampledOperator):
+        return StructuredMeasurements(problems)
+    sparse = len(problems[0].y) < _DENSITY * operator.shape[0] * operator.shape[1]
+    return SparseMeasurements(problems) if sparse else SampledMeasurements(problems)

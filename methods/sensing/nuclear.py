@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dynamark.errors import UserError
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import DenseMeasurements, Measurements, SampledMeasurements, measure
+from dynamark.methods.sensing.measurements import DenseMeasurements, measure
+from dynamark.methods.sensing.sampled import SampledMeasurements
 from dynamark.methods.sensing.start import scale
 from dynamark.tasks.numerics.operators import unvectorise
 from dynamark.tasks.problems import Estimate, Recovery, Run
@@ -34,7 +37,8 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
             return matrix - residual.view_as(matrix) * inverse
 
         return sampled
-    assert isinstance(measurements, DenseMeasurements)
+    if not isinstance(measurements, DenseMeasurements):
+        raise UserError("NuclearNorm: projects with stored or sampled operators; use nuclear_penalised")
     inverses = [torch.linalg.pinv(operator.rows) for operator, _ in measurements.groups]
     order = {i: inverse for inverse, (_, members) in zip(inverses, measurements.groups, strict=True) for i in members}
 
@@ -128,7 +132,7 @@ class PenalisedNuclearNorm:
 
 def largest_eigenvalue(measurements: Measurements, steps: int = 20) -> Tensor:
     """A little more than the largest eigenvalue of A*A [seed, 1, 1], by power iterations from A*y."""
-    x = measurements.proxy()
+    x = measurements.adjoint(measurements.y)
     size = torch.ones(len(x), 1, 1, dtype=x.dtype, device=x.device)
     for _ in range(steps):
         x = measurements.adjoint(measurements.forward(x / x.norm(dim=(1, 2), keepdim=True)))

@@ -9,10 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
-from dynamark.methods.sensing.measurements import Measurements, SampledMeasurements, measure
+from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
+
+# A step that was halved grows again by this factor with every step that lowers the residual.
+_GROWTH = 1.1
 
 __all__ = ["PreconditionedDescent", "ScaledGradientDescent", "inverse_gram", "preconditioned"]
 
@@ -28,8 +33,7 @@ def preconditioned(
     measurements: Measurements, state: State, step: float, damping: Tensor | float | None
 ) -> tuple[State, Tensor]:
     """One preconditioned step of (X,) or (F, G) and the residual before it; damping None is |A(X^) - y|."""
-    x = state[0] @ state[-1].mT
-    residual, z = measurements.normal(x)
+    residual, z = measurements.gradient(state[0], state[-1])
     shift = residual.norm(dim=1)[:, None, None] if damping is None else damping
     if len(state) == 1:
         return (state[0] - step * (z @ state[0]) @ inverse_gram(state[0], shift),), residual
@@ -44,30 +48,54 @@ class ScaledGradientDescent:
     From the spectral start; Z = A*(A(X^) - y). The number of steps does not depend on the condition of X*. Exact rank only:
     with a surplus the Gram matrices become singular. Two passes a step.
 
-    step: eta for dense operators, `sampled_step` for sampled entries, where 0.5 can diverge.
+    step: eta. For sampled entries it is where eta starts: a step after which the residual has risen is taken back and eta halved.
 
     Source: Tong, Ma and Chi, Accelerating ill-conditioned low-rank matrix estimation via scaled gradient descent, JMLR 2021
-    (eta = 0.5 of the experiments).
+    (eta = 0.5 of the experiments; their analysis of completion projects on incoherent factors instead of halving).
     key: tong2021
     """
 
     step: float = 0.5
-    sampled_step: float = 0.3
     rank: int | None = None
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
         measurements = measure(problems)
-        step = self.sampled_step if isinstance(measurements, SampledMeasurements) else self.step
+        sampled = isinstance(measurements, SampledMeasurements | SparseMeasurements)
         symmetric = problems[0].symmetric
         first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric)
         return iterate(
             measurements,
             runs,
             first,
-            lambda state, _: preconditioned(measurements, state, step, 0.0),
+            _Backtracking(measurements, first, self.step)
+            if sampled
+            else lambda state, _: preconditioned(measurements, state, self.step, 0.0),
             "symmetric" if symmetric else "product",
         )
+
+
+class _Backtracking:
+    """Scaled steps of (F, G), each member with an eta of its own, halved when its residual has risen and slowly restored."""
+
+    def __init__(self, measurements: Measurements, first: State, step: float) -> None:
+        self.measurements = measurements
+        self.most, self.step = step, torch.full_like(first[0][:, :1, :1], step)
+        self.kept: tuple[Tensor, ...] = (*first, *first, torch.full_like(measurements.y, torch.inf))
+
+    def __call__(self, state: State, _: int) -> tuple[State, Tensor]:
+        """The next state, and the residual of the last that was good."""
+        f, g = state
+        residual, z = self.measurements.gradient(f, g)
+        found = (f, g, (z @ g) @ inverse_gram(g), (z.mT @ f) @ inverse_gram(f), residual)
+        fell = residual.norm(dim=1) <= self.kept[-1].norm(dim=1)  # not so where it is NaN
+        self.step = torch.where(fell[:, None, None], (_GROWTH * self.step).clamp(max=self.most), self.step / 2)
+        self.kept = tuple(
+            torch.where(fell.view(-1, *[1] * (new.dim() - 1)), new, old)
+            for new, old in zip(found, self.kept, strict=True)
+        )
+        f, g, down, across, residual = self.kept
+        return (f - self.step * down, g - self.step * across), residual
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.sensing.measurements import Measurements
+from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.tasks.problems import Recovery, Run
 
-__all__ = ["fitted_rank", "gaussian", "scale", "spectral", "spectral_product", "spectral_symmetric"]
+__all__ = ["fitted_rank", "gaussian", "leading", "scale", "spectral", "spectral_product", "spectral_symmetric"]
+
+# Columns beyond the rank, and steps, of the iteration that finds the leading singular vectors of sampled entries.
+_MORE, _STEPS = 10, 30
 
 
 def fitted_rank(problem: Recovery, rank: int | None) -> int:
@@ -20,11 +23,12 @@ def fitted_rank(problem: Recovery, rank: int | None) -> int:
     return min(rank or problem.rank or smaller, smaller)
 
 
-def scale(
-    measurements: Measurements, proxy: Float[Tensor, "seed row column"] | None = None
-) -> Float[Tensor, "seed 1 1"]:
+def scale(measurements: Measurements, proxy: Matrices | None = None) -> Float[Tensor, "seed 1 1"]:
     """s^_1 = |A*y|_2, the estimate of the largest singular value of the truth."""
-    return torch.linalg.matrix_norm(measurements.proxy() if proxy is None else proxy, 2)[:, None, None]
+    proxy = measurements.proxy() if proxy is None else proxy
+    if isinstance(proxy, Tensor):
+        return torch.linalg.matrix_norm(proxy, 2)[:, None, None]
+    return leading(proxy, measurements.shape, 1)[1][..., None]
 
 
 def gaussian(runs: Sequence[Run], rows: int, rank: int, like: Tensor) -> Float[Tensor, "seed rows rank"]:
@@ -33,20 +37,44 @@ def gaussian(runs: Sequence[Run], rows: int, rank: int, like: Tensor) -> Float[T
     return (torch.stack(drawn) / rows**0.5).to(like.device)
 
 
+def leading(matrix: Matrices, shape: tuple[int, int], rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading singular vectors and values (U, s, V) of matrices [seed, row, column].
+
+    Of tensors by decomposition. Of sampled entries by subspace iteration with some more columns, from sums of columns of the
+    matrix: to a start's accuracy, not to rounding.
+    """
+    if isinstance(matrix, Tensor):
+        u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+        return u[..., :rank], s[:, :rank], vt.mT[..., :rank]
+    width = min(rank + _MORE, *shape)
+    groups = torch.eye(width, dtype=matrix.values.dtype, device=matrix.values.device)
+    block = groups.repeat(-(-shape[1] // width), 1)[: shape[1]].expand(len(matrix.values), -1, -1)
+    for _ in range(_STEPS):
+        u = torch.linalg.qr(matrix @ block)[0]
+        block = matrix.mT @ u
+    v, r = torch.linalg.qr(block)
+    a, s, bt = torch.linalg.svd(r.mT)
+    return u @ a[..., :rank], s[:, :rank], v @ bt.mT[..., :rank]
+
+
 def spectral_symmetric(proxy: Float[Tensor, "seed n n"], rank: int) -> Float[Tensor, "seed n rank"]:
     """X with X X^T the best positive semidefinite approximation of this rank."""
     values, vectors = torch.linalg.eigh((proxy + proxy.mT) / 2)
     return vectors[..., -rank:].flip(-1) * values[:, None, -rank:].flip(-1).clamp(min=0).sqrt()
 
 
-def spectral_product(proxy: Float[Tensor, "seed row column"], rank: int) -> tuple[Tensor, Tensor]:
+def spectral_product(proxy: Matrices, shape: tuple[int, int], rank: int) -> tuple[Tensor, Tensor]:
     """(F, G) with F G^T the best approximation of this rank, balanced: F^T F = G^T G."""
-    u, s, vt = torch.linalg.svd(proxy, full_matrices=False)
-    root = s[:, None, :rank].sqrt()
-    return u[..., :rank] * root, vt.mT[..., :rank] * root
+    u, s, v = leading(proxy, shape, rank)
+    root = s[:, None].sqrt()
+    return u * root, v * root
 
 
-def spectral(measurements: Measurements, rank: int, symmetric: bool) -> tuple[Tensor, ...]:
+def spectral(
+    measurements: Measurements, rank: int, symmetric: bool, proxy: Matrices | None = None
+) -> tuple[Tensor, ...]:
     """Factors of the best approximation of A*y: (X,) or (F, G)."""
-    proxy = measurements.proxy()
-    return (spectral_symmetric(proxy, rank),) if symmetric else spectral_product(proxy, rank)
+    proxy = measurements.proxy() if proxy is None else proxy
+    if symmetric and isinstance(proxy, Tensor):
+        return (spectral_symmetric(proxy, rank),)
+    return spectral_product(proxy, measurements.shape, rank)

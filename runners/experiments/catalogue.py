@@ -6,6 +6,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/equal_factors": "dynamark.runners.experiments.sensing:EqualFactors",
     "sensing/incremental_learning": "dynamark.runners.experiments.sensing:Incremental",
     "sensing/plateau_exponent": "dynamark.runners.experiments.sensing:Plateau",
+    "sensing/inexact_cost": "dynamark.runners.experiments.completion:InexactCost",
     "sensing/mode_curves": "dynamark.runners.experiments.deep_linear:ModeCurves",
     "sensing/depth_independence": "dynamark.runners.experiments.deep_linear:DepthIndependence",
     "sensing/overtraining": "dynamark.runners.experiments.deep_linear:Overtraining",
@@ -38,11 +39,14 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spatial_convergence": "dynamark.runners.experiments.koopman_fields:SpatialConvergence",
     "koopman/rank_regressions": "dynamark.runners.experiments.koopman_modes:RankRegressions",
     "koopman/course_correction": "dynamark.runners.experiments.koopman_course:CourseCorrection",
+    "koopman/duffing_residuals": "dynamark.runners.experiments.koopman_residuals:DuffingResiduals",
+    "koopman/logistic_features": "dynamark.runners.experiments.koopman_features:LogisticFeatures",
     "koopman/near_rational": "dynamark.runners.experiments.koopman_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.experiments.chaos:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.experiments.chaos:ClippedBound",
     "chaos/fixed_points": "dynamark.runners.experiments.chaos:FixedPoints",
+    "chaos/symbolic_graph": "dynamark.runners.experiments.chaos_symbols:SymbolicGraph",
     "chaos/sparse_support": "dynamark.runners.experiments.chaos:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.experiments.chaos:IntegratorOfTheData",
 }

@@ -23,7 +23,7 @@ PERIODS = (0, 1, 2, 5, 8, 10, 16, 25, 50)
 
 _DUFFING = box((-1.5, -1.0), (1.5, 1.0))
 SETTINGS: dict[str, tuple[Flow, Sampler]] = {
-    "pendulum": (Ode(systems.pendulum, 1), box((-2.5, -0.5), (2.5, 0.5))),
+    "pendulum": (Ode(systems.pendulum(), 1), box((-2.5, -0.5), (2.5, 0.5))),
     "duffing": (Ode(systems.duffing(0.5), 2), _DUFFING),
     "duffing_undamped": (Ode(systems.duffing(0.0), 2), _DUFFING),
     "lotka_volterra": (Ode(systems.lotka_volterra(1.0, 1.0, 1.0, 1.0), 1), box((0.4, 0.4), (1.8, 1.8))),

@@ -121,7 +121,7 @@ class RankRegressions:
         truth = np.exp(0.1 * double_well_modes()[0][1:4])
         found = {}
         for estimator in ("rrr", "pcr"):
-            method = KernelKoopman(estimator, rank=4, ridge=self.ridge, gamma=2.0, points=self.samples)
+            method = KernelKoopman(estimator, rank=4, ridge=self.ridge, scale=0.5, points=self.samples)
             moduli = np.abs(method.fit_forecaster(_posed(path, 0.1), run).eigenvalues().numpy())
             found[estimator] = float(np.abs(np.sort(moduli)[::-1][1:4] - truth).mean())
         return Scores({**found, "difference": found["rrr"] - found["pcr"]})

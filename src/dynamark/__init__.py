@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dynamark.leaderboard.table import leaderboard
+    from dynamark.cli.leaderboard import leaderboard
     from dynamark.results.store import load_results
     from dynamark.runners.check import check
     from dynamark.runners.run import run
@@ -29,7 +29,7 @@ _HOMES = {
     "run": "dynamark.runners.run",
     "check": "dynamark.runners.check",
     "load_results": "dynamark.results.store",
-    "leaderboard": "dynamark.leaderboard.table",
+    "leaderboard": "dynamark.cli.leaderboard",
     "Recovery": "dynamark.tasks.problems",
     "Prediction": "dynamark.tasks.problems",
     "Online": "dynamark.tasks.problems",

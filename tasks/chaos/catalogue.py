@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from dynamark.tasks.base import Metric
 from dynamark.tasks.chaos import systems
 from dynamark.tasks.chaos.systems import System
 from dynamark.tasks.chaos.tasks import Reconstruction
 
 __all__ = [
+    "BurstingNeuron",
     "Chua",
     "Lorenz63",
     "Lorenz63Partial",
@@ -39,6 +42,7 @@ class Rossler(Reconstruction):
     """
 
     system: ClassVar[System] = systems.ROSSLER
+    plane: ClassVar[tuple[int, int]] = (0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,3 +97,31 @@ class MackeyGlass(Reconstruction):
     """
 
     system: ClassVar[System] = systems.MACKEY_GLASS
+
+
+_PERIODS = {"valid_time": "period", "valid_time_mean": "period"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstingNeuron(Reconstruction):
+    """A neuron of voltage V (mV), fast gate n and slow gate h that fires in bursts, sampled every 0.5 ms (Durstewitz 2009).
+
+    6 V' = -8 (V + 80) - 20 m (V - 60) - (10 n + 25 h)(V + 90) - 10.2 V g, n' = n* - n, h' = (h* - h)/200, with logistic
+    m, n*, h* of (V + 20)/15, (V + 25)/5, (V + 15)/5 and g = 1/(1 + 0.33 exp(-V/16)). Its attractor is a cycle of 148 ms: the
+    largest exponent is 0, times are counted in periods, and `lyapunov_error` is the exponent of one period.
+    """
+
+    train: int = 20_000
+    test: int = 20_000
+
+    system: ClassVar[System] = systems.BURSTING
+    clock: ClassVar[str] = "period"
+    units: ClassVar[int] = 3
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"train": 2000, "test": 1000, "windows": 5, "updates": 300},
+        "standard": {},
+        "large": {"updates": 100_000},
+    }
+    metrics: ClassVar[tuple[Metric, ...]] = tuple(
+        replace(m, unit=_PERIODS.get(m.name, m.unit)) for m in Reconstruction.metrics
+    )

@@ -9,9 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import pdist
 from scipy.special import logsumexp
 
 __all__ = [
+    "StateSpace",
+    "correlation_dimension",
     "delay",
     "embedded",
     "hellinger",
@@ -27,30 +30,45 @@ _PSEUDO = 1e-5
 _POINTS, _DRAWS = 10_000, 1000
 
 
+class StateSpace:
+    """The cells of state space and their occupation by the truth.
+
+    `bins` cells a dimension over the range of the truth, widened by 0.1 standard deviations; one more cell holds all points
+    outside, NaN among them, so that leaving the box is not rewarded.
+    """
+
+    def __init__(self, truth: Float[ndarray, "time dim"], bins: int = 30) -> None:
+        margin = 0.1 * truth.std(axis=0)
+        self.low, self.high = truth.min(axis=0) - margin, truth.max(axis=0) + margin
+        self.bins, self.cells, self.samples = bins, bins ** truth.shape[1] + 1, len(truth)
+        self.place, self.count = np.unique(self._cells(truth), return_counts=True)
+
+    def _cells(self, points: ndarray) -> ndarray:
+        return _cells(points, self.low, self.high, self.bins)
+
+    def divergence(self, generated: Float[ndarray, "steps dim"]) -> float:
+        """D_stsp = sum_c p_c ln(p_c / q_c), p and q the occupation of the cells by truth and reconstruction.
+
+        p = (count + a)/(n + a K), a = 1e-5, K cells in all. In nats; 0 for equal histograms. Empty cells are summed in closed
+        form: memory does not grow with K.
+        Source: Koppe et al. 2019, Hess et al. 2023 (binning of the official code); the cell outside is ours.
+        """
+        place, count = np.unique(self._cells(generated), return_counts=True)
+        union = np.union1d(self.place, place)
+        p, q = np.full(len(union), _PSEUDO), np.full(len(union), _PSEUDO)
+        p[np.searchsorted(union, self.place)] += self.count
+        q[np.searchsorted(union, place)] += count
+        total_p, total_q = self.samples + self.cells * _PSEUDO, len(generated) + self.cells * _PSEUDO
+        p, q = p / total_p, q / total_q
+        empty = (self.cells - len(union)) * (_PSEUDO / total_p) * np.log(total_q / total_p)
+        return float(np.sum(p * np.log(p / q)) + empty)
+
+
 def state_space_divergence(
     truth: Float[ndarray, "time dim"], generated: Float[ndarray, "steps dim"], bins: int = 30
 ) -> float:
-    """D_stsp = sum_c p_c ln(p_c / q_c), p and q the occupation of cells of state space by truth and reconstruction.
-
-    `bins` cells a dimension over the range of the truth, widened by 0.1 standard deviations; one more cell holds all points
-    outside, NaN among them, so that leaving the box is not rewarded. p = (count + a)/(n + a K), a = 1e-5, K cells in all.
-    In nats; 0 for equal histograms. Empty cells are summed in closed form: memory does not grow with K.
-    Source: Koppe et al. 2019, Hess et al. 2023 (binning of the official code); the cell outside is ours.
-    """
-    low, high = truth.min(axis=0), truth.max(axis=0)
-    margin = 0.1 * truth.std(axis=0)
-    low, high = low - margin, high + margin
-    cells = bins ** truth.shape[1] + 1
-    place, count = np.unique(_cells(truth, low, high, bins), return_counts=True)
-    other, other_count = np.unique(_cells(generated, low, high, bins), return_counts=True)
-    union = np.union1d(place, other)
-    p, q = np.full(len(union), _PSEUDO), np.full(len(union), _PSEUDO)
-    p[np.searchsorted(union, place)] += count
-    q[np.searchsorted(union, other)] += other_count
-    total_p, total_q = len(truth) + cells * _PSEUDO, len(generated) + cells * _PSEUDO
-    p, q = p / total_p, q / total_q
-    empty = (cells - len(union)) * (_PSEUDO / total_p) * np.log(total_q / total_p)
-    return float(np.sum(p * np.log(p / q)) + empty)
+    """D_stsp of one reconstruction; see `StateSpace`."""
+    return StateSpace(truth, bins).divergence(generated)
 
 
 def _cells(points: ndarray, low: ndarray, high: ndarray, bins: int) -> ndarray:
@@ -137,6 +155,28 @@ def _spectrum(x: ndarray, smoothing: float) -> ndarray:
     smooth = gaussian_filter1d(power, smoothing, mode="reflect", truncate=4.0)
     smooth = np.maximum(smooth, 0.0)
     return smooth / smooth.sum()
+
+
+def correlation_dimension(points: Float[ndarray, "time dim"], count: int = 2500) -> float:
+    """The slope of ln C(r) against ln r between C = 1e-3 and 0.1, C(r) the share of pairs of points within r.
+
+    Of `count` samples, evenly spread. Pairs closer in time than the delay of the first channel do not count (Theiler 1986):
+    they are close for being neighbours on one orbit. 0 for a fixed point; with so few points an attractor of many dimensions
+    measures too low, the truth like its reconstruction. Source: Grassberger & Procaccia 1983.
+    """
+    stride = max(1, len(points) // count)
+    chosen = points[::stride][:count]
+    n, window = len(chosen), -(-delay(points[:, :1]) // stride)
+    squares = pdist(chosen, "sqeuclidean")
+    for lag in range(1, min(window, n - 1) + 1):
+        i = np.arange(n - lag)
+        squares[n * i - i * (i + 1) // 2 + lag - 1] = np.inf  # the place of (i, i + lag) in SciPy's order
+    pairs = np.count_nonzero(squares < np.inf)
+    rank = np.unique((np.geomspace(1e-3, 0.1, 20) * pairs).astype(int))
+    radius = np.sqrt(np.partition(squares, rank)[rank])
+    if not radius[0] > 1e-9 * radius[-1]:
+        return 0.0
+    return float(np.polyfit(np.log(radius), np.log((rank + 1) / pairs), 1)[0])
 
 
 def prediction_error(truth: Float[ndarray, "window dim"], predicted: Float[ndarray, "window dim"]) -> float:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from dynamark.tasks.numerics import exact
 from dynamark.tasks.numerics.integrators import BoundField, bind_rk4
 
 __all__ = [
+    "BURSTING",
     "CHUA",
     "LORENZ63",
     "LORENZ96_10",
@@ -33,25 +35,36 @@ Sampler = Callable[[ndarray], Callable[[], None]]
 
 @dataclass(frozen=True)
 class System:
-    """A system sampled every dt; starts are centre + spread N(0, 1)."""
+    """A system sampled every dt; starts are centre + spread N(0, 1).
+
+    transient: samples before an orbit counts as on the attractor: 11 Lyapunov times of the slowest system or more.
+    period: of a system that is periodic, not chaotic.
+    """
 
     bind: Sampler
     dt: float
     centre: tuple[float, ...]
     lyapunov: tuple[float, ...]  # exponents per unit of time
-    spread: float = 1.0
+    spread: float | tuple[float, ...] = 1.0
     common: bool = False  # one draw for all coordinates: a constant history
     observed: tuple[int, ...] | None = None  # the coordinates that are seen; all by default
+    transient: int = 2000
+    period: float | None = None
 
     @property
     def dim(self) -> int:
         """Number of coordinates."""
         return len(self.centre)
 
+    @property
+    def unit(self) -> float:
+        """The time over which forecasts are judged: a Lyapunov time, of a periodic system its period."""
+        return self.period or 1 / self.lyapunov[0]
+
     def starts(self, count: int, rng: np.random.Generator) -> ndarray:
         """Random starts [dim, batch]."""
         drawn = rng.standard_normal((count, 1 if self.common else self.dim))
-        return np.array((np.array(self.centre) + self.spread * drawn).T, order="C")
+        return np.array((np.array(self.centre) + np.array(self.spread) * drawn).T, order="C")
 
 
 def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
@@ -146,6 +159,26 @@ def chua(state: ndarray, out: ndarray) -> Callable[[], None]:
     return evaluate
 
 
+def bursting(state: ndarray, out: ndarray) -> Callable[[], None]:
+    """6 V' = -8 (V + 80) - 20 m (V - 60) - (10 n + 25 h)(V + 90) - 10.2 V g, n' = n* - n, h' = (h* - h)/200; time in ms.
+
+    m, n*, h* = 1/(1 + exp((V0 - V)/k)) with (V0, k) = (-20, 15), (-25, 5), (-15, 5), and g = 1/(1 + 0.33 exp(-V/16)).
+    """
+    (v, n, h), (dv, dn, dh) = state, out
+    middle, width, share = (
+        np.array(c)[:, None] for c in ((-20.0, -25.0, -15.0, 0.0), (15.0, 5.0, 5.0, 16.0), (1.0, 1.0, 1.0, 0.33))
+    )
+
+    def evaluate() -> None:
+        m, resting_n, resting_h, g = 1.0 / (1.0 + share * exact.exp((middle - v) / width))
+        current = 8.0 * (v + 80.0) + 20.0 * m * (v - 60.0) + (10.0 * n + 25.0 * h) * (v + 90.0) + 10.2 * v * g
+        np.divide(current, -6.0, dv)
+        np.subtract(resting_n, n, dn)
+        np.divide(resting_h - h, 200.0, dh)
+
+    return evaluate
+
+
 def mackey_glass(steps: int) -> Sampler:
     """x' = 0.2 x(t-17) / (1 + x(t-17)^10) - 0.1 x, sampled every 1 by `steps` steps; the state is the last 17 units of time.
 
@@ -182,11 +215,19 @@ ROSSLER = System(flow(rossler, 0.08, 4), 0.08, (0.0, 0.0, 0.0), (0.0709, 0.0, -5
 LORENZ96_10 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 10, (1.157, 0.674, 0.069, 0.0, -0.437, -0.868))
 LORENZ96_20 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 20, (1.575, 1.204, 0.979, 0.648, 0.423, 0.157))
 CHUA = System(flow(chua, 0.05, 10), 0.05, (0.0, 0.0, 0.0), (0.334, 0.0, -2.540), spread=0.1)
+BURSTING = System(
+    flow(bursting, 0.5, 5),
+    0.5,
+    (-50.0, 0.1, 0.053),
+    (0.0, -0.0699, -0.5582),
+    spread=(15.0, 0.1, 0.006),
+    transient=600,
+    period=148.0,
+)
 MACKEY_GLASS = System(mackey_glass(10), 1.0, (1.0,) * 171, (0.007,), spread=0.5, common=True, observed=(170,))
 
-# Samples that are discarded before an orbit counts as on the attractor (11 Lyapunov times of the slowest system or more),
-# and the size at which a start has escaped.
-_TRANSIENT, _ESCAPED = 2000, 1e3
+# The size at which a start has escaped.
+_ESCAPED = 1e3
 
 
 def orbits(system: System, groups: Mapping[str, tuple[int, int]], rng: np.random.Generator) -> dict[str, ndarray]:
@@ -228,7 +269,7 @@ def _on_attractor(system: System, count: int, rng: np.random.Generator) -> ndarr
         state = system.starts(len(missing), rng)
         sample = system.bind(state)
         with np.errstate(over="ignore", invalid="ignore"):
-            for _ in range(_TRANSIENT):
+            for _ in range(system.transient):
                 sample()
         kept = np.isfinite(state).all(axis=0) & (np.abs(state) <= _ESCAPED).all(axis=0)
         found[:, missing[kept]] = state[:, kept]

@@ -9,39 +9,47 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynamark.tasks.numerics.etdrk4 import Etdrk4, kept_modes, wavenumbers
+from dynamark.tasks.numerics.exact import arctan, contract, cos, exp, sin
+from dynamark.tasks.numerics.fourier import fourier, inverse_fourier, packed, unpacked
 
 __all__ = ["KuramotoSivashinsky", "ReactionDiffusion", "smooth_field", "spiral"]
 
 
 @dataclass(frozen=True)
 class KuramotoSivashinsky:
-    """u_t = -u u_x - u_xx - u_xxxx on [0, length), n points, step h; states are values on the grid."""
+    """u_t = -u u_x - u_xx - u_xxxx on [0, length), n points, step h; states are values on the grid.
+
+    n = odd 2^p with odd at most 15, as the transform needs it.
+    """
 
     length: float = 22.0
     n: int = 64
     h: float = 0.25
 
     def __call__(self, start: Float[ndarray, "batch n"], dt: float, steps: int) -> Float[ndarray, "batch states n"]:
-        """The states at 0, dt, ..., steps dt; dt is a multiple of h."""
-        k, kept = wavenumbers(self.n, self.length, half=True), kept_modes(self.n, half=True)
+        """The states at 0, dt, ..., steps dt; dt is a multiple of h. Two trajectories ride in one transform."""
+        k, kept = wavenumbers(self.n, self.length)[:, None], kept_modes(self.n)[:, None]
 
         def nonlinear(modes: ndarray) -> ndarray:
-            # -u u_x = -(u^2)_x / 2
-            return -0.5j * k * kept * np.fft.rfft(np.fft.irfft(modes, self.n) ** 2)
+            # -u u_x = -(u^2)_x / 2: the transform of u^2 times -i k/2
+            u = inverse_fourier(modes)
+            re, im = kept * fourier(u * u)
+            return np.stack([k * im, -k * re]) / 2
 
-        stepper, substeps = Etdrk4(k**2 - k**4, nonlinear, self.h), round(dt / self.h)
-        modes, out = np.fft.rfft(start) * kept, [start]
+        square = k * k
+        stepper, substeps = Etdrk4(square - square * square, nonlinear, self.h), round(dt / self.h)
+        modes, out = fourier(packed(start.T)) * kept, [start.T]
         for _ in range(steps):
             modes = stepper.run(modes, substeps)
-            out.append(np.fft.irfft(modes, self.n))
-        return np.stack(out, axis=1)
+            out.append(unpacked(inverse_fourier(modes), len(start)))
+        return np.ascontiguousarray(np.stack(out).transpose(2, 0, 1))
 
     def starts(self, rng: np.random.Generator, count: int, discard: float = 100.0) -> Float[ndarray, "batch n"]:
         """Five random low modes of size 0.1, after the transient."""
         x = 2 * np.pi * np.arange(self.n) / self.n
         a, b = 0.1 * rng.standard_normal((2, count, 5))
         wave = np.arange(1, 6)[:, None] * x
-        return self(a @ np.cos(wave) + b @ np.sin(wave), discard, 1)[:, -1]
+        return self(contract(a, cos(wave)) + contract(b, sin(wave)), discard, 1)[:, -1]
 
 
 @dataclass(frozen=True)
@@ -61,23 +69,24 @@ class ReactionDiffusion:
     def __call__(
         self, start: Float[ndarray, "batch 2 n n"], dt: float, steps: int
     ) -> Float[ndarray, "batch states 2 n n"]:
-        """The states at 0, dt, ..., steps dt; dt is a multiple of h."""
-        kx, ky = wavenumbers(self.n, self.length), wavenumbers(self.n, self.length, half=True)
-        kept = kept_modes(self.n)[:, None] * kept_modes(self.n, half=True)
-        squared = kx[:, None] ** 2 + ky**2
-        linear = np.stack([1 - self.d1 * squared, 1 - self.d2 * squared])
+        """The states at 0, dt, ..., steps dt; dt is a multiple of h. Two trajectories ride in one transform."""
+        k, kept = wavenumbers(self.n, self.length), kept_modes(self.n)
+        squared = (k * k)[:, None] + k * k
+        mask = (kept[:, None] * kept)[..., None, None]
+        linear = 1 - squared[..., None, None] * np.array([[self.d1], [self.d2]])
 
         def nonlinear(modes: ndarray) -> ndarray:
-            u, v = np.moveaxis(np.fft.irfft2(modes, (self.n, self.n)), -3, 0)
+            u, v = np.moveaxis(_inverse_plane(modes), -2, 0)
             a = u * u + v * v
-            return kept * np.fft.rfft2(np.stack([a * (self.beta * v - u), -a * (self.beta * u + v)], axis=-3))
+            return mask * _plane(np.stack([a * (self.beta * v - u), -a * (self.beta * u + v)], axis=-2))
 
         stepper, substeps = Etdrk4(linear, nonlinear, self.h), round(dt / self.h)
-        modes, out = np.fft.rfft2(start) * kept, [start]
+        grid = start.transpose(2, 3, 1, 0)
+        modes, out = _plane(packed(grid)) * mask, [grid]
         for _ in range(steps):
             modes = stepper.run(modes, substeps)
-            out.append(np.fft.irfft2(modes, (self.n, self.n)))
-        return np.stack(out, axis=1)
+            out.append(unpacked(_inverse_plane(modes), len(start)))
+        return np.ascontiguousarray(np.stack(out).transpose(4, 0, 3, 1, 2))
 
     def grid(self) -> tuple[Float[ndarray, "n 1"], Float[ndarray, " n"]]:
         """x and y."""
@@ -85,13 +94,25 @@ class ReactionDiffusion:
         return axis[:, None], axis
 
 
+def _plane(x: Float[ndarray, "2 n n *batch"]) -> Float[ndarray, "2 n n *batch"]:
+    """The transform in both directions of the plane."""
+    return fourier(fourier(x).swapaxes(1, 2)).swapaxes(1, 2)
+
+
+def _inverse_plane(x: Float[ndarray, "2 n n *batch"]) -> Float[ndarray, "2 n n *batch"]:
+    return inverse_fourier(inverse_fourier(x).swapaxes(1, 2)).swapaxes(1, 2)
+
+
 def spiral(x: ndarray, y: ndarray, arms: int = 1) -> Float[ndarray, "2 n n"]:
     """tanh(r) (cos, sin)(arms theta - r): the usual start, which jumps where the domain is closed periodically."""
-    r, phase = np.hypot(x, y), arms * np.arctan2(y, x) - np.hypot(x, y)
-    return np.tanh(r) * np.stack([np.cos(phase), np.sin(phase)])
+    r = np.sqrt(x * x + y * y)
+    # theta = 2 arctan(y/(x + r)), the tangent of half the angle; on the negative axis theta = pi.
+    theta = np.where((y == 0) & (x < 0), np.pi, 2 * arctan(y / np.where(x + r == 0, 1.0, x + r)))
+    grown = exp(2 * r)
+    return (grown - 1) / (grown + 1) * np.stack([cos(arms * theta - r), sin(arms * theta - r)])
 
 
 def smooth_field(x: ndarray, y: ndarray, length: float) -> Float[ndarray, "2 n n"]:
     """.8 (sin ax e^{.3 cos ay}, sin ay e^{.3 cos ax}), a = 2 pi/length: analytic and periodic."""
     a = 2 * np.pi / length
-    return 0.8 * np.stack([np.sin(a * x) * np.exp(0.3 * np.cos(a * y)), np.sin(a * y) * np.exp(0.3 * np.cos(a * x))])
+    return 0.8 * np.stack([sin(a * x) * exp(0.3 * cos(a * y)), sin(a * y) * exp(0.3 * cos(a * x))])

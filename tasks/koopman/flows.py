@@ -16,12 +16,23 @@ from dynamark.tasks.koopman import errors, spectra
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
-__all__ = ["FlowTask"]
+__all__ = ["FlowTask", "sized"]
 
 # Steps ahead at which errors are reported; the longest within the test length gives the primary score.
 _HORIZONS = (1, 10, 100, 500)
 # Held-out pairs at most on which residuals are measured.
 _PAIRS = 1000
+
+
+def sized(
+    train: int, validation: int, test: int, *, large: int = 10_000, **tiny: Any
+) -> Mapping[str, Mapping[str, Any]]:
+    """The tiers of a flow: trajectories of each split at the tiny one, with its other fields; training ones at the large."""
+    return {
+        "tiny": {"train": train, "validation": validation, "test": test, **tiny},
+        "standard": {},
+        "large": {"train": large},
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +56,7 @@ class FlowTask(Task):
     context: int = 1
 
     kind: ClassVar[type] = Forecasting
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = sized(50, 10, 20, steps=50)
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
         *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in (*_HORIZONS, 20, 40)),
@@ -53,12 +65,15 @@ class FlowTask(Task):
             "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"
         ),
         Metric("diverged", about="share of test trajectories that leave mean +- 1000 sd"),
+        Metric("measure_W1", "sd", about="Wasserstein distance of the states visited, mean over 32 projections"),
+        Metric("log_spectrum_rmse", about="error of the logarithm of the energy spectrum of a field"),
         Metric("drift", about="nrmse at the longest horizon over nrmse at a tenth of it"),
         Metric("spec_err", about="distance of the leading estimated eigenvalues to the true ones"),
         Metric("spec_miss", about="distance of the leading true eigenvalues to the estimated ones"),
         Metric("residual_median", about="residual of eigenpairs on held-out pairs, the constant left out"),
         Metric("residual_max", about="the same, largest"),
         Metric("residual_share", lower_is_better=False, about="share of eigenpairs with a residual below 0.05"),
+        Metric("eigfun_err", about="largest relative error of a leading eigenfunction, where those are known"),
         Metric("rho", about="largest modulus of an eigenvalue"),
         Metric(
             "basin_acc", lower_is_better=False, about="accuracy of the basin told by eigenfunctions of eigenvalue 1"
@@ -79,6 +94,14 @@ class FlowTask(Task):
     def spectrum(self) -> tuple[ndarray, ndarray] | None:
         """The finite list of true eigenvalues of one step, and the leading ones that should be found; None if unknown."""
         return None
+
+    def eigenfunctions(self, states: ndarray) -> ndarray | None:
+        """The true eigenfunctions of the leading eigenvalues at states [point, dim], in their order; None if unknown."""
+        return None
+
+    def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
+        """How far the states that a forecast visits are from those of the truth, pointwise errors apart; in sd."""
+        return {"measure_W1": errors.wasserstein(truth, forecast)}
 
     def basins(self, paths: ndarray) -> ndarray | None:
         """1 or 0 by the basin of attraction in which each path [trajectory, time, dim] ends; None where there is one."""
@@ -119,10 +142,12 @@ class FlowTask(Task):
             data[f"{name}_noise"] = self.noise * rngs[name].standard_normal(noisy.shape)
             if (side := self.basins(own)) is not None:
                 data[f"{name}_basin"] = side
-        rng = self.rng(seed, "data", 3)
-        data["pairs"] = rng.permutation(self.test * self._places)[:_PAIRS].astype(float)
-        data["order"] = rng.permutation(2 * len(data["pairs"]) + self.train + self.test).astype(float)
-        return data
+        return data | self.shuffles(self.rng(seed, "data", 3))
+
+    def shuffles(self, rng: np.random.Generator) -> dict[str, ndarray]:
+        """Which pairs of test states the pool holds, and the order in which it is shown."""
+        pairs = rng.permutation(self.test * self._places)[:_PAIRS].astype(float)
+        return {"pairs": pairs, "order": rng.permutation(2 * len(pairs) + self.train + self.test).astype(float)}
 
     @property
     def _places(self) -> int:
@@ -160,27 +185,39 @@ class FlowTask(Task):
             "valid_horizon": errors.valid_horizon(gap.error, self.dt / self.clock),
             "diverged": float(gap.diverged.mean()),
             "drift": errors.drift(by_horizon, self.horizons[-1]),
+            **self.invariants(gap.truth, gap.truth + gap.error),
         }
+        curves = [Curve("nrmse", 1 + np.arange(self.test_steps), by_horizon)]
         if "eigenvalues" in solution:
-            values |= self._spectral(data, solution["eigenvalues"], solution["eigenfunctions"])
-        return Scores(values, (Curve("nrmse", 1 + np.arange(self.test_steps), by_horizon),))
+            found, pictures = self._spectral(data, solution["eigenvalues"], solution["eigenfunctions"])
+            values |= found
+            curves += pictures if seed == 0 else ()
+        return Scores(values, tuple(curves))
 
     def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> errors.Deviation:
         train = (data["train"] + data["train_noise"]).reshape(-1, data["train"].shape[2])
         return errors.deviation(data["test"][:, self.context :], forecast, train.mean(axis=0), train.std(axis=0))
 
-    def _spectral(self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray) -> dict[str, float]:
-        """Distances to the true spectrum, residuals, and basins."""
+    def _spectral(
+        self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray
+    ) -> tuple[dict[str, float], tuple[Curve, ...]]:
+        """Distances to the true spectrum and eigenfunctions, residuals, and basins; and the spectrum as curves."""
         values = np.empty(shuffled.shape, dtype=complex)
         values[data["order"].astype(int)] = shuffled
         eigenvalues = eigenvalues.astype(complex)
-        at_x, at_y, at_train, at_test = np.split(values, np.cumsum([*[len(data["pairs"])] * 2, self.train]))
+        pairs = len(data["pairs"])
+        at_x, at_y, at_train, at_test = np.split(values, np.cumsum([pairs, pairs, self.train]))
         found = {"rho": spectra.spectral_radius(eigenvalues)}
+        truth = None
         if self.spectrum is not None:
             truth, first = self.spectrum
             found["spec_err"] = spectra.spectral_error(eigenvalues, truth, len(first))
             found["spec_miss"] = spectra.spectral_miss(eigenvalues, first)
-        left = spectra.residuals(at_x, at_y, eigenvalues)
+            true = self.eigenfunctions(self._pool(data)[:pairs, -1])
+            if true is not None and (error := spectra.eigenfunction_error(at_x, eigenvalues, true, first)) is not None:
+                found["eigfun_err"] = error
+        residual = spectra.residuals(at_x, at_y, eigenvalues)
+        left = residual[~np.isnan(residual)]
         if len(left):
             found |= {"residual_median": float(np.median(left)), "residual_max": float(left.max())}
             found["residual_share"] = float(np.mean(left < 0.05))
@@ -188,7 +225,7 @@ class FlowTask(Task):
         if "test_basin" in data and near.any():
             train, test = (np.nan_to_num(part[:, near].real, posinf=0, neginf=0) for part in (at_train, at_test))
             found["basin_acc"] = spectra.basin_accuracy(train, data["train_basin"] > 0, test, data["test_basin"] > 0)
-        return found
+        return found, spectra.picture(eigenvalues, residual, truth)
 
     def baseline(self, seed: int) -> float:
         """The better of repeating the last state and of the training mean."""
@@ -200,7 +237,7 @@ class FlowTask(Task):
         by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
         return float(min(error[: self.primary_horizon].mean() for error in by_horizon))
 
-    def oracle(self, seed: int) -> float:
+    def oracle(self, seed: int) -> float | None:
         """The exact flow from the last state that is shown: 0 without noise."""
         data = self.data(seed)
         if not self.noise:
@@ -208,9 +245,3 @@ class FlowTask(Task):
         last = data["test"][:, self.context - 1] + data["test_noise"][:, -1]
         forecast = self.flow(last, self.dt, self.test_steps)[:, 1:]
         return float(errors.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
-
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 50, "validation": 10, "test": 20, "steps": 50},
-        "standard": {},
-        "large": {"train": 10_000},
-    }

@@ -10,6 +10,8 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 from scipy.linalg import eigh_tridiagonal
 
+from dynamark.tasks.numerics.exact import arctan, exp
+
 __all__ = [
     "LOGISTIC_ORDER",
     "double_well_modes",
@@ -26,17 +28,19 @@ LOGISTIC_ORDER = 10
 
 def ou_step(x: ndarray, tau: float, rng: np.random.Generator) -> ndarray:
     """X_tau of dX = -X dt + sqrt(2) dW from X_0 = x: e^{-tau} x + sqrt(1 - e^{-2 tau}) N(0, 1), exactly."""
-    return math.exp(-tau) * x + math.sqrt(-math.expm1(-2 * tau)) * rng.standard_normal(x.shape)
+    decay = exp(-tau)
+    return decay * x + np.sqrt(1 - decay * decay) * rng.standard_normal(x.shape)
 
 
 def logistic_path(steps: int, rng: np.random.Generator) -> Float[ndarray, " state"]:
     """x+ = 4 x (1 - x) + xi mod 1, xi of density proportional to cos^20(pi xi) on [-1/2, 1/2]; after 100 steps of burn-in.
 
-    cos^20(pi xi) d xi is the law of arccos(sqrt(B))/pi with a random sign, B ~ Beta(21/2, 1/2).
+    With theta = pi xi that is cos^20(theta) d theta, the law of the latitude of a uniform point on the sphere in R^22:
+    theta = arctan(g_0/|g_1..21|) with independent normal g.
     """
     count = steps + 101
-    size = np.arccos(np.sqrt(rng.beta(LOGISTIC_ORDER + 0.5, 0.5, count))) / np.pi
-    noise = size * rng.choice([-1.0, 1.0], count)
+    g = rng.standard_normal((2 * LOGISTIC_ORDER + 2, count))
+    noise = arctan(g[0] / np.sqrt(np.sum(g[1:] ** 2, axis=0))) / np.pi
     x, out = rng.random(), np.empty(count)
     for n, xi in enumerate(noise):
         x = (4 * x * (1 - x) + xi) % 1.0

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Bool, Complex, Float, Shaped
 from numpy import ndarray
+
+from dynamark.tasks.base import Curve
 
 __all__ = [
     "basin_accuracy",
+    "eigenfunction_error",
     "lattice",
     "leading",
+    "picture",
     "residuals",
     "spectral_error",
     "spectral_miss",
@@ -21,6 +25,8 @@ __all__ = [
 
 # What a spectral score counts as when its ingredients are not finite.
 _WORST = 1e3
+# Eigenvalues at most in a picture.
+_SHOWN = 128
 
 
 def lattice(rates: Sequence[complex], multiples: Sequence[Sequence[int]], dt: float) -> Complex[ndarray, " mode"]:
@@ -73,15 +79,15 @@ def constant(values: Complex[ndarray, "point mode"]) -> Bool[ndarray, " mode"]:
 
 def residuals(
     at_x: Complex[ndarray, "pair mode"], at_y: Complex[ndarray, "pair mode"], eigenvalues: Complex[ndarray, " mode"]
-) -> Float[ndarray, " kept"]:
-    """|phi(y) - lambda phi(x)| / |phi(x)| over held-out pairs, of every eigenfunction but the constant.
+) -> Float[ndarray, " mode"]:
+    """|phi(y) - lambda phi(x)| / |phi(x)| over held-out pairs; NaN for the constant, which says nothing.
 
     The expanded form phi* L phi - 2 Re(...) cancels; this one is accurate to rounding. Source: Colbrook, Townsend 2024 (ResDMD).
     """
-    varies = ~constant(np.nan_to_num(np.concatenate([at_x, at_y])))
+    still = constant(np.nan_to_num(np.concatenate([at_x, at_y])))
     with np.errstate(all="ignore"):
         ratio = np.linalg.norm(at_y - eigenvalues * at_x, axis=0) / np.linalg.norm(at_x, axis=0)
-    return np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST)[varies]
+    return np.where(still, np.nan, np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST))
 
 
 def twin_residuals(
@@ -89,18 +95,66 @@ def twin_residuals(
     at_y: Complex[ndarray, "pair mode"],
     at_z: Complex[ndarray, "pair mode"],
     eigenvalues: Complex[ndarray, " mode"],
-) -> Float[ndarray, " kept"]:
+) -> Float[ndarray, " mode"]:
     """The root of mean (phi(y) - lambda phi(x))* (phi(z) - lambda phi(x)) / mean |phi(x)|^2, y and z independent successors.
 
-    Its expectation is |E[phi(x+) | x] - lambda phi(x)|^2, free of the variance; a negative estimate counts as 0.
+    Its expectation is |E[phi(x+) | x] - lambda phi(x)|^2, free of the variance; a negative estimate counts as 0. NaN for
+    the constant.
+
     Source: Colbrook et al. 2024, Beyond expectations, section 3.
     """
-    varies = ~constant(np.nan_to_num(at_x))
+    still = constant(np.nan_to_num(at_x))
     with np.errstate(all="ignore"):
         product = np.mean((at_y - eigenvalues * at_x).conj() * (at_z - eigenvalues * at_x), axis=0).real
         squared = product / np.mean(np.abs(at_x) ** 2, axis=0)
     root = np.sqrt(np.maximum(np.nan_to_num(squared, nan=_WORST**2, posinf=_WORST**2), 0.0))
-    return np.minimum(root, _WORST)[varies]
+    return np.where(still, np.nan, np.minimum(root, _WORST))
+
+
+def eigenfunction_error(
+    estimated: Complex[ndarray, "point mode"],
+    eigenvalues: Complex[ndarray, " mode"],
+    true: Shaped[ndarray, "point some"],
+    truth: Complex[ndarray, " some"],
+) -> float | None:
+    """max over true eigenfunctions but the constant of min over c of |c phi^ - phi| / |phi|; None where there are no others.
+
+    phi^ is the estimate whose eigenvalue is nearest to that of phi. 1 is the error of an estimate orthogonal to the truth, and
+    of one that is not finite.
+    """
+    worst = None
+    for phi, value in zip(true.T.astype(complex), truth, strict=True):
+        if constant(phi[:, None])[0]:
+            continue
+        guess = estimated[:, int(np.argmin(np.abs(_finite(eigenvalues) - value)))] if len(eigenvalues) else 0 * phi
+        size = float(np.linalg.norm(guess))
+        error = 1.0
+        if 0 < size < np.inf:
+            unit = guess / size
+            error = float(np.linalg.norm(unit * np.vdot(unit, phi) - phi) / np.linalg.norm(phi))
+        worst = max(error, worst or 0.0)
+    return worst
+
+
+def picture(
+    eigenvalues: Complex[ndarray, " mode"],
+    residual: Float[ndarray, " mode"],
+    truth: Complex[ndarray, " true"] | None,
+) -> tuple[Curve, ...]:
+    """What a page shows of a spectrum: the leading eigenvalues in the complex plane, the true ones, and residuals by rank.
+
+    Residuals are in the order of the eigenvalues by modulus, counted from 1; the constant has none.
+    """
+    order = np.argsort(-np.abs(_finite(eigenvalues)), kind="stable")
+    order = order[np.isfinite(eigenvalues[order])][:_SHOWN]
+    shown, ranks = eigenvalues[order], np.flatnonzero(~np.isnan(residual[order]))
+    curves = [Curve("eigenvalues", shown.real, shown.imag)]
+    if truth is not None:
+        first = truth[np.argsort(-np.abs(truth), kind="stable")][:_SHOWN]
+        curves.append(Curve("eigenvalues_true", first.real, first.imag))
+    if len(ranks):
+        curves.append(Curve("residual_by_mode", 1.0 + ranks, residual[order][ranks]))
+    return tuple(curves)
 
 
 def basin_accuracy(

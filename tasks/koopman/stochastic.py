@@ -42,6 +42,7 @@ class SpectrumTask(Task):
             "variance_residual", about="median residual over eigenpairs from one successor, which holds the variance"
         ),
         Metric("true_residual", about="the same from two successors, negative squares counted as 0"),
+        Metric("eigfun_err", about="largest relative error of a leading eigenfunction"),
         Metric("rho", about="largest modulus of an eigenvalue"),
     )
 
@@ -96,14 +97,18 @@ class SpectrumTask(Task):
         values[data["order"].astype(int)] = solution["eigenfunctions"]
         parts = np.split(values, len(values) // len(data["held_x"]))
         found = {**self._distances(eigenvalues), "rho": spectra.spectral_radius(eigenvalues)}
-        one = spectra.residuals(parts[0], parts[1], eigenvalues)
-        if len(one):
-            found["variance_residual"] = float(np.median(one))
-            if len(parts) == 3:
-                found["true_residual"] = float(
-                    np.median(spectra.twin_residuals(parts[0], parts[1], parts[2], eigenvalues))
-                )
-        return Scores(found)
+        true, first = self.features(data["held_x"]), self.truth[:_LEADING]
+        if (error := spectra.eigenfunction_error(parts[0], eigenvalues, true, first)) is not None:
+            found["eigfun_err"] = error
+        residual = spectra.residuals(parts[0], parts[1], eigenvalues)
+        varies = ~np.isnan(residual)
+        if varies.any():
+            found["variance_residual"] = float(np.median(residual[varies]))
+        if len(parts) == 3:
+            residual = spectra.twin_residuals(parts[0], parts[1], parts[2], eigenvalues)
+            if (varies := ~np.isnan(residual)).any():
+                found["true_residual"] = float(np.median(residual[varies]))
+        return Scores(found, spectra.picture(eigenvalues, residual, self.truth) if seed == 0 else ())
 
     def _distances(self, eigenvalues: ndarray) -> dict[str, float]:
         error = spectra.spectral_error(eigenvalues, self.truth, _LEADING)
@@ -131,6 +136,7 @@ class OrnsteinUhlenbeck(SpectrumTask):
     train: int = 100_000
     dt: float = 0.5
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 10_000},
         "standard": {},
@@ -172,6 +178,7 @@ class NoisyLogistic(SpectrumTask):
 
     train: int = 16_384
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 2000},
         "standard": {},

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import ellipj, ellipk, ellipkinc
 
+from dynamark.tasks.numerics.exact import cos, exp, sin
 from dynamark.tasks.numerics.integrators import Rates, dop853
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "duffing",
     "lotka_volterra",
     "pendulum",
-    "pendulum_flow",
     "pendulum_starts",
     "slow_manifold",
     "slow_manifold_flow",
@@ -62,8 +60,8 @@ def slow_manifold_flow(mu: float, lam: float) -> Flow:
 
     def flow(start: ndarray, dt: float, steps: int) -> ndarray:
         t = dt * np.arange(steps + 1)
-        x1 = start[:, :1] * np.exp(mu * t)
-        x2 = (start[:, 1:] - b * start[:, :1] ** 2) * np.exp(lam * t) + b * x1**2
+        x1 = start[:, :1] * exp(mu * t)
+        x2 = (start[:, 1:] - b * start[:, :1] ** 2) * exp(lam * t) + b * x1**2
         return np.stack([x1, x2], axis=-1)
 
     return flow
@@ -74,25 +72,9 @@ def duffing(damping: float) -> Rates:
     return lambda x: np.stack([x[1], x[0] - x[0] * x[0] * x[0] - damping * x[1]])
 
 
-def pendulum(theta: ndarray) -> ndarray:
-    """theta' = nu, nu' = -sin theta."""
-    return np.stack([theta[1], -np.sin(theta[0])])
-
-
-def pendulum_flow(start: Float[ndarray, "batch 2"], dt: float, steps: int, frequency: float = 1.0) -> ndarray:
-    """The flow of theta'' = -w^2 sin theta, in Jacobi's functions, for orbits that swing (k < 1).
-
-    theta = 2 arcsin(k sn(u0 + w t)), theta' = 2 k w cn(u0 + w t), parameter m = k^2 = sin^2(theta0/2) + (nu0/2w)^2,
-    u0 = F(atan2(sin(theta0/2)/k, nu0/(2 k w)) | m); a start at rest at theta0 = 0 stays there.
-    """
-    s, c = np.sin(start[:, 0] / 2), start[:, 1] / (2 * frequency)
-    m = s**2 + c**2
-    k = np.sqrt(m)[:, None]
-    u = ellipkinc(np.arctan2(s, c), m)[:, None] + frequency * dt * np.arange(steps + 1)
-    # Folded into one period, 4K, in which sn and cn keep their accuracy.
-    u = np.remainder(u, 4 * ellipk(m)[:, None])
-    sn, cn, _, _ = ellipj(u, m[:, None])
-    return np.stack([2 * np.arcsin(k * sn), 2 * k * frequency * cn], axis=-1)
+def pendulum(frequency: float = 1.0) -> Rates:
+    """theta' = nu, nu' = -w^2 sin theta."""
+    return lambda x: np.stack([x[1], -(frequency * frequency) * sin(x[0])])
 
 
 def pendulum_starts(rng: np.random.Generator, count: int) -> ndarray:
@@ -103,7 +85,7 @@ def pendulum_starts(rng: np.random.Generator, count: int) -> ndarray:
     kept = np.empty((0, 2))
     while len(kept) < count:
         x = rng.uniform((-2.5, -0.5), (2.5, 0.5), (count, 2))
-        kept = np.concatenate([kept, x[x[:, 1] ** 2 / 2 + 1 - np.cos(x[:, 0]) <= 1.9]])
+        kept = np.concatenate([kept, x[x[:, 1] ** 2 / 2 + 1 - cos(x[:, 0]) <= 1.9]])
     return kept[:count]
 
 

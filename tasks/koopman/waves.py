@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
+from dynamark.tasks.koopman.errors import log_spectrum_rmse
 from dynamark.tasks.koopman.fields import KuramotoSivashinsky
-from dynamark.tasks.koopman.flows import FlowTask
+from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.spectra import lattice
 from dynamark.tasks.koopman.systems import Flow, Ode, Sampler
+from dynamark.tasks.numerics.exact import cos, sin
 
 __all__ = ["Kuramoto", "Wake"]
 
@@ -40,12 +42,8 @@ class Wake(FlowTask):
     test: int = 100
     steps: int = 600
 
-    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 30, "validation": 5, "test": 20, "steps": 200},
-        "standard": {},
-        "large": {"train": 3000},
-    }
-    exact: ClassVar[bool] = False
+    version: ClassVar[int] = 2
+    tiers = sized(30, 5, 20, large=3000, steps=200)
 
     @property
     def flow(self) -> Flow:
@@ -58,7 +56,7 @@ class Wake(FlowTask):
 
         def draw(rng: np.random.Generator, count: int) -> ndarray:
             radius, angle, z = rng.uniform((0, 0, 0), (1.1, 2 * np.pi, 1.2), (count, 3)).T
-            return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+            return np.stack([radius * cos(angle), radius * sin(angle), z], axis=1)
 
         return draw
 
@@ -68,6 +66,11 @@ class Wake(FlowTask):
         rates = (1j * OMEGA, (-LAM + np.sqrt(LAM**2 - 8 * LAM * MU)) / 2)
         orders = [(n, j) for j in range(4) for n in range(-5, 6)]
         return lattice(rates, orders, self.dt), lattice(rates, [(0, 0), (1, 0), (-1, 0)], self.dt)
+
+    def eigenfunctions(self, states: ndarray) -> ndarray:
+        """1, e^{i angle} and its conjugate: the angle turns at omega wherever the state is."""
+        phase = (states[:, 0] + 1j * states[:, 1]) / np.hypot(states[:, 0], states[:, 1])
+        return np.stack([np.ones_like(phase), phase, phase.conj()], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,7 @@ class Kuramoto(FlowTask):
     length: float = 22.0
     points: int = 64
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"train": 10, "validation": 2, "test": 5, "steps": 200},
         "standard": {},
@@ -121,3 +125,7 @@ class Kuramoto(FlowTask):
     def clock(self) -> float:
         """A Lyapunov time."""
         return 1 / 0.049
+
+    def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
+        """The energy spectrum besides."""
+        return {**super().invariants(truth, forecast), "log_spectrum_rmse": log_spectrum_rmse(truth, forecast)}

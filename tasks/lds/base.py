@@ -50,6 +50,7 @@ class LinearSystemTask(Task):
     validation: int = 16
     test: int = 64
 
+    version: ClassVar[int] = 2
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"length": 256, "order": 16, "train": 16, "validation": 4, "test": 8},
         "standard": {},

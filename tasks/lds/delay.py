@@ -38,7 +38,6 @@ class DelayedNoise(Task):
     test: int = 64
 
     kind: ClassVar[type] = Forecasting
-    exact: ClassVar[bool] = True
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"lag": 50, "cycles": 5, "length": 300, "train": 16, "validation": 4, "test": 8},
         "standard": {},

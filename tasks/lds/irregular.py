@@ -100,7 +100,6 @@ class Irregular(Task):
     test: int = 64
 
     kind: ClassVar[type] = Prediction
-    exact: ClassVar[bool] = True
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"length": 256, "oscillators": 2, "train": 16, "validation": 4, "test": 8},
         "standard": {},

@@ -45,7 +45,7 @@ class KalmanFilter:
         gains = np.zeros((time, order, len(c)))
         innovation = np.empty((time, len(c), len(c)))
         for t in range(time):
-            p = system.advance(system.advance(p).T)
+            p = system.advance(system.advance(p, np.matmul).T, np.matmul)
             p[np.diag_indices(order)] += q
             pc = p @ c.T
             innovation[t] = c @ pc + r
@@ -63,7 +63,7 @@ class KalmanFilter:
         x = np.zeros((system.order, len(y)))
         out = np.empty_like(y)
         for t, gain in enumerate(self.gains):
-            x = system.advance(x) + system.b @ u[:, t].T
+            x = system.advance(x, np.matmul) + system.b @ u[:, t].T
             out[:, t] = (system.c @ x).T + direct[:, t]
             if gain.any():
                 x = x + gain @ (y[:, t] - out[:, t]).T

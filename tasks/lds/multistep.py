@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -54,23 +55,10 @@ class MultiStep(LinearSystemTask):
         return NMSE_FLOOR if self.noise == "n0" else 1 / (self.train * self.length)
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequences, the best forecast at each origin, and the power that errors are relative to [origin, step]."""
-        system = self.system(seed)
-        data = self.sequences(system, seed)
-        best, scale = [], []
-        for place, origin in enumerate(self.origins):
-            ahead = slice(origin, origin + int(_HORIZONS[-1]))
-            y, u = (data[f"test.{part}"][self._dealt(place), : ahead.stop] for part in "yu")
-            if self.noise == "n0":
-                best.append(y[:, ahead])
-                scale.append(np.mean(np.sum(data["test.y"][:, ahead] ** 2, axis=2), axis=0))
-                continue
-            kalman = KalmanFilter.of(system, self.excitation(system), ahead.stop, seen=origin)
-            best.append(kalman.predict(y, u)[:, ahead])
-            scale.append(np.trace(kalman.innovation[ahead], axis1=1, axis2=2))
-        return {**data, "best": np.concatenate(best), "scale": np.array(scale)}
+        """The sequences."""
+        return self.sequences(self.system(seed), seed)
 
-    def _dealt(self, place: int) -> slice:
+    def dealt(self, place: int) -> slice:
         """The test sequences of an origin."""
         return slice(place, None, len(self.origins))
 
@@ -79,7 +67,7 @@ class MultiStep(LinearSystemTask):
         data = self.data(seed)
         rollouts = {}
         for place, origin in enumerate(self.origins):
-            y, u = data["test.y"][self._dealt(place)], data["test.u"][self._dealt(place)]
+            y, u = data["test.y"][self.dealt(place)], data["test.u"][self.dealt(place)]
             inputs = u[:, origin : origin + int(_HORIZONS[-1])]
             rollouts[f"from_{origin}"] = Rollout(
                 trajectories(y[:, :origin], u[:, :origin]),
@@ -91,22 +79,26 @@ class MultiStep(LinearSystemTask):
 
     def score(self, solution: Solution, seed: int) -> Scores:
         """Error by horizon, and its geometric mean."""
-        data = self.data(seed)
+        best, scale = self.best(seed)
         answer = np.concatenate([solution[f"forecast.from_{origin}"] for origin in self.origins])
-        distance = np.sum((bounded(answer, data["best"].shape) - data["best"]) ** 2, axis=2)
-        counts = [len(data["test.y"][self._dealt(place)]) for place in range(len(self.origins))]
-        relative = distance.mean(axis=0) / np.average(data["scale"], axis=0, weights=counts)
+        distance = np.sum((bounded(answer, best.shape) - best) ** 2, axis=2)
+        counts = [len(range(self.test)[self.dealt(place)]) for place in range(len(self.origins))]
+        relative = distance.mean(axis=0) / np.average(scale, axis=0, weights=counts)
         chosen = relative[_HORIZONS - 1]
         # A horizon that is met exactly counts as the floor: one perfect step must not hide bad ones.
         values = {"error": float(np.exp(np.mean(np.log(np.maximum(chosen, self.floor)))))}
         values |= {f"error_{h}": float(e) for h, e in zip(_HORIZONS, chosen, strict=True)}
         return Scores(values, (Curve("error_by_horizon", 1.0 + np.arange(len(relative)), relative),))
 
+    def best(self, seed: int) -> tuple[ndarray, ndarray]:
+        """The best forecast at each origin [sequence, step, dim], and the power that errors are relative to [origin, step]."""
+        return _best(self, seed)
+
     def baseline(self, seed: int) -> float:
         """The better of predicting 0 and the last output."""
         y, steps = self.data(seed)["test.y"], int(_HORIZONS[-1])
         last = {
-            f"forecast.from_{o}": np.repeat(y[self._dealt(i), o - 1 : o], steps, axis=1)
+            f"forecast.from_{o}": np.repeat(y[self.dealt(i), o - 1 : o], steps, axis=1)
             for i, o in enumerate(self.origins)
         }
         zero = {name: np.zeros_like(answer) for name, answer in last.items()}
@@ -115,3 +107,20 @@ class MultiStep(LinearSystemTask):
     def oracle(self, seed: int) -> float:
         """The best forecast is at distance 0 from itself."""
         return self.floor
+
+
+@functools.lru_cache(maxsize=8)
+def _best(task: MultiStep, seed: int) -> tuple[ndarray, ndarray]:
+    system, data = task.system(seed), task.data(seed)
+    best, scale = [], []
+    for place, origin in enumerate(task.origins):
+        ahead = slice(origin, origin + int(_HORIZONS[-1]))
+        y, u = (data[f"test.{part}"][task.dealt(place), : ahead.stop] for part in "yu")
+        if task.noise == "n0":
+            best.append(y[:, ahead])
+            scale.append(np.mean(np.sum(data["test.y"][:, ahead] ** 2, axis=2), axis=0))
+            continue
+        kalman = KalmanFilter.of(system, task.excitation(system), ahead.stop, seen=origin)
+        best.append(kalman.predict(y, u)[:, ahead])
+        scale.append(np.trace(kalman.innovation[ahead], axis1=1, axis2=2))
+    return np.concatenate(best), np.array(scale)

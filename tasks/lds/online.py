@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -55,15 +56,9 @@ class Regret(LinearSystemTask):
         return 1 / self.length
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequence, and the comparator's predictions."""
-        system = self.system(seed)
-        data = self.sequences(system, seed)
-        u, y = data["test.u"], data["test.y"]
-        noise = self.excitation(system)
-        best = data["test.clean"]
-        if noise.measured:
-            best = KalmanFilter.of(system, noise, self.length).predict(y, u)
-        return {"u": u, "y": y, "best": best}
+        """The sequence, and what the inputs alone make of it."""
+        data = self.sequences(self.system(seed), seed)
+        return {"u": data["test.u"], "y": data["test.y"], "clean": data["test.clean"]}
 
     def problem(self, seed: int) -> Online:
         """Sizes and horizon; the sequence is revealed step by step."""
@@ -76,7 +71,7 @@ class Regret(LinearSystemTask):
         data = self.data(seed)
         y = data["y"]
         loss = np.sum((bounded(solution["prediction"], y.shape) - y) ** 2, axis=(0, 2))
-        regret = np.cumsum(loss - np.sum((data["best"] - y) ** 2, axis=(0, 2)))
+        regret = np.cumsum(loss - np.sum((self.best(seed) - y) ** 2, axis=(0, 2)))
         energy = np.cumsum(np.sum(y**2, axis=(0, 2)))
         values = {"regret_rate": float(regret[-1] / energy[-1]), "regret": float(regret[-1])}
         values["class_regret"] = float(np.sum(loss) - np.sum(_hindsight(data["u"], y) ** 2))
@@ -89,6 +84,10 @@ class Regret(LinearSystemTask):
                 values[name] = slope
         return Scores(values, (Curve("regret", points.astype(float), regret[points - 1]),))
 
+    def best(self, seed: int) -> ndarray:
+        """The comparator's predictions: the simulation, with noise the Kalman filter's."""
+        return _best(self, seed)
+
     def baseline(self, seed: int) -> float:
         """Predicting 0."""
         return self.score({"prediction": np.zeros_like(self.data(seed)["y"])}, seed).values["regret_rate"]
@@ -96,6 +95,15 @@ class Regret(LinearSystemTask):
     def oracle(self, seed: int) -> float:
         """The comparator has no regret against itself."""
         return 0.0
+
+
+@functools.lru_cache(maxsize=8)
+def _best(task: Regret, seed: int) -> ndarray:
+    system, data = task.system(seed), task.data(seed)
+    noise = task.excitation(system)
+    if not noise.measured:
+        return data["clean"]
+    return KalmanFilter.of(system, noise, task.length).predict(data["y"], data["u"])
 
 
 def _hindsight(

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.tasks.numerics.exact import contract, cos, inner, log, power, settled, sin
+
 __all__ = ["SPECTRA", "Shape", "System", "draw"]
 
 
@@ -36,18 +38,24 @@ class System:
         """Number of states."""
         return self.b.shape[0]
 
-    def advance(self, x: Float[ndarray, "state column"]) -> Float[ndarray, "state column"]:
-        """A x, block by block."""
+    def advance(
+        self, x: Float[ndarray, "state column"], product: Callable[[ndarray, ndarray], ndarray] = contract
+    ) -> Float[ndarray, "state column"]:
+        """A x, block by block; in exact arithmetic, since it makes data, unless another product is asked for."""
         count, size, _ = self.blocks.shape
         if size == 1:
             return self.blocks[:, 0] * x
-        return (self.blocks @ x.reshape(count, size, -1)).reshape(x.shape)
+        return product(self.blocks, x.reshape(count, size, -1)).reshape(x.shape)
+
+    def read(self, x: Float[ndarray, "state column"]) -> Float[ndarray, "dim column"]:
+        """C x."""
+        return inner(self.c[:, None], x.T[None])
 
     def response(self, start: Float[ndarray, "state column"], length: int) -> Float[ndarray, "length dim column"]:
         """C A^i start, i = 0 .. length-1."""
         out = np.empty((length, len(self.c), start.shape[1]))
         for i in range(length):
-            out[i] = self.c @ start
+            out[i] = self.read(start)
             start = self.advance(start)
         return out
 
@@ -87,7 +95,7 @@ def draw(spectrum: str, shape: Shape, rng: np.random.Generator) -> System:
 
 def _radii(shape: Shape, count: int, rng: np.random.Generator) -> ndarray:
     """Radii 1 - 10^{-U(0, log10(T) + 1)}: time constants log-uniform from one step to ten lengths."""
-    return 1 - 10.0 ** -rng.uniform(0, np.log10(shape.length) + 1, count)
+    return 1 - power(10.0, -rng.uniform(0, log(10.0 * shape.length) / log(10.0), count))
 
 
 def _gains(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[ndarray, ndarray, dict[int, ndarray]]:
@@ -108,10 +116,10 @@ def _pairs(radius: ndarray, angle: ndarray, shape: Shape, rng: np.random.Generat
     """Conjugate pairs: G_i = 2 Re(c lambda^i b), c with a random phase, as rotation blocks with inputs on the first row."""
     b, c, taps = _gains(shape, len(radius), rng)
     phase = rng.uniform(0, 2 * np.pi, c.shape)
-    cos, sin = radius * np.cos(angle), radius * np.sin(angle)
-    blocks = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
+    x, y = radius * cos(angle), radius * sin(angle)
+    blocks = np.array([[x, -y], [y, x]]).transpose(2, 0, 1)
     wide = np.stack([b, np.zeros_like(b)], axis=1).reshape(2 * len(b), -1)
-    read = 2 * np.stack([c * np.cos(phase), -c * np.sin(phase)], axis=2).reshape(len(c), -1)
+    read = 2 * np.stack([c * cos(phase), -c * sin(phase)], axis=2).reshape(len(c), -1)
     return System(blocks, wide, read, np.repeat(_norm(b), 2), taps)
 
 
@@ -149,7 +157,7 @@ def _asym(shape: Shape, rng: np.random.Generator) -> System:
 
 def _rot(shape: Shape, rng: np.random.Generator) -> System:
     count = shape.order // 2
-    return _pairs(1 - 10.0 ** -rng.uniform(2, 4, count), rng.uniform(0, np.pi, count), shape, rng)
+    return _pairs(1 - power(10.0, -rng.uniform(2, 4, count)), rng.uniform(0, np.pi, count), shape, rng)
 
 
 def _nonnormal(shape: Shape, rng: np.random.Generator) -> System:
@@ -160,10 +168,10 @@ def _nonnormal(shape: Shape, rng: np.random.Generator) -> System:
 
 
 def _dense_ginibre(shape: Shape, rng: np.random.Generator) -> System:
-    """A dense Gaussian matrix scaled to spectral radius 0.99."""
+    """A dense Gaussian matrix scaled to spectral radius 0.99, to nine digits."""
     a = rng.standard_normal((shape.order, shape.order))
     b, c, taps = _gains(shape, shape.order, rng)
-    return System((0.99 * a / np.abs(np.linalg.eigvals(a)).max())[None], b, c, _norm(b), taps)
+    return System((a * (0.99 / settled(np.abs(np.linalg.eigvals(a)).max())))[None], b, c, _norm(b), taps)
 
 
 def _delay(shape: Shape, rng: np.random.Generator) -> System:

@@ -14,7 +14,20 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["arctan", "contract", "cos", "exp", "inner", "log", "orthonormal", "power", "settled", "sin", "thin_svd"]
+__all__ = [
+    "arctan",
+    "contract",
+    "cos",
+    "exp",
+    "inner",
+    "log",
+    "orthonormal",
+    "polynomial",
+    "power",
+    "settled",
+    "sin",
+    "thin_svd",
+]
 
 # Constants as sums of a short part, whose products with small integers are exact, and the rest (Cody and Waite).
 _LN2 = (float.fromhex("0x1.62e42fee00000p-1"), float.fromhex("0x1.a39ef35793c76p-33"))
@@ -32,7 +45,7 @@ def exp(x: ndarray | float) -> ndarray:
     x = np.asarray(x, dtype=float)
     k = np.asarray(np.rint(x * _LOG2E))
     r = (x - k * _LN2[0]) - k * _LN2[1]
-    return np.asarray(np.ldexp(_horner(r, [1 / math.factorial(i) for i in range(15)]), k.astype(int)))
+    return np.asarray(np.ldexp(polynomial(r, [1 / math.factorial(i) for i in range(15)]), k.astype(int)))
 
 
 def log(x: ndarray | float) -> ndarray:
@@ -41,7 +54,7 @@ def log(x: ndarray | float) -> ndarray:
     small = m < math.sqrt(0.5)
     m, k = np.where(small, 2 * m, m), np.where(small, k - 1, k)
     s = (m - 1) / (m + 1)
-    return np.asarray(k * _LN2[0] + (k * _LN2[1] + 2 * s * _horner(s * s, [1 / (2 * i + 1) for i in range(12)])))
+    return np.asarray(k * _LN2[0] + (k * _LN2[1] + 2 * s * polynomial(s * s, [1 / (2 * i + 1) for i in range(12)])))
 
 
 def power(base: ndarray | float, exponent: ndarray | float) -> ndarray:
@@ -65,8 +78,8 @@ def _quadrant(x: ndarray | float, ahead: int) -> ndarray:
     q = np.asarray(np.rint(x * _TWO_OVER_PI))
     r = ((x - q * _HALF_PI[0]) - q * _HALF_PI[1]) - q * _HALF_PI[2]
     square = r * r
-    sine = r * _horner(square, [(-1) ** i / math.factorial(2 * i + 1) for i in range(10)])
-    cosine = _horner(square, [(-1) ** i / math.factorial(2 * i) for i in range(10)])
+    sine = r * polynomial(square, [(-1) ** i / math.factorial(2 * i + 1) for i in range(10)])
+    cosine = polynomial(square, [(-1) ** i / math.factorial(2 * i) for i in range(10)])
     turn = (q.astype(int) + ahead) % 4
     value = np.where(turn % 2 == 0, sine, cosine)
     return np.where(turn >= 2, -value, value)
@@ -77,11 +90,11 @@ def arctan(x: ndarray | float) -> ndarray:
     t = np.asarray(x, dtype=float)
     for _ in range(3):
         t = t / (1 + np.sqrt(1 + t * t))
-    return np.asarray(8 * t * _horner(t * t, [(-1) ** i / (2 * i + 1) for i in range(13)]))
+    return np.asarray(8 * t * polynomial(t * t, [(-1) ** i / (2 * i + 1) for i in range(13)]))
 
 
-def _horner(x: ndarray | float, coefficients: list[float]) -> ndarray:
-    """sum_i c_i x^i."""
+def polynomial(x: ndarray | float, coefficients: list[float]) -> ndarray:
+    """sum_i c_i x^i, by Horner's rule."""
     value = np.full(np.shape(x), coefficients[-1])
     for c in reversed(coefficients[:-1]):
         value = np.asarray(value * x + c)

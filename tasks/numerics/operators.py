@@ -1,15 +1,26 @@
-"""Linear measurement operators of matrices: dense (isometric half-vectorised when symmetric) and sampled."""
+"""Linear measurement operators of matrices: dense (isometric half-vectorised when symmetric), sampled and structured.
+
+Each measures a matrix as a whole or in factors. What a descent on factors needs, A(L R^T), A*(z) R and A*(z)^T L, costs a
+sampled operator time and memory in proportion to its samples: no matrix of full size is formed.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
+import warnings
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["DenseOperator", "SampledOperator", "half_vectorise", "unvectorise"]
+from dynamark.tasks.numerics.hadamard import walsh_hadamard
+
+__all__ = ["DenseOperator", "HadamardOperator", "SampledOperator", "half_vectorise", "unvectorise"]
+
+# Samples whose rows of factors are held at once: they stay in the cache.
+_CHUNK = 16_384
 
 
 @functools.cache
@@ -39,8 +50,33 @@ def unvectorise(values: Float[Tensor, "*batch half"], n: int) -> Float[Tensor, "
     return (values / weight.to(values)).index_select(-1, place).view(*values.shape[:-1], n, n)
 
 
+class _Whole:
+    """Factors of an operator that sees whole matrices anyway."""
+
+    def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
+        """A(X)."""
+        raise NotImplementedError
+
+    def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
+        """A*(z)."""
+        raise NotImplementedError
+
+    def product(
+        self, left: Float[Tensor, "*batch row k"], right: Float[Tensor, "*batch column k"]
+    ) -> Float[Tensor, "*batch m"]:
+        """A(L R^T)."""
+        return self.forward(left @ right.mT)
+
+    def back(
+        self, values: Float[Tensor, "*batch m"], factor: Float[Tensor, "*batch side k"], transposed: bool = False
+    ) -> Float[Tensor, "*batch other k"]:
+        """A*(z) R, or A*(z)^T L when `transposed`."""
+        matrix = self.adjoint(values)
+        return (matrix.mT if transposed else matrix) @ factor
+
+
 @dataclass(frozen=True)
-class DenseOperator:
+class DenseOperator(_Whole):
     """A(X)_i = <A_i, X>, the A_i stored as rows; of a symmetric operator only the half-vectorisation is stored."""
 
     rows: Float[Tensor, "m entries"]
@@ -60,6 +96,44 @@ class DenseOperator:
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
         """A*(z) = sum_i z_i A_i."""
         flat = values @ self.rows
+        return unvectorise(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
+
+
+@dataclass(frozen=True)
+class HadamardOperator(_Whole):
+    """A(X) = R H (signs o vec X)/sqrt(m): m rows R of the Walsh-Hadamard transform H, whose entries are 1 and -1.
+
+    vec X (vech X when symmetric) is filled up with zeros to the next power of two. With random signs and distinct random rows E
+    A*A = I. A pass costs O(D log D), D entries, and two arrays are all that is stored; in a fixed order of additions, so that its
+    bits agree on every machine.
+    """
+
+    signs: Float[Tensor, " entries"]
+    places: Int[Tensor, " m"]
+    size: tuple[int, int]
+    symmetric: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrices it measures."""
+        return self.size
+
+    @property
+    def length(self) -> int:
+        """The length of the transform: the least power of two that holds all entries."""
+        return int(1 << (len(self.signs) - 1).bit_length())
+
+    def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
+        """A(X)."""
+        flat = (half_vectorise(matrix) if self.symmetric else matrix.flatten(-2)) * self.signs
+        full = torch.nn.functional.pad(flat, (0, self.length - len(self.signs)))
+        return walsh_hadamard(full).index_select(-1, self.places) / math.sqrt(len(self.places))
+
+    def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
+        """A*(z)."""
+        full = values.new_zeros(*values.shape[:-1], self.length)
+        full[..., self.places] = values / math.sqrt(len(self.places))
+        flat = walsh_hadamard(full)[..., : len(self.signs)] * self.signs
         return unvectorise(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
 
 
@@ -86,3 +160,46 @@ class SampledOperator:
         matrix = values.new_zeros(*values.shape[:-1], *self.size)
         matrix[..., self.row, self.column] = values * self.scale
         return matrix
+
+    def product(
+        self, left: Float[Tensor, "*batch row k"], right: Float[Tensor, "*batch column k"]
+    ) -> Float[Tensor, "*batch m"]:
+        """A(L R^T), entry by entry: O(m k)."""
+        found = []
+        for start in range(0, len(self.row), _CHUNK):
+            row, column = self.row[start : start + _CHUNK], self.column[start : start + _CHUNK]
+            found.append((left.index_select(-2, row) * right.index_select(-2, column)).sum(-1))
+        return torch.cat(found, dim=-1) * self.scale
+
+    def back(
+        self, values: Float[Tensor, "*batch m"], factor: Float[Tensor, "*batch side k"], transposed: bool = False
+    ) -> Float[Tensor, "*batch other k"]:
+        """A*(z) R, or A*(z)^T L when `transposed`: products of a sparse matrix, O(m k)."""
+        batch = values.shape[:-1]
+        order, starts, indices = self._by_column if transposed else self._by_row
+        size = self.size[::-1] if transposed else self.size
+        sorted_values = (values * self.scale)[..., order].reshape(-1, len(order))
+        parts = [
+            torch.sparse_csr_tensor(starts, indices, own, size, check_invariants=False) @ other
+            for own, other in zip(sorted_values, factor.reshape(-1, *factor.shape[-2:]), strict=True)
+        ]
+        return torch.stack(parts).reshape(*batch, size[0], factor.shape[-1])
+
+    @functools.cached_property
+    def _by_row(self) -> tuple[Tensor, Tensor, Tensor]:
+        return _compressed(self.row, self.column, self.size[0])
+
+    @functools.cached_property
+    def _by_column(self) -> tuple[Tensor, Tensor, Tensor]:
+        return _compressed(self.column, self.row, self.size[1])
+
+
+def _compressed(major: Tensor, minor: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The order of the samples by their major index, where each of its values starts, and the minor indices in that order."""
+    order = torch.argsort(major, stable=True)
+    starts = torch.zeros(count + 1, dtype=torch.long, device=major.device)
+    starts[1:] = torch.bincount(major, minlength=count).cumsum(0)
+    with warnings.catch_warnings():  # torch says once a process that its compressed sparse rows are beta: here
+        warnings.simplefilter("ignore")
+        torch.sparse_csr_tensor(starts, minor, minor, check_invariants=False)
+    return order, starts, minor[order]

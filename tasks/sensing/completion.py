@@ -59,4 +59,4 @@ class Completion(LowRankRecovery):
 def _mask(task: Completion, group: int) -> SampledOperator:
     seen = task.rng(group, "operator").random((task.rows, task.columns)) < task.probability
     row, column = (torch.from_numpy(places) for places in np.nonzero(seen))
-    return SampledOperator(row, column, (task.rows, task.columns), float(task.probability**-0.5))
+    return SampledOperator(row, column, (task.rows, task.columns), 1 / float(np.sqrt(task.probability)))

@@ -13,7 +13,17 @@ from numpy import ndarray
 
 from dynamark.tasks.base import Solution
 
-__all__ = ["WORST", "Pair", "distance", "estimate", "relative_error", "snapshots", "spectral_error", "truncate"]
+__all__ = [
+    "WORST",
+    "Pair",
+    "distance",
+    "estimate",
+    "relative_error",
+    "singular_values",
+    "snapshots",
+    "spectral_error",
+    "truncate",
+]
 
 Pair = tuple[ndarray, ndarray]
 
@@ -84,6 +94,15 @@ def relative_error(pair: Pair, truth: Pair) -> Float[ndarray, "*batch"]:
     with np.errstate(over="ignore", invalid="ignore"):
         error = distance((safe[0], safe[1]), truth) / np.linalg.norm(_core(truth))
     return np.where(finite, np.minimum(np.nan_to_num(error, nan=WORST, posinf=WORST), WORST), WORST)
+
+
+def singular_values(pair: Pair) -> Float[ndarray, "*batch k"]:
+    """The singular values of L R^T, descending, each at most `WORST`; 0 where it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        core = _core(pair)
+    finite = np.isfinite(core).all(axis=(-2, -1), keepdims=True)
+    values = np.linalg.svd(np.where(finite, core, 0.0), compute_uv=False)
+    return np.asarray(np.minimum(values, WORST))
 
 
 def spectral_error(pair: Pair, truth: Pair) -> float:

@@ -14,15 +14,17 @@ from numpy import ndarray
 
 from dynamark.errors import UserError
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
-from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator
+from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
 from dynamark.tasks.problems import Recovery
 from dynamark.tasks.sensing import errors, oracles
 from dynamark.tasks.sensing.convergence import VERDICTS, convergence_rate, reach
-from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, spectrum
+from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, measurements, spectrum
 
 __all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
 
 _LEVELS = (2, 3, 4, 6, 8, 10)
+# Singular values below this share of the largest do not count as learned.
+_SMALL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class LowRankRecovery(Task):
     passes: int = 4000
 
     kind: ClassVar[type] = Recovery
+    version: ClassVar[int] = 2
     symmetric: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("rel", about="relative error in the Frobenius norm"),
@@ -90,7 +93,7 @@ class LowRankRecovery(Task):
         return self.passes
 
     @abstractmethod
-    def operator(self, seed: int) -> DenseOperator | SampledOperator:
+    def operator(self, seed: int) -> DenseOperator | HadamardOperator | SampledOperator:
         """The operator of this seed; the very same object for seeds that share it."""
 
     @abstractmethod
@@ -104,8 +107,7 @@ class LowRankRecovery(Task):
     def generate(self, seed: int) -> dict[str, ndarray]:
         """The truth in factors, the operator and the measurements."""
         truth = low_rank(self.rng(seed, "data", 0), self.rows, self.columns, self.spectrum(), self.symmetric)
-        matrix = torch.from_numpy(truth["left"] * truth["values"] @ truth["right"].T)
-        y = self.operator(seed).forward(matrix).numpy()
+        y = measurements(self.operator(seed), truth)
         y = y + self.noise / np.sqrt(len(y)) * self.rng(seed, "data", 1).standard_normal(len(y))
         return {**truth, "y": y, **self.operator_arrays(seed)}
 
@@ -138,9 +140,10 @@ class LowRankRecovery(Task):
         expected = self.expected_error()
         if expected is not None:
             values["risk"] = (values["rel"] / expected) ** 2
+        drawn = self._spectra(estimate, truth) if seed == 0 else []
         steps, iterates = errors.snapshots(solution)
         if iterates is None:
-            return Scores(values)
+            return Scores(values, tuple(drawn))
         error = errors.relative_error(iterates, truth)
         if expected is not None:
             values["best_risk"] = float(error.min() / expected) ** 2
@@ -156,7 +159,22 @@ class LowRankRecovery(Task):
         for axis, places in axes.items():
             reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
             values |= {name: at for name, at in reached.items() if at is not None}
-        return Scores(values, tuple(Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()))
+        drawn += [Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()]
+        return Scores(values, (*drawn, *self.ranks(steps, errors.singular_values(iterates))))
+
+    @staticmethod
+    def _spectra(estimate: errors.Pair, truth: errors.Pair) -> list[Curve]:
+        """The singular values of the estimate beside those of the truth: a picture."""
+        drawn = []
+        for name, pair in (("singular_values", estimate), ("singular_values_true", truth)):
+            values = errors.singular_values(pair)
+            drawn.append(Curve(name, np.arange(1.0, len(values) + 1), values))
+        return drawn
+
+    def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
+        """How many singular values [snapshot, k] of the iterates exceed a twentieth of the largest."""
+        counts = np.sum(values > _SMALL * values[:, :1], axis=1).astype(float)
+        return (Curve("effective_rank_by_steps", steps, counts),)
 
     def expected_error(self) -> float | None:
         """The root mean squared relative error of least squares on the known tangent space, where theory has it."""
@@ -165,7 +183,7 @@ class LowRankRecovery(Task):
     def _residual(self, estimate: errors.Pair, seed: int) -> float:
         y = torch.from_numpy(np.array(self.data(seed)["y"]))
         with np.errstate(over="ignore", invalid="ignore"):
-            fitted = self.operator(seed).forward(torch.from_numpy(estimate[0] @ estimate[1].T))
+            fitted = self.operator(seed).product(*(torch.from_numpy(np.array(part)) for part in estimate))
         loss = float((fitted - y).norm() / y.norm())
         return min(loss, errors.WORST) if np.isfinite(loss) else errors.WORST
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["degrees_of_freedom", "incoherence", "low_rank", "orthonormal", "spectrum"]
+from dynamark.tasks.numerics import exact
+from dynamark.tasks.numerics.exact import exp, inner, log
+from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator, half_vectorise
+
+__all__ = ["degrees_of_freedom", "incoherence", "low_rank", "measurements", "orthonormal", "spectrum"]
 
 
 def spectrum(rank: int, condition: float, spacing: Literal["linear", "geometric"]) -> Float[ndarray, " rank"]:
     """Singular values from 1 down to 1/condition, equally spaced or in geometric progression."""
     if spacing == "linear":
         return np.linspace(1.0, 1.0 / condition, rank)
-    return np.geomspace(1.0, 1.0 / condition, rank)
+    return exp(np.linspace(0.0, -float(log(condition)), rank))
 
 
 def orthonormal(rng: np.random.Generator, rows: int, rank: int) -> Float[ndarray, "rows rank"]:
-    """A uniformly distributed orthonormal frame: QR of a Gaussian matrix, the diagonal of R positive."""
-    q, r = np.linalg.qr(rng.standard_normal((rows, rank)))
-    return q * np.sign(np.diagonal(r))
+    """A uniformly distributed orthonormal frame: the Q of a Gaussian matrix, the diagonal of R positive."""
+    return exact.orthonormal(rng.standard_normal((rows, rank)))
 
 
 def low_rank(
@@ -31,6 +36,20 @@ def low_rank(
     left = orthonormal(rng, rows, len(values))
     right = left if symmetric else orthonormal(rng, columns, len(values))
     return {"left": left, "values": values, "right": right}
+
+
+def measurements(
+    operator: DenseOperator | HadamardOperator | SampledOperator, truth: Mapping[str, ndarray]
+) -> Float[ndarray, " measurement"]:
+    """A(X*) in exact arithmetic: what the operator's `forward` gives, but for its last bits."""
+    left, right = truth["left"] * truth["values"], truth["right"]
+    if isinstance(operator, SampledOperator):
+        return inner(left[operator.row.numpy()], right[operator.column.numpy()]) * operator.scale
+    matrix = torch.from_numpy(exact.contract(left, right.T))
+    if isinstance(operator, HadamardOperator):  # adds in a fixed order
+        return operator.forward(matrix).numpy()
+    flat = (half_vectorise(matrix) if operator.symmetric else matrix.flatten()).numpy()
+    return np.array([inner(row, flat) for row in operator.rows.numpy()])
 
 
 def degrees_of_freedom(rows: int, columns: int, rank: int, symmetric: bool) -> int:

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from dynamark.tasks.base import Curve
+from dynamark.tasks.numerics.exact import contract, thin_svd
 from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
 from dynamark.tasks.sensing.completion import Completion
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, GaussianSensing, LowRankRecovery
-from dynamark.tasks.sensing.truth import spectrum
+from dynamark.tasks.sensing.truth import measurements, spectrum
 
 __all__ = [
     "CoherentCompletion",
@@ -67,7 +69,15 @@ class IncrementalSensing(GaussianSensing):
 
     def spectrum(self) -> ndarray:
         """1, ratio, ratio^2 ..."""
-        return self.ratio ** np.arange(self.rank, dtype=float)
+        return np.cumprod([1.0, *[self.ratio] * (self.rank - 1)])
+
+    def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
+        """Besides the effective rank, each singular value of the truth as it is learned."""
+        learned = (
+            Curve(f"singular_value_{i + 1}_by_steps", steps, values[:, i])
+            for i in range(min(self.rank, values.shape[1]))
+        )
+        return (*super().ranks(steps, values), *learned)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,12 +111,14 @@ class NoisySensing(FewMeasurements):
 
 @functools.lru_cache(maxsize=4)
 def _correlated(task: CorrelatedSensing, group: int) -> DenseOperator:
+    # A = L G L^T with the Cholesky factor of C has the law of C^{1/2} G C^{1/2}: G's is invariant under rotations.
+    powers = np.cumprod([1.0, *[task.correlation] * (task.rows - 1)])
     i, j = np.indices((task.rows, task.rows))
-    values, vectors = np.linalg.eigh(task.correlation ** np.abs(i - j))
-    root = (vectors * np.sqrt(values)) @ vectors.T
+    root = np.where(i >= j, powers[np.abs(i - j)], 0.0)
+    root[:, 1:] *= np.sqrt(1 - task.correlation * task.correlation)
     gaussian = task.rng(group, "operator").standard_normal((task.measurements, task.rows, task.rows))
     symmetric = (gaussian + gaussian.transpose(0, 2, 1)) / np.sqrt(2)
-    matrices = torch.from_numpy(root @ symmetric @ root / np.sqrt(2 * task.measurements))
+    matrices = torch.from_numpy(contract(contract(root, symmetric), root.T) / np.sqrt(2 * task.measurements))
     return DenseOperator(half_vectorise(matrices), (task.rows, task.rows), symmetric=True)
 
 
@@ -145,13 +157,11 @@ class CoherentCompletion(Completion):
         """As `Completion`, with the first row of the matrix scaled up to half the energy and the frames made new."""
         rng = self.rng(seed, "data", 0)
         left, right = rng.standard_normal((self.rows, self.rank)), rng.standard_normal((self.columns, self.rank))
-        energy = np.sum((left @ right.T) ** 2, axis=1)
+        energy = np.sum(contract(left, right.T) ** 2, axis=1)
         left[0] *= np.sqrt(energy[1:].sum() / energy[0])
-        u, s, vt = np.linalg.svd(left @ right.T, full_matrices=False)
-        kept = slice(self.rank)
-        truth = {"left": u[:, kept], "values": s[kept] / s[0], "right": vt[kept].T}
-        matrix = torch.from_numpy(truth["left"] * truth["values"] @ truth["right"].T)
-        return {**truth, "y": self.operator(seed).forward(matrix).numpy(), **self.operator_arrays(seed)}
+        u, s, v = thin_svd(left, right)
+        truth = {"left": u, "values": s / s[0], "right": v}
+        return {**truth, "y": measurements(self.operator(seed), truth), **self.operator_arrays(seed)}
 
     def spectrum(self) -> ndarray:
         """Not prescribed: it follows from the row."""

@@ -1,4 +1,10 @@
-"""DMD and EDMD here against PyDMD and deeptime, where those are installed; eight autoencoders together against one by one."""
+"""DMD, Hankel-DMD, EDMD and Nystroem's regression here against PyDMD, deeptime and kooplearn: seconds and errors, in one run.
+
+Peers that are not installed are named and left out; install them beside, without their dependencies:
+    pip install --no-deps --target /tmp/peers pydmd deeptime kooplearn scikit-learn joblib cloudpickle
+    OMP_NUM_THREADS=1 PYTHONPATH=/tmp/peers python tests/benchmarks/koopman_methods.py
+Then eight autoencoders trained together against single fits.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +19,20 @@ import torch
 from dynamark.methods.koopman.autoencoder import KoopmanAutoencoder
 from dynamark.methods.koopman.dmd import Dmd, HankelDmd
 from dynamark.methods.koopman.edmd import Edmd
+from dynamark.methods.koopman.nystrom import Nystroem
+from dynamark.tasks.koopman.processes import logistic_modes, logistic_path
+from dynamark.tasks.koopman.systems import box, slow_manifold_flow
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+TONES = np.exp(np.array([-0.01 + 0.9j, -0.01 - 0.9j, 0.3j, -0.3j, -0.02 + 2j, -0.02 - 2j]))
+RATES = np.exp(0.1 * np.array([0, -0.05, -0.1, -1.0]))
+COLUMNS = "{:<34}{:>12}{:>12}{:>12}{:>12}{:>8}"
 
 
 def seconds(work: Callable[[], Any], repeats: int = 5) -> float:
-    """The best of some runs, in seconds of CPU."""
+    """The best of some runs, in seconds of CPU, after one that warms up."""
     best = np.inf
+    work()
     for _ in range(repeats):
         begun = time.process_time()
         work()
@@ -26,49 +40,121 @@ def seconds(work: Callable[[], Any], repeats: int = 5) -> float:
     return float(best)
 
 
-def peer(module: str) -> Any:
-    """A peer package, or None."""
+def error(values: Any, truth: np.ndarray) -> float:
+    """The largest distance of a true eigenvalue to the estimates."""
+    return float(np.abs(truth[:, None] - np.asarray(values).ravel()).min(axis=1).max())
+
+
+def compare(name: str, truth: np.ndarray, own: Callable[[], Any], module: str, peer: Callable[[], Any]) -> None:
+    """Print seconds and errors of both, each a call that returns eigenvalues."""
+    ours, mine = seconds(own), error(own(), truth)
     try:
-        return importlib.import_module(module)
+        importlib.import_module(module)
     except ImportError:
-        return None
+        print(COLUMNS.format(name, f"{ours:.4f} s", f"{mine:.1e}", f"no {module}", "", ""))
+        return
+    theirs = seconds(peer)
+    print(
+        COLUMNS.format(
+            name,
+            f"{ours:.4f} s",
+            f"{mine:.1e}",
+            f"{theirs:.4f} s",
+            f"{error(peer(), truth):.1e}",
+            f"{theirs / ours:.1f}",
+        )
+    )
+
+
+def posed(paths: np.ndarray, dt: float = 1.0) -> Forecasting:
+    given = Trajectories(torch.from_numpy(paths), dt=dt)
+    return Forecasting(given, given)
+
+
+def peers(rng: np.random.Generator) -> None:
+    """The table."""
+    print(COLUMNS.format("", "here", "error", "peer", "error", "ratio"))
+    powers = TONES ** np.arange(300)[:, None]
+    snapshots = (powers @ (rng.standard_normal((6, 200)) + 1j * rng.standard_normal((6, 200)))).real
+    snapshots += 1e-6 * rng.standard_normal(snapshots.shape)
+
+    def fitted(method: Any, problem: Forecasting) -> Any:
+        model = method.fit_forecasters([problem], [Run()])[0] if hasattr(method, "fit_forecasters") else None
+        return (model or method.fit_forecaster(problem, Run())).eigenvalues().numpy()
+
+    def pydmd_dmd() -> Any:
+        return importlib.import_module("pydmd").DMD(svd_rank=6).fit(snapshots.T).eigs
+
+    states = posed(snapshots[None])
+    compare("dmd, 200 x 300, PyDMD", TONES, lambda: fitted(Dmd(rank=6), states), "pydmd", pydmd_dmd)
+
+    signal = np.cos(0.3 * np.arange(1200)) + 1e-3 * rng.standard_normal(1200)
+
+    def pydmd_hankel() -> Any:
+        return importlib.import_module("pydmd").HankelDMD(svd_rank=2, d=800).fit(signal[None]).eigs
+
+    tone = np.exp(np.array([0.3j, -0.3j]))
+    long = posed(signal[None, :, None])
+    compare(
+        "hankel, 800 of 1200, PyDMD",
+        tone,
+        lambda: fitted(HankelDmd(delays=800, rank=2), long),
+        "pydmd",
+        pydmd_hankel,
+    )
+
+    pairs = slow_manifold_flow(-0.05, -1.0)(box((-0.5, -0.5), (0.5, 0.5))(rng, 10_000), 0.1, 1)
+    problem = posed(pairs, 0.1)
+
+    def deeptime_edmd() -> Any:
+        basis, method = importlib.import_module("deeptime.basis"), importlib.import_module("deeptime.decomposition")
+        return method.EDMD(basis.Monomials(8, 2)).fit((pairs[:, 0], pairs[:, 1])).fetch_model().eigenvalues
+
+    compare(
+        "edmd, 10^4 pairs, 45 monomials, deeptime",
+        RATES,
+        lambda: fitted(Edmd(size=8, ridge=1e-16), problem),
+        "deeptime",
+        deeptime_edmd,
+    )
+
+    # kooplearn's estimator reads one trajectory, from whose length it takes the lag twice: pairs cannot be handed to it.
+    path = logistic_path(10_000, rng)
+    single = posed(path[None, :, None])
+
+    def kooplearn_nystroem() -> Any:
+        kernel = importlib.import_module("kooplearn.kernel")
+        model = kernel.NystroemKernelRidge(12, kernel="rbf", gamma=50.0, alpha=1e-6, n_centers=300, random_state=0)
+        return model.fit(path[:, None]).eig()
+
+    compare(
+        "nystroem, 10^4 pairs, 300, kooplearn",
+        logistic_modes()[0][:3],
+        lambda: fitted(Nystroem(scale=0.1, centres=300, rank=12, ridge=1e-6), single),
+        "kooplearn",
+        kooplearn_nystroem,
+    )
+
+
+def cohorts(rng: np.random.Generator) -> None:
+    """A run of one seed is fitted as two, the second a copy, so that its bits depend on no neighbour."""
+    network = KoopmanAutoencoder(steps=50, reencode_every=0)
+    short = posed(rng.standard_normal((50, 20, 2)))
+    one, two, eight = (
+        seconds(lambda n=n: network.fit_forecasters([short] * n, [Run((i,)) for i in range(n)]), 3) for n in (1, 2, 8)
+    )
+    print(
+        f"autoencoder, 50 steps: one {one:.2f} s, a pair {two:.2f} s, eight {eight:.2f} s: "
+        f"{eight / (8 * one):.2f} of eight fits alone, {eight / (8 * two):.2f} of eight runs of one seed"
+    )
 
 
 def main() -> None:
     """Print a line a comparison."""
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    snapshots = rng.standard_normal((6, 200)).T @ np.cumsum(rng.standard_normal((6, 300)), axis=1)
-    problem = _posed(snapshots.T[None])
-    print(f"dmd, 200 x 300: {seconds(lambda: Dmd(rank=6).fit_forecaster(problem, Run()).eigenvalues()):.4f} s")
-    tones = _posed(np.cos(0.3 * np.arange(1200))[None, :, None] + 0.01 * rng.standard_normal((1, 1200, 1)))
-    hankel = HankelDmd(delays=800, rank=2)
-    print(f"hankel, 800 delays of 1200 samples: {seconds(lambda: hankel.fit_forecaster(tones, Run())):.4f} s")
-    if pydmd := peer("pydmd"):
-        print(f"  PyDMD DMD: {seconds(lambda: pydmd.DMD(svd_rank=6).fit(snapshots)):.4f} s")
-        signal = tones.train.observations[0].T.numpy()
-        print(f"  PyDMD HankelDMD: {seconds(lambda: pydmd.HankelDMD(svd_rank=2, d=800).fit(signal)):.4f} s")
-    x = rng.uniform(-1, 1, (10_000, 2, 2))
-    pairs, edmd = _posed(x), Edmd(size=12, ridge=1e-10)
-    print(f"edmd, 10^4 pairs, 91 monomials: {seconds(lambda: edmd.fit_forecaster(pairs, Run())):.4f} s")
-    if peer("deeptime"):
-        from deeptime.basis import Monomials  # type: ignore[import-not-found]
-        from deeptime.decomposition import EDMD  # type: ignore[import-not-found]
-
-        print(f"  deeptime: {seconds(lambda: EDMD(Monomials(12, 2)).fit((x[:, 0], x[:, 1])).fetch_model()):.4f} s")
-    network = KoopmanAutoencoder(steps=50, reencode_every=0)
-    short = _posed(rng.standard_normal((50, 20, 2)))
-    one, eight = (
-        seconds(lambda n=n: network.fit_forecasters([short] * n, [Run((i,)) for i in range(n)]), 3) for n in (1, 8)
-    )
-    print(
-        f"autoencoder, 50 steps: one {one:.2f} s, eight together {eight:.2f} s, {eight / (8 * one):.2f} of eight single fits"
-    )
-
-
-def _posed(paths: np.ndarray) -> Forecasting:
-    given = Trajectories(torch.from_numpy(paths))
-    return Forecasting(given, given)
+    peers(rng)
+    cohorts(rng)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,25 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from synthetic import row, rows_of, store
 
+from dynamark.cli.leaderboard import leaderboard
 from dynamark.leaderboard import rows as rows_module
+from dynamark.leaderboard import table as table_module
 from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
 from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page import sources
 from dynamark.leaderboard.page.claims import claims_section
+from dynamark.leaderboard.page.curves import Line, _middle, _thinned
+from dynamark.leaderboard.page.graph import graph
 from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
-from dynamark.leaderboard.page.plots import Line, _middle, _thinned
+from dynamark.leaderboard.page.sources import Sources, bibtex
 from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
-from dynamark.leaderboard.table import leaderboard
+from dynamark.leaderboard.page.symbols import codes
 from dynamark.methods.catalogue import METHODS
 from dynamark.tasks.catalogue import TASKS
 
 
 @pytest.fixture(autouse=True)
 def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "published_store", lambda: tmp_path / "published")
+    for module in (rows_module, table_module):
+        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
 
 
 def curve(name: str, seed: int, length: int = 128) -> dict[str, Any]:
@@ -119,24 +125,36 @@ def test_every_row_can_be_run_again_from_the_page(tmp_path: Path) -> None:
     rows = filled()
     text = page_of(tmp_path, rows)
     for r in rows:
-        assert r["key"][:16] in text
+        assert r["key"][:12] in text
 
 
 def test_a_page_of_the_published_size_stays_small(tmp_path: Path) -> None:
-    """60 tasks with 12 methods and 5 seeds; the curves of 128 points are thinned."""
+    """70 tasks at two tiers with 12 methods and 5 seeds, two curves each; every other task has pictures."""
+    wild = np.random.default_rng(0).standard_normal((3, 2000))
+    pictures = [
+        {"name": name, "axis": x[:length].tolist(), "values": wild[0, :length].tolist()}
+        for name, x, length in (
+            ("attractor", wild[1], 2000),
+            ("attractor_true", wild[2], 2000),
+            ("eigenvalues", wild[1], 100),
+        )
+    ]
     rows = [
         row(
             f"method{m}",
-            f"chaos/task{t}",
+            f"{('chaos', 'lds')[t % 2]}/task{t}",
             seed,
             0.1 * (m + 1),
-            curves=[curve("error_by_time", seed)] if seed < 2 else [],
+            tier=tier,
+            curves=[curve(f"{n}_by_time", seed) for n in ("error", "regret")] * (seed < 2)
+            + pictures * (seed + t % 2 == 0),
         )
+        for tier in ("standard", "tiny")
         for m in range(12)
-        for t in range(60)
+        for t in range(70)
         for seed in range(5)
     ]
-    assert len(page_of(tmp_path, rows)) < 2_000_000
+    assert len(page_of(tmp_path, rows)) < 1_900_000  # what is left is for cards of methods and claims
 
 
 def test_one_family_and_no_rows(tmp_path: Path) -> None:
@@ -159,6 +177,7 @@ def test_replaced_rows_are_counted(tmp_path: Path) -> None:
         ("w_{t+1} = w_t - eta g_t", "w<sub>t+1</sub> = w<sub>t</sub> - η g<sub>t</sub>"),
         ("y^_t = sum_{i<taps} u_{t-i}", "ŷ<sub>t</sub> = Σ<sub>i&lt;taps</sub> u<sub>t-i</sub>"),
         ("X <- (X^T X)^{-1}", "X ← (X<sup>T</sup> X)<sup>-1</sup>"),
+        ("the sum of sum(a)", "the sum of Σ(a)"),
         ("x^2 + A* X^", "x<sup>2</sup> + A* X̂"),
         ("<script>a_b</script>", "&lt;script&gt;a<sub>b</sub>&lt;/script&gt;"),
         ("a method, tested; the summary of beta", "a method, tested; the summary of β"),
@@ -233,7 +252,116 @@ def test_the_median_curve_reads_all_seeds_at_one_axis() -> None:
     assert len(_thinned(Line(np.arange(1.0, 129), np.ones(128)), True).axis) <= 40
 
 
+def test_curves_that_differ_in_a_number_share_a_chart_and_fitting_is_not_drawn(tmp_path: Path) -> None:
+    curves = [curve(f"singular_value_{k}_by_steps", k) for k in (1, 2, 10)] + [curve("training_loss", 0)]
+    text = page_of(tmp_path, [row("gd", "sensing/psd", 0, curves=curves)])
+    assert text.count("<figcaption>singular value by steps, gd</figcaption>") == 1
+    assert re.findall(r'<li class="c\d">(\d+)</li>', text) == ["1", "2", "10"]
+    assert "training loss" not in text
+
+
+def code_row(edges: dict[tuple[int, int], float]) -> dict[str, Any]:
+    """A measurement of the code of a network with two rectified units."""
+
+    def line(name: str, axis: Any, values: Any) -> dict[str, Any]:
+        return {"name": name, "axis": [float(a) for a in axis], "values": [float(v) for v in values]}
+
+    curves = [
+        line("symbolic_graph", [4 * i + j for i, j in edges], edges.values()),
+        line("region_occupation", [0, 1, 3], [0.5, 0.3, 0.2]),
+        *(line(f"region_{i}", [i, i + 1, i + 2], [1, 2, 1]) for i in (0, 1, 3)),
+        line("fixed_points", [0.5], [1.5]),
+    ]
+    fields = json.dumps({"rectified": 2, "system": "lorenz63"})
+    return row("experiment", f"chaos/{HOSTILE}", tier="experiment", task_fields=fields, curves=curves)
+
+
+def test_a_symbolic_graph_has_a_node_a_region_and_an_arrow_a_transition() -> None:
+    told = code_row({(0, 1): 0.2, (1, 0): 0.1, (1, 1): 0.9, (3, 0): 0.5, (0, 3): 0.0})  # never followed: no arrow
+    found = codes(pandas.DataFrame([told]))
+    assert list(found) == [told["key"]]
+    text = found[told["key"]]
+    outline(text)
+    assert "<script>" not in text
+    assert text.count('class="node"') == 3
+    assert text.count('class="head"') == 3
+    assert text.count('<circle class="edge"') == 1  # a loop
+    assert "0 → 1: 0.2" in text
+    assert "region 3: 20.0% of the time" in text
+    assert "3 regions, 4 transitions" in text
+    assert text.count('class="dots c') == 3
+    assert text.count('class="dots fixed') == 1
+
+
+def test_rows_without_a_code_have_no_figure() -> None:
+    rows = [row("a", curves=[curve("error", 0)]), row("b", curves=None)]
+    assert codes(pandas.DataFrame(rows)) == {}
+    assert graph([], {}, {}, "l") == ""
+    assert graph([(k, k + 1, 1.0) for k in range(40)], {}, {}, "l") == ""  # a ball of wool
+
+
+def test_a_claim_shows_the_figure_of_its_first_row() -> None:
+    claim = Claim("p", EMPIRICAL, "s", [], [Check("x", lambda _: Measured.exactly(1.0), None)])
+    finding = Finding(claim.checks[0], Measured.exactly(1.0), "reproduced")
+    judged = Judged("X1", "chaos", claim, "reproduced", (finding,), (), ("k0", "k1", "k2"), 0, 0)
+    text = claims_section([judged], {"k1": "<b>one</b>", "k2": "<b>two</b>"})
+    assert "<b>one</b>" in text
+    assert "<b>two</b>" not in text
+
+
+def test_pictures_show_the_truth_even_beside_a_model_that_runs_away(tmp_path: Path) -> None:
+    def picture(name: str, x: Any, y: Any) -> dict[str, Any]:
+        return {"name": name, "axis": list(map(float, x)), "values": list(map(float, y))}
+
+    turn = np.linspace(0, 6, 200)
+    curves = [
+        picture("attractor", np.exp(9 * turn), turn),
+        picture("attractor_true", np.cos(turn), np.sin(turn)),
+        picture("eigenvalues", [0.5, np.nan], [0.5, 1.0]),
+        picture("eigenvalues_true", [0.5], [0.4]),
+        picture("singular_values", [1, 2, 3], [1, 1e-3, 0]),
+        picture("singular_values_true", [1, 2], [1, 0.5]),
+    ]
+    text = page_of(tmp_path, [row("esn", "chaos/lorenz63", 0, curves=curves)])
+    truth = re.search(r'<path class="line thin truth" d="M([\d.]+) [\d.]+((?:l\S+ \S+)+)"', text)
+    assert truth is not None
+    steps = [float(move.split()[0]) for move in truth.group(2).split("l")[1:]]
+    places = float(truth.group(1)) + np.cumsum(steps)
+    assert np.ptp(places) > 50  # pixels
+    for name in ("attractor", "eigenvalues", "singular values"):
+        assert f"<figcaption>{name}</figcaption>" in text
+    assert [len(re.findall("h0", d)) for d in re.findall(r'class="dots truth" stroke-width="10" d="(.*?)"', text)] == [
+        1,
+        2,
+    ]
+    guide = re.search(r'class="guide" cx="\S+" cy="\S+" rx="(\S+)" ry="(\S+)"', text)
+    assert guide is not None
+    assert float(guide.group(1)) == pytest.approx(float(guide.group(2)), abs=0.1)  # a circle is round
+
+
+def test_held_out_scores_stand_below_the_public_ones_and_their_rows_among_them(tmp_path: Path) -> None:
+    rows = [row("a", "chaos/a", k, 0.5) for k in range(3)]
+    rows += [row("a", "chaos/a", 0, 5.0, salt="x"), row("b", "chaos/a", 0, 1.0)]
+    text = page_of(tmp_path, rows)
+    assert 'title="on held-out data">5</small>' in text
+    assert text.count('id="table-chaos-tiny') == 1
+    assert '["0, salt x",' in text
+    assert re.search(r"<td data-value=\"0.1\d+\">0.100 <small>−0.\d+</small>", text)
+
+
+def test_sections_at_a_glance_and_over_several_families(tmp_path: Path) -> None:
+    both = {"chaos/a": [0.1, 0.2], "lds/a": [0.1, 0.2]}
+    text = page_of(tmp_path, rows_of({"a": both, "b": both, "online": {"lds/regret": [0.1, 0.2]}}))
+    glance = re.search(r'<div class="glance">.*?</div>', text)
+    assert glance is not None
+    assert re.findall(r'<a href="#(table-[\w-]+)">', glance.group()) == ["table-lds-tiny", "table-chaos-tiny"]
+    assert '<h3 id="table-lds-tiny-regret">regret</h3>' in text
+    assert ">2 tasks of lds and chaos</h3>" in text
+    outline(text)
+
+
 def test_docstrings_are_read_without_importing() -> None:
+    sources = Sources(METHODS)
     told = sources.about("method", "gd_small")
     assert told is not None
     assert (told.key, told.fields) == ("xiong2024", "start_scale=1e-6")
@@ -243,7 +371,7 @@ def test_docstrings_are_read_without_importing() -> None:
     assert sources.metrics("nobody/knows") == {}
     assert all(sources.metrics(task) for task in TASKS), "of base classes in other files, too"
     assert all(sources.about("method", method) for method in METHODS)
-    assert (sources.bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
+    assert (bibtex("lorenz1963") or "").startswith("@article{lorenz1963")
 
 
 def test_claims_stand_on_the_page_with_their_rows() -> None:
@@ -259,8 +387,8 @@ def test_claims_stand_on_the_page_with_their_rows() -> None:
     text = claims_section([judged("C1", 1.0, 3.0), judged("C2", 1.0, 0.1), never])
     outline(text)
     assert "3 claims of 1 papers: 1 reproduced, 1 not reproduced, 1 not run" in text
-    assert "x&lt;y: <b>1</b> <small>[0.5, 2]</small>" in text
-    assert "must be ≤ 3" in text
+    assert "<span>x&lt;y </span><span><b>1</b> <small>[0.5, 2]</small>" in text
+    assert '<small title="what it must be">≤ 3</small>' in text
     assert text.count("dynamark reproduce") == 40
     assert "and 5 more: <code>dynamark claims show C1" in text
     assert "<script>" not in text
@@ -340,4 +468,4 @@ def test_the_rows_behind_a_number_open_by_its_address(tmp_path: Path) -> None:
     dialog = re.search(r"<dialog.*?</dialog>", told, re.DOTALL)
     assert dialog is not None
     assert " open" in dialog.group().split(">")[0]
-    assert len(re.findall(r"dynamark reproduce [0-9a-f]{16}", dialog.group())) == 3
+    assert len(re.findall(r"dynamark reproduce [0-9a-f]{12}", dialog.group())) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import random
@@ -16,7 +17,8 @@ from synthetic import arrow, row, rows_of, store
 from dynamark.cli import main
 from dynamark.errors import UserError
 from dynamark.leaderboard import rows as rows_module
-from dynamark.leaderboard.formats import render
+from dynamark.leaderboard import table as table_module
+from dynamark.leaderboard.formats import place, render
 from dynamark.leaderboard.rows import prepare
 from dynamark.leaderboard.table import Standing, Table, leaderboard, tables
 
@@ -26,7 +28,8 @@ FORMATS = (*TEXTS, "html")
 
 @pytest.fixture(autouse=True)
 def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "published_store", lambda: tmp_path / "published")
+    for module in (rows_module, table_module):
+        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
 
 
 def made(rows: list[dict[str, Any]], family: str | None = None) -> list[Table]:
@@ -112,30 +115,129 @@ def test_higher_can_be_better() -> None:
     assert told["a"].rank == 1
 
 
-def test_a_table_a_family_tier_and_salt_and_one_over_families() -> None:
+def test_a_table_a_family_and_tier() -> None:
     rows = [
         *rows_of({"a": {"chaos/a": [1.0], "lds/a": [1.0]}}),
         *rows_of({"a": {"chaos/a": [1.0]}}, tier="standard"),
         *rows_of({"a": {"chaos/a": [2.0]}}, salt="x"),
+        *rows_of({"a": {"koopman/a": [2.0]}}, salt="x"),
     ]
     titles = [t.title for t in made(rows)]
-    assert titles == ["chaos, standard", "lds, tiny", "chaos, tiny", "overall, tiny", "chaos, tiny (salt x)"]
+    assert titles == ["chaos, standard", "lds, tiny", "chaos, tiny", "koopman, tiny (salt x)"]
     assert [t.title for t in made(rows, "lds")] == ["lds, tiny"]
 
 
-def test_over_all_families_stand_the_methods_that_ran_in_several() -> None:
+def test_methods_that_meet_on_no_task_are_ranked_in_tables_of_their_own() -> None:
+    rows = rows_of(
+        {
+            "a": {"lds/a": [1.0], "lds/b": [1.0]},
+            "b": {"lds/b": [0.1], "lds/c": [1.0]},  # joins c to a by way of b
+            "online": {"lds/regret": [0.01]},
+        }
+    )
+    told = {t.title: ([s.method for s in t.standings], [task.name for task in t.tasks]) for t in made(rows)}
+    assert told == {
+        "lds, tiny": (["b", "a"], ["lds/a", "lds/b", "lds/c"]),
+        "lds, tiny: regret": (["online"], ["lds/regret"]),
+    }
+    assert [s.possible for t in made(rows) for s in t.standings] == [3, 3, 1]
+
+
+def test_over_several_families_all_methods_ran_on_all_tasks() -> None:
+    """A method that ran on the easy tasks only is compared on these, and never with the means of those that ran on all."""
+    both = {"chaos/hard": [5.0], "chaos/easy": [0.1], "lds/a": [0.1]}
+    told = made(
+        rows_of(
+            {
+                "whole": both,
+                "other": {name: [2 * v for v in values] for name, values in both.items()},
+                "picky": {"chaos/easy": [0.15], "lds/a": [0.15]},
+                "one family": {"chaos/hard": [0.01], "chaos/easy": [0.01]},
+            }
+        )
+    )
+    found = {t.title: t for t in told if t.family == "overall"}
+    assert list(found) == ["overall, tiny: 3 tasks of lds and chaos", "overall, tiny: 2 tasks of lds and chaos"]
+    assert [[s.method for s in t.standings] for t in found.values()] == [
+        ["whole", "other"],
+        ["whole", "picky", "other"],
+    ]
+    for table in found.values():
+        assert all(s.runs == s.possible == len(table.tasks) for s in table.standings)
+        assert all(set(s.scores) == {t.name for t in table.tasks} for s in table.standings)
+
+
+def test_one_method_in_several_families_is_no_comparison() -> None:
     rows = rows_of({"a": {"chaos/a": [1.0], "lds/a": [0.1]}, "b": {"chaos/a": [0.01]}, "c": {"lds/a": [0.01]}})
-    assert list(standings(rows, "overall")) == ["a"]
-    told = standings(rows, "overall")["a"]
-    assert told.skill == pytest.approx(0.5)
-    assert told.place is told.band is None
+    assert "overall" not in {t.family for t in made(rows)}
 
 
-def test_held_out_skill_stands_beside_the_public_one() -> None:
-    rows = [*rows_of({"a": {"chaos/a": [0.01]}}), *rows_of({"a": {"chaos/a": [10.0]}}, salt="x")]
+def public_and_held_out() -> list[dict[str, Any]]:
+    """Tuned to the public data, honest, and one without held-out rows; task b is public only."""
+    public = {"chaos/a": [0.01, 0.01], "chaos/b": [10.0, 10.0]}
+    return [
+        *rows_of({"tuned": public, "honest": {"chaos/a": [0.1, 0.1]}, "none": {"chaos/a": [1.0, 1.0]}}),
+        *rows_of(
+            {"tuned": {"chaos/a": [10.0, 10.0], "chaos/new": [0.01]}, "honest": {"chaos/a": [0.1, 0.1]}}, salt="x"
+        ),
+        *rows_of({"honest": {"chaos/a": [1.0]}, "stranger": {"chaos/a": [0.01]}}, salt="y"),
+    ]
+
+
+def test_held_out_rows_stand_beside_the_public_ones_on_the_tasks_of_both() -> None:
+    told = standings(public_and_held_out())
+    tuned, honest = told["tuned"].held_out, told["honest"].held_out
+    assert tuned is not None
+    assert honest is not None
+    assert (tuned.skill, tuned.difference) == (0, -1)  # on task a alone, where both have rows
+    assert tuned.scores == {"chaos/a": 10.0}
+    assert honest.difference == pytest.approx(np.mean([2 / 3, 2 / 3, 1 / 3]) - 2 / 3)  # both salts together
+    assert told["none"].held_out is None
+    assert [t.title for t in made(public_and_held_out())] == ["chaos, tiny"]
+
+
+def test_held_out_rows_change_no_rank() -> None:
+    rows = public_and_held_out()
+    without = made([r for r in rows if not r["salt"]])
+    bare = [dataclasses.replace(s, held_out=None) for s in made(rows)[0].standings]
+    assert bare == list(without[0].standings)
+    assert "stranger" not in {s.method for s in bare}
+
+
+@pytest.mark.parametrize("format", TEXTS)
+def test_every_format_shows_held_out_skill_and_its_difference(format: str) -> None:
+    text = render(made(public_and_held_out()), format)
+    if format == "json":
+        assert json.loads(text)[0]["standings"][0]["held_out"]["skill"] is not None
+    elif format == "csv":
+        lines = {line["method"]: line for line in csv.DictReader(io.StringIO(text))}
+        assert (lines["tuned"]["held_out"], lines["tuned"]["held_out_difference"]) == ("0.0", "-1.0")
+        assert lines["none"]["held_out"] == ""
+    else:
+        assert "held out" in text
+        assert "-1.000" in text
+        assert "0.01 (10)" in text
+    plain = render(made(rows_of({"a": {"chaos/a": [1.0]}})), format)
+    assert format in ("csv", "json") or "held" not in plain
+
+
+def test_places_on_fewer_tasks_stand_in_brackets() -> None:
+    few = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
+    told = made(rows_of({"all": few, "partial": {"chaos/a": [5.0, 6.0, 7.0]}}))
+    assert [place(s) for s in told[0].standings] == ["1", "(2)"]
+    for format in ("terminal", "md", "tex"):
+        assert "(2)" in render(told, format)
+        assert "did not run on all tasks" in render(told, format)
+    assert "did not run" not in render(made(rows_of({"all": few})), "terminal")
+
+
+def test_costs_stand_in_the_tables() -> None:
+    rows = [row("a", seed=k, peak_memory=(k + 1) * 2**20, steps=10 * k, parameters=7) for k in range(3)]
     told = standings(rows)["a"]
-    assert (told.skill, told.held_out) == (1, 0)
-    assert "held out" in render(made(rows), "terminal")
+    assert (told.peak_memory, told.steps, told.parameters) == (2 * 2**20, 10, 7)
+    lines = render(made(rows), "terminal").splitlines()
+    assert "fit s    MiB    steps    parameters" in lines[2]
+    assert "1      2       10             7" in lines[4]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -220,7 +322,7 @@ def test_stores_that_are_empty_or_missing(tmp_path: Path, capsys: pytest.Capture
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = store(tmp_path / "one", rows_of({"a": {"chaos/a": [1.0]}}))
-    two = store(tmp_path / "two", rows_of({"b": {"lds/a": [1.0]}, "a": {"lds/a": [1.0]}}))
+    two = store(tmp_path / "two", rows_of({"b": {"lds/a": [1.0], "chaos/a": [2.0]}, "a": {"lds/a": [1.0]}}))
     words = ["leaderboard", "--store", str(one), "--store", str(two), "--no-published"]
     assert main([*words, "--format", "csv"]) == 0
     assert {line.split(",")[0] for line in capsys.readouterr().out.splitlines()} == {"table", "chaos", "lds", "overall"}

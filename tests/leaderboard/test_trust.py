@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import LINE, WALK, write_suite
@@ -16,6 +17,7 @@ from dynamark.leaderboard import trust
 from dynamark.results.keys import run_key
 from dynamark.results.schema import table
 from dynamark.results.store import Store
+from dynamark.runners import reproduce as again_module
 from dynamark.runners.run import run
 
 FIELDS = '{"n":1}'
@@ -106,8 +108,8 @@ def test_differences_beyond_a_tolerance() -> None:
 
 
 def test_keys_are_found_by_their_beginning() -> None:
-    rows = [{"key": "abcdef01"}, {"key": "abcdef02"}, {"key": "123456"}]
-    assert trust.find(rows, "123456") is rows[2]
+    rows = pa.table({"key": ["abcdef01", "abcdef02", "123456"], "seed": [0, 1, 2]})
+    assert trust.find(rows, "123456")["seed"] == 2
     for key, told in (
         ("abcdef", "2 rows have a key"),
         ("999999", "no row has a key"),
@@ -173,8 +175,25 @@ def test_a_changed_score_is_told(ran: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_row_of_the_catalogue_says_all_that_is_needed(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert reproduce(ran, keys(ran, "persistence", "koopman/duffing")[0]) == 0
+    assert reproduce(ran, keys(ran, "persistence", "koopman/duffing")[1]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "persistence on koopman/duffing [tiny], seed 0",
+        "persistence on koopman/duffing [tiny], seed 1",
         "  the same result",
     ]
+
+
+def test_only_the_row_itself_is_run_again(ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its seed alone, without those before it, gives its scores to the bit; the key is the row's."""
+    old = next(r for r in Store(ran).rows().to_pylist() if r["key"] == keys(ran, "persistence", "koopman/duffing")[1])
+    planned = []
+
+    def watched(*words: Any, **told: Any) -> Any:
+        report = run(*words, **told)
+        planned.append(report.keys)
+        return report
+
+    monkeypatch.setattr(again_module, "run", watched)
+    new = again_module.again(old)
+    assert planned == [{old["key"]}]
+    assert new["scores"] == old["scores"]
+    assert trust.sources(old, new) == trust.places(old, new) == []

@@ -23,7 +23,6 @@ class Walk(Task):
     kind: ClassVar[type] = Forecasting
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {"length": 10}, "standard": {}}
     metrics: ClassVar[tuple[Metric, ...]] = (Metric("error"),)
-    exact: ClassVar[bool] = True
 
     @property
     def floor(self) -> float:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import LINE, PLUGINS, WALK
 
 from dynamark.leaderboard.table import leaderboard
 from dynamark.results.schema import Row
 from dynamark.results.store import Store
+from dynamark.runners import scorer
 from dynamark.runners.run import run
 from dynamark.runners.suite import Entry, Suite
+from dynamark.tasks.base import Curve
 
 ERROR = f"{PLUGINS}/measured.py:StandardError"
 
@@ -53,3 +56,11 @@ def test_another_salt_draws_other_numbers(tmp_path: Path) -> None:
     run(suite, store=tmp_path, engine="inline", salt="other")
     first, second = rows(tmp_path)
     assert first["scores"] != second["scores"]
+
+
+def test_a_line_keeps_128_points_and_a_picture_more() -> None:
+    x = np.arange(5000.0)
+    line, picture = scorer._columns({}, [Curve("a", x, x), Curve("b", x, 2 * x, most=2000)], {})["curves"]
+    assert (len(line["axis"]), len(picture["axis"])) == (128, 2000)
+    assert (line["axis"][0], line["values"][-1]) == (0, 4999)
+    assert picture["values"] == [2 * v for v in picture["axis"]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.polynomial import chebyshev
 
 from dynamark.runners.experiments.koopman import (
     MonomialVerification,
@@ -12,8 +14,11 @@ from dynamark.runners.experiments.koopman import (
     TorusSpectrum,
 )
 from dynamark.runners.experiments.koopman_course import PERIODS, CourseCorrection
+from dynamark.runners.experiments.koopman_features import LogisticFeatures, population_spectrum, spectral_error
 from dynamark.runners.experiments.koopman_fields import SpatialConvergence
 from dynamark.runners.experiments.koopman_modes import NearRational, NoisyExponentials, RankRegressions, ThreeTones
+from dynamark.runners.experiments.koopman_residuals import DuffingResiduals, verified_set
+from dynamark.tasks.koopman.processes import logistic_modes
 from dynamark.tasks.problems import Run
 
 
@@ -69,3 +74,34 @@ def test_rank_regressions_find_the_slow_rate() -> None:
     scores = RankRegressions(samples=300).measure(Run((1,))).values
     assert scores["difference"] == pytest.approx(scores["rrr"] - scores["pcr"])
     assert 0 < scores["rrr"] < 0.7
+
+
+def test_the_population_spectrum_of_polynomials_is_the_one_published() -> None:
+    """.312, .196, .202, .026 for three, five, seven and ten Chebyshev polynomials; the exact features have all of it."""
+    published = {3: 0.312, 5: 0.196, 7: 0.202, 10: 0.026}
+    for d, error in published.items():
+        found = spectral_error(lambda x, d=d: chebyshev.chebvander(2 * x - 1, d - 1))  # type: ignore[misc]
+        assert found == pytest.approx(error, abs=6e-4)
+    values = population_spectrum(lambda x: np.exp(-8j * np.pi * np.outer(x * (1 - x), np.arange(-10, 11))))
+    truth = logistic_modes()[0]
+    assert np.abs(values[:, None] - truth[:6]).min(axis=0).max() < 1e-10
+
+
+def test_learnt_features_are_compared_to_as_many_polynomials() -> None:
+    scores = LogisticFeatures(features=3, samples=500, steps=2).measure(Run()).values
+    assert scores["chebyshev"] == pytest.approx(0.3123, abs=1e-3)
+    assert scores["difference"] == pytest.approx(scores["error"] - scores["chebyshev"])
+
+
+def test_verified_points_are_the_least_around_each() -> None:
+    grid = np.array([0, 0.1, 0.2, 1.0], dtype=complex)
+    distance = np.array([0.05, 0.01, 0.04, 2.0])
+    assert verified_set(grid, distance).tolist() == [1]
+    assert verified_set(grid, np.array([0.01, 0.3, 0.3, 0.001])).tolist() == [0, 3]
+
+
+def test_residuals_of_duffing_are_large_where_the_dictionary_is_small() -> None:
+    scores = DuffingResiduals(size=10, trajectories=200).measure(Run()).values
+    assert scores["residual_max"] > 0.3
+    assert scores["verified"] >= 1
+    assert 0 < scores["circle"] <= 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 from support import DRAWN, LINE, WALK, write_suite
 
+from dynamark.cli import run as verb
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
 from dynamark.runners.plan import cohorts, expand, pending
@@ -89,8 +91,23 @@ def test_nothing_that_matches_is_an_error_that_lists_the_tasks() -> None:
         expand(suite(LINE), task=["lds/*"])
 
 
-@pytest.mark.parametrize("seeds", [0, -1])
-def test_seeds_are_positive(seeds: int) -> None:
+def test_seeds_may_be_named_one_by_one() -> None:
+    told = Suite("s", "", suite(LINE).entries, experiments=(("sensing/equal_factors", 2),))
+    plan = expand(told, seeds=[7, 2, 7])
+    assert [run.seed for run in plan.runs] == [7, 2, 7, 2]
+    assert {run.key for run in expand(told, seeds=[2]).runs} < {run.key for run in expand(told, seeds=3).runs}
+    assert [asked("--seeds", text) for text in ("5", "-1", "4-4", "0,3,7-9")] == [5, -1, [4], [0, 3, 7, 8, 9]]
+
+
+def asked(*words: str) -> object:
+    """What the verb `run` reads."""
+    parser = argparse.ArgumentParser()
+    verb.arguments(parser)
+    return parser.parse_args(["quick", *words]).seeds
+
+
+@pytest.mark.parametrize("seeds", [0, -1, [], [3, -1]])
+def test_seeds_are_positive(seeds: int | list[int]) -> None:
     with pytest.raises(UserError, match="is not a positive whole number"):
         expand(suite(LINE), seeds=seeds)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +64,7 @@ def _rows(told: argparse.Namespace) -> pandas.DataFrame:
 
 
 def _run(told: argparse.Namespace) -> int:
+    from dynamark.cli.output import tell_failures
     from dynamark.leaderboard.claims.rows import experiments_of, runs_of
     from dynamark.leaderboard.claims.verdicts import choose
     from dynamark.runners.run import run
@@ -78,7 +78,5 @@ def _run(told: argparse.Namespace) -> int:
         suite = Suite(f"claims-{family}", "what claims need", entries, experiments=tuple(experiments_of(claims)))
         limits = {"workers": told.workers, "timeout": told.timeout, "retry_failed": told.retry_failed}
         failures += run(suite, store=told.store, progress=True, **limits).failures
-    for row in failures:
-        where = f"{row['method']} on {row['task']}, seed {row['seed']}"
-        print(f"{row['status']}: {where}: {row['reason']}", file=sys.stderr)
+    tell_failures(failures)
     return 4 if failures else 0

@@ -10,16 +10,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", choices=["tasks", "methods", "suites"])
     parser.add_argument("--json", action="store_true", help="as JSON: names and where they live")
+    parser.add_argument("--format", choices=["terminal", "md"], default="terminal", help="md: cards of what is shipped")
+    parser.add_argument("--out", metavar="FILE", help="write there and not to the terminal")
 
 
 def main(told: argparse.Namespace) -> int:
-    """Print names, one a line. Nothing that is listed is imported."""
+    """Print names, one a line, or cards. For names nothing that is listed is imported."""
+    from dynamark.cli.output import write
+
+    if told.format == "md":
+        write(_cards(told.what), told.out)
+        return 0
     names = {"tasks": _tasks, "methods": _methods, "suites": _suites}[told.what]()
-    if told.json:
-        print(json.dumps([{"name": name, "about": about} for name, about in names.items()], indent=2))
-    else:
-        print("\n".join(names))
+    listed = [{"name": name, "about": about} for name, about in names.items()]
+    write(json.dumps(listed, indent=2) if told.json else "\n".join(names), told.out)
     return 0
+
+
+def _cards(what: str) -> str:
+    from dynamark.leaderboard.page.sources import bibtex
+    from dynamark.runners.cards import method_cards, task_cards
+
+    if what == "suites":
+        return "# Suites\n\n" + "".join(f"- `{name}`: {about}\n" for name, about in _suites().items())
+    return task_cards() if what == "tasks" else method_cards(bibtex)
 
 
 def _tasks() -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from dynamark.errors import UserError
 
-__all__ = ["write"]
+__all__ = ["tell_failures", "write"]
 
 
 def write(text: str, out: str | None) -> None:
@@ -18,3 +21,10 @@ def write(text: str, out: str | None) -> None:
         Path(out).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}; choose another file") from None
+
+
+def tell_failures(rows: Iterable[Mapping[str, Any]]) -> None:
+    """A line of the error output for each failed run."""
+    for row in rows:
+        where = f"{row['method']} on {row['task']}, seed {row['seed']}"
+        print(f"{row['status']}: {where}: {row['reason']}", file=sys.stderr)

@@ -19,7 +19,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="only this method; one that the suite does not list joins all its tasks: NAME, path/mine.py:Mine, "
         "'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
     )
-    add("--seeds", type=int, metavar="N", help="number of seeds (default: the suite's)")
+    add(
+        "--seeds",
+        type=_seeds,
+        metavar="N",
+        help="so many seeds, or these: 5, 7-9, 0,3,7-9 (default: the suite's number)",
+    )
     add("--tier", metavar="TIER", help="tiny, standard or large (default: the suite's)")
     add("--store", metavar="DIR", help="folder of the rows (default: $DYNAMARK_STORE or results/runs)")
     add("--workers", type=int, metavar="N", help="cohorts at a time (default: the number of cores)")
@@ -34,6 +39,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--quiet", action="store_true", help="no table and no progress")
 
 
+def _seeds(text: str) -> int | list[int]:
+    """A number of seeds; or a list of seeds and of ranges with both their ends."""
+    if text.lstrip("-").isdigit():
+        return int(text)
+    ends = [part.split("-") for part in text.split(",")]
+    return [seed for first, *last in ends for seed in range(int(first), int(last[0] if last else first) + 1)]
+
+
 def _shard(text: str) -> tuple[int, int]:
     part, _, whole = text.partition("/")
     return int(part), int(whole)
@@ -41,6 +54,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def main(told: argparse.Namespace) -> int:
     """Run, then print the table of the suite. Exit code 0, or 4 when runs failed, or 130 when interrupted."""
+    from dynamark.cli.output import tell_failures
     from dynamark.runners.run import run
 
     try:
@@ -71,10 +85,7 @@ def main(told: argparse.Namespace) -> int:
         print(leaderboard(report.store, published=False, keys=report.keys))
     for task, method, why in report.plan.not_applicable:
         print(f"left out: {method} on {task}: it {why}", file=sys.stderr)
-    for row in report.failures:
-        print(
-            f"{row['status']}: {row['method']} on {row['task']}, seed {row['seed']}: {row['reason']}", file=sys.stderr
-        )
+    tell_failures(report.failures)
     done = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items())) or "nothing to do"
     print(f"{done}; {report.skipped} were done before; rows in {report.store}", file=sys.stderr)
     return 4 if report.failures else 0

@@ -44,21 +44,6 @@ def test_states_and_gradients_are_those_of_autograd(rectified: int, interval: in
             torch.testing.assert_close(got[i], want, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("_engine")
-def test_vmap_runs_the_members_together() -> None:
-    members = drawn(3)
-    leaves = [m.clone().requires_grad_() for m in members[:4]]
-    mapped = torch.vmap(lambda *t: forced(*t, 2, 5))(*leaves, members[4])
-    direct = forced(*leaves, members[4], 2, 5)
-    torch.testing.assert_close(mapped, direct)
-    for got, want in zip(
-        torch.autograd.grad(mapped.square().sum(), leaves),
-        torch.autograd.grad(direct.square().sum(), leaves),
-        strict=True,
-    ):
-        torch.testing.assert_close(got, want)
-
-
 def test_a_forced_unit_forgets_what_it_was_before() -> None:
     """With all units observed and forced at every step, the last state depends on the last datum alone."""
     a, w, h, z, x = (t[0] for t in drawn(1, units=3))

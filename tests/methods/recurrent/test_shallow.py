@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.cohort import Stacked
 from dynamark.methods.recurrent import generalised, kernels
+from dynamark.methods.recurrent.alrnn import AlmostLinear, AlmostLinearModel
+from dynamark.methods.recurrent.alrnn import _Cell as AlmostLinearCell
+from dynamark.methods.recurrent.forecaster import StateForecaster
 from dynamark.methods.recurrent.generalised import mixed, mixed_eagerly
 from dynamark.methods.recurrent.shallow import ShallowModel, ShallowPiecewiseLinear, _Cell, adapted
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -43,16 +47,30 @@ def test_states_and_gradients_are_those_of_autograd(interval: int, clipped: bool
             torch.testing.assert_close(got[i], want, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("_engine")
-def test_vmap_runs_the_members_together() -> None:
-    members, alpha = drawn(3), torch.tensor([0.1, 0.3, 0.5], dtype=torch.float64)
-    mapped = torch.vmap(lambda *t: mixed(t[:5], t[5], t[6], t[7], 1, True))(*members, alpha)
-    torch.testing.assert_close(mapped, mixed(tuple(members[:5]), members[5], members[6], alpha, 1, True))
-
-
 def trained(clipped: bool = True, units: int | None = None) -> _Cell:
     method = ShallowPiecewiseLinear(hidden=9, clipped=clipped, units=units)
     return _Cell(method, 3, torch.Generator().manual_seed(1)).double()
+
+
+def test_members_keep_their_own_loss_and_forcing() -> None:
+    method = ShallowPiecewiseLinear(hidden=9, penalty=0.1, units=4)
+    cells = [_Cell(method, 3, torch.Generator().manual_seed(i)).double() for i in range(3)]
+    for i, cell in enumerate(cells):
+        cell.alpha.fill_(0.1)
+        cell.w1.data *= 10 + 5 * i
+    x = torch.randn(3, 6, 30, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    stacked = Stacked(cells)
+    for _ in range(6):  # the forcing is adapted twice
+        together = stacked.each(lambda module, batch: module(batch), x)
+    own = []
+    for cell, batch in zip(cells, x, strict=True):
+        single = Stacked([cell])
+        for _ in range(6):
+            loss = single.each(lambda module, batch: module(batch), batch[None])
+        own.append((loss[0], single.buffers["alpha"][0]))
+    assert len({float(alpha) for _, alpha in own}) == 3
+    torch.testing.assert_close(together, torch.stack([loss for loss, _ in own]))
+    torch.testing.assert_close(stacked.buffers["alpha"], torch.stack([alpha for _, alpha in own]))
 
 
 @pytest.mark.parametrize("clipped", [True, False])
@@ -122,3 +140,15 @@ def test_parameters_are_counted_as_in_the_paper() -> None:
 def test_too_few_units_are_refused() -> None:
     with pytest.raises(UserError):
         fit(ShallowPiecewiseLinear(units=1), (0, 1))
+
+
+@pytest.mark.skipif(not kernels.available(), reason="numba not there")
+@pytest.mark.parametrize("clipped", [True, False])
+def test_the_compiled_free_run_is_that_of_the_steps(clipped: bool) -> None:
+    shallow = ShallowModel.of(trained(clipped, units=5))
+    linear = AlmostLinearModel.of(AlmostLinearCell(AlmostLinear(7, 3), 3, torch.Generator().manual_seed(2)).double())
+    context = Trajectories(torch.randn(4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
+    for model in (shallow, linear):
+        assert isinstance(model, StateForecaster)
+        found, wanted = model.forecast(context, 50), StateForecaster.forecast(model, context, 50)
+        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)

@@ -160,7 +160,7 @@ def test_a_half_step_of_alternation_is_least_squares(cls: type[LowRankRecovery],
 
 def test_the_spectral_start_is_the_best_approximation() -> None:
     proxy = normals(1, 8, 6)
-    f, g = spectral_product(proxy, 3)
+    f, g = spectral_product(proxy, (8, 6), 3)
     u, s, vt = np.linalg.svd(proxy[0].numpy())
     np.testing.assert_allclose((f @ g.mT)[0], (u[:, :3] * s[:3]) @ vt[:3], atol=1e-12)
     torch.testing.assert_close(f.mT @ f, g.mT @ g)

@@ -14,6 +14,7 @@ from dynamark.runners.experiments.chaos import (
     SparseSupport,
     log_product_norms,
 )
+from dynamark.runners.experiments.chaos_symbols import SymbolicGraph, _Code, followers
 from dynamark.tasks.problems import Run
 
 
@@ -57,3 +58,36 @@ def test_sparse_regression_finds_lorenz_and_noise_spoils_it() -> None:
 def test_the_integrator_of_the_data_is_remembered_by_the_model() -> None:
     rough, exact = (IntegratorOfTheData(solver=s, windows=4).measure(Run()).values for s in ("RK23", "DOP853"))
     assert rough["valid_time"] > exact["valid_time"]
+
+
+def test_what_follows_what_is_counted_from_each_region() -> None:
+    found = followers(np.array([1, 1, 1, 2, 1, 2, 2, 3]))
+    assert found == {(1, 1): 0.5, (1, 2): 0.5, (2, 1): 1 / 3, (2, 2): 1 / 3, (2, 3): 1 / 3}
+
+
+def test_wings_are_the_regions_that_never_follow_each_other() -> None:
+    """Region 7 is always between 4 and 2, whose places are -1 and 1; a direct change takes the wings away."""
+    walk = np.tile([4, 4, 4, 7, 2, 2, 7], 40)
+    place = {4: -1.0, 7: 0.1, 2: 1.0}
+    code = object.__new__(_Code)
+    code.symbols, code.shares = walk, {4: 3 / 7, 2: 2 / 7, 7: 2 / 7}
+    code.states = torch.tensor([[place[int(c)], 0.0] for c in walk])
+    assert code.wings() == pytest.approx((-1.0, 1.0, 0.1))
+    code.symbols = np.append(walk, [2, 4])
+    code.states = torch.cat([code.states, torch.tensor([[1.0, 0.0], [-1.0, 0.0]])])
+    assert code.wings() is None
+
+
+def test_the_graph_of_a_network_is_one_of_its_regions() -> None:
+    small = SymbolicGraph(updates=40, train=1500, window=30, members=2, steps=1000)
+    scored = small.measure(Run([1]))
+    curves = {curve.name: curve for curve in scored.curves}
+    shares = curves["region_occupation"]
+    assert scored.values["regions"] == len(shares.axis)
+    assert sum(shares.values) == pytest.approx(1)
+    assert {f"region_{int(c)}" for c in shares.axis} == {name for name in curves if name.startswith("region_")} - {
+        "region_occupation"
+    }
+    graph = curves["symbolic_graph"]
+    for region in shares.axis:
+        assert graph.values[graph.axis // 4 == region].sum() == pytest.approx(1)

@@ -7,6 +7,7 @@ import pytest
 from numpy import ndarray
 
 from dynamark.tasks.chaos.metrics import (
+    correlation_dimension,
     delay,
     embedded,
     hellinger,
@@ -151,3 +152,35 @@ def test_the_sliced_distance_of_a_shift_is_the_mean_projection() -> None:
     x = RNG.standard_normal((500, 3))
     assert sliced_wasserstein(x, RNG.permutation(x)) == 0
     assert sliced_wasserstein(x, x + np.array([0.8, 0, 0]), directions=4000) == pytest.approx(0.4, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "powers",  # of the share of pairs of a unit cube within r, by r, r^2, ...
+    [(2, -1), (0, np.pi, -8 / 3, 1 / 2), (0, 0, 4 * np.pi / 3, -3 * np.pi / 2, 8 / 5, -1 / 6)],
+)
+def test_the_correlation_dimension_of_a_cube_has_its_closed_form(powers: tuple[float, ...]) -> None:
+    dim = len(powers) // 2
+    radius = np.linspace(0, 0.5, 20_001)
+    within = sum(c * radius ** (i + 1) for i, c in enumerate(powers))
+    share = np.geomspace(1e-3, 0.1, 20)
+    expected = np.polyfit(np.log(np.interp(share, within, radius)), np.log(share), 1)[0]
+    assert 0.9 * dim < expected <= dim
+    found = np.mean([correlation_dimension(RNG.uniform(size=(2500, dim))) for _ in range(4)])
+    assert found == pytest.approx(expected, rel=0.02)
+
+
+def test_the_correlation_dimension_of_a_cycle_is_one_and_of_a_point_zero() -> None:
+    turn = RNG.uniform(0, 2 * np.pi, 5000)
+    assert correlation_dimension(np.stack([np.cos(turn), np.sin(turn)], axis=1)) == pytest.approx(1, abs=0.02)
+    assert correlation_dimension(np.zeros((3000, 3))) == 0
+
+
+def test_pairs_that_are_close_in_time_do_not_count() -> None:
+    """Against a loop over all pairs that are further apart than the delay."""
+    x = np.cumsum(RNG.standard_normal((400, 2)), axis=0)
+    lag = delay(x[:, :1])
+    assert lag > 3
+    far = np.sort([np.linalg.norm(x[i] - x[j]) for i in range(400) for j in range(i + lag + 1, 400)])
+    rank = np.unique((np.geomspace(1e-3, 0.1, 20) * len(far)).astype(int))
+    slope = np.polyfit(np.log(far[rank]), np.log((rank + 1) / len(far)), 1)[0]
+    assert correlation_dimension(x) == pytest.approx(slope, rel=1e-9)

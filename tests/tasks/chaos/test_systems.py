@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from dynamark.tasks.chaos.systems import CHUA, LORENZ63, LORENZ96_10, MACKEY_GLASS, ROSSLER, System, orbits
+from dynamark.tasks.chaos.systems import BURSTING, CHUA, LORENZ63, LORENZ96_10, MACKEY_GLASS, ROSSLER, System, orbits
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.lyapunov import kaplan_yorke, lyapunov_spectrum
 from dynamark.tasks.problems import Trajectories
@@ -38,11 +38,20 @@ def circuit(v: Tensor) -> Tensor:
     return torch.stack([9 * (y - x - f), x - y + z, -100 / 7 * y], dim=-1)
 
 
+def neuron(x: Tensor) -> Tensor:
+    v, n, h = x.unbind(-1)
+    m, fast, slow = (torch.sigmoid((v - v0) / k) for v0, k in ((-20, 15), (-25, 5), (-15, 5)))
+    persistent = 10.2 * v / (1 + 0.33 * torch.exp(-0.0625 * v))
+    current = 8 * (v + 80) + 20 * m * (v - 60) + 10 * n * (v + 90) + 25 * h * (v + 90) + persistent
+    return torch.stack([-current / 6, fast - n, (slow - h) / 200], dim=-1)
+
+
 FIELDS = {
     "lorenz63": (LORENZ63, lorenz, 2),
     "rossler": (ROSSLER, rossler, 4),
     "lorenz96": (LORENZ96_10, ring, 2),
     "chua": (CHUA, circuit, 10),
+    "bursting": (BURSTING, neuron, 5),
 }
 
 

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from dynamark.tasks.chaos.catalogue import Chua, Lorenz63, Lorenz63Partial, Lorenz96Small, MackeyGlass, Rossler
-from dynamark.tasks.chaos.metrics import hellinger, state_space_divergence
-from dynamark.tasks.chaos.systems import LORENZ63, orbits
+from dynamark.tasks.chaos.catalogue import (
+    BurstingNeuron,
+    Chua,
+    Lorenz63,
+    Lorenz63Partial,
+    Lorenz96Small,
+    MackeyGlass,
+    Rossler,
+)
+from dynamark.tasks.chaos.metrics import StateSpace, hellinger, mixture_divergence, state_space_divergence
+from dynamark.tasks.chaos.systems import LORENZ63, LORENZ96_10, ROSSLER, System, orbits
 from dynamark.tasks.chaos.tasks import Reconstruction
 
 
@@ -55,14 +63,23 @@ def test_the_truth_scores_perfectly(task: Reconstruction) -> None:
     told["forecast.long"][0, -task.test :] = data["test"][0]
     told["forecast.short"][:] = data["short"][:, 100:]
     told["forecast.windows"][:] = data["windows"][:, 100:]
+    told["forecast.places"][:, -task.test :] = data["test"]
     told["lyapunov"] = np.array([task.system.lyapunov]) * task.system.dt
-    values = task.score(told, 0).values
+    scored = task.score(told, 0)
+    values = scored.values
     assert values["d_stsp"] == task.oracle(0) / 10  # nothing counts as better than a tenth of the floor
     assert values["d_h"] == pytest.approx(0, abs=1e-7)
+    assert values["d_h_fixed"] == pytest.approx(0, abs=1e-7)
+    assert values["sliced_w1"] == values["dimension_error"] == values["basin"] == 0
     assert values["prediction_error"] == 0
     assert values["valid_time"] == pytest.approx(15, rel=0.01)
     assert values["censored"] == 1
     assert values["lyapunov_error"] == pytest.approx(0, abs=1e-12)
+    shown, true = scored.curves[1:]
+    assert (shown.name, true.name) == ("attractor", "attractor_true")
+    assert np.array_equal(shown.values, true.values)
+    assert len(true.axis) == true.most == 1400
+    assert np.abs(true.axis - data["test"][0, :1400, 0]).max() <= 0.0005
 
 
 @pytest.mark.parametrize("fill", [np.nan, np.inf, 11.0])
@@ -73,7 +90,7 @@ def test_what_escapes_counts_as_a_fixed_point_at_the_mean(task: Reconstruction, 
     assert all(np.isfinite(v) for v in values.values())
     assert values["escaped"] == 1
     assert values["d_stsp"] == task.baseline(0)
-    assert values["d_h"] == 1
+    assert values["d_h"] == values["d_h_fixed"] == values["basin"] == 1
     assert values["valid_time"] == 0
     assert values["lyapunov_error"] == 10
 
@@ -97,6 +114,72 @@ def test_the_floors_at_ten_thousand_samples_are_the_known_ones() -> None:
     pairs = list(zip(made[:10], made[10:], strict=True))
     assert np.median([state_space_divergence(a, b) for a, b in pairs]) == pytest.approx(0.525, abs=2 * 0.171)
     assert np.mean([hellinger(a, b) for a, b in pairs]) == pytest.approx(0.053, abs=0.026)
+
+
+def pairs_of(system: System, count: int, steps: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    made = orbits(system, {"a": (2 * count, steps)}, np.random.default_rng(0))["a"]
+    made = (made - made.mean(axis=(0, 1))) / made.std(axis=(0, 1))
+    return list(zip(made[:count], made[count:], strict=True))
+
+
+def test_the_floors_of_the_other_lengths_and_systems_are_the_known_ones() -> None:
+    """Rössler orbits of 1e4 samples 0.281; Lorenz orbits of 1e3 samples 5.39 +- 1.19; ten sites by mixtures 0.05."""
+    assert np.median([state_space_divergence(*p) for p in pairs_of(ROSSLER, 10, 10_000)]) == pytest.approx(
+        0.281, rel=0.5
+    )
+    short = np.median([state_space_divergence(*p) for p in pairs_of(LORENZ63, 10, 1000)])
+    assert short == pytest.approx(5.39, abs=2 * 1.19)
+    assert np.median([mixture_divergence(*p) for p in pairs_of(LORENZ96_10, 4, 10_000)]) == pytest.approx(0.05, rel=0.4)
+
+
+def test_every_distance_has_its_floor_beside_it(task: Reconstruction) -> None:
+    """Another true orbit is about as far from the test trajectory as the floor says."""
+    told = answers(task, 0.0)
+    told["forecast.long"][0, -task.test :] = task.data(0)["references"][5]
+    values = task.score(told, 0).values
+    for name in ("d_stsp", "d_h", "d_h_fixed", "sliced_w1", "dimension_error"):
+        assert values[f"{name}_floor"] > 0
+        assert values[name] < 6 * values[f"{name}_floor"], name
+
+
+def test_a_model_with_an_attractor_of_its_own_is_told_by_its_basin(task: Reconstruction) -> None:
+    told = answers(task, 0.0)
+    places = told["forecast.places"]
+    places[:, -task.test :] = task.data(0)["test"]
+    places[:10] = 0.3
+    places[10:14] = np.nan
+    assert task.score(told, 0).values["basin"] == 14 / 40
+
+
+def test_the_true_lorenz_system_has_one_attractor_in_the_box_of_its_data() -> None:
+    made = orbits(LORENZ63, {"a": (1, 20_000)}, np.random.default_rng(0))["a"][0]
+    state = np.random.default_rng(1).uniform(made.min(axis=0), made.max(axis=0), (20, 3)).T.copy()
+    sample, ends = LORENZ63.bind(state), np.empty((5000, 3, 20))
+    for _ in range(2000):
+        sample()
+    for place in ends:
+        sample()
+        place[:] = state
+    space = StateSpace(made)
+    assert max(space.divergence(ends[..., i]) for i in range(20)) < 5
+
+
+def test_times_of_the_neuron_are_counted_in_periods() -> None:
+    """The test orbit is its own forecast up to its period, and an exponent of zero is no error."""
+    task = BurstingNeuron.at("tiny", name="chaos/bursting_neuron")
+    assert isinstance(task, BurstingNeuron)
+    test = task.data(0)["test"][0]
+    period = round(task.system.unit / task.system.dt)
+    late = np.argmin([np.abs(test[lag : lag + 500] - test[:500]).mean() for lag in range(250, 350)]) + 250
+    assert abs(late - period) <= 1
+    assert task.horizon == 3 * period
+    told = answers(task, 0.0)
+    told["forecast.short"][:] = task.data(0)["short"][:, 100:]
+    told["lyapunov"] = np.array([[0.0, -0.035, -0.279]])
+    values = task.score(told, 0).values
+    assert values["valid_time"] == pytest.approx(3, rel=0.01)
+    assert values["lyapunov_error"] == 0
+    assert values["kaplan_yorke"] == 1
 
 
 def test_shuffling_the_truth_costs_spectrum_not_geometry() -> None:

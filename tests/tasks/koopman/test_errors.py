@@ -38,3 +38,20 @@ def test_the_valid_horizon_is_the_first_time_beyond_the_threshold() -> None:
 def test_drift_compares_the_horizon_with_a_tenth_of_it() -> None:
     assert errors.drift(np.arange(1.0, 101.0), 100) == pytest.approx(10.0)
     assert errors.drift(np.zeros(100), 100) == 1.0
+
+
+def test_the_wasserstein_distance_of_a_shift_and_of_a_reordering() -> None:
+    x = np.random.default_rng(0).standard_normal((20, 50, 1))
+    assert errors.wasserstein(x, x + 0.3) == pytest.approx(0.3 / x.std(), rel=1e-12)
+    assert errors.wasserstein(x, x[::-1, ::-1]) == 0
+    plane = np.random.default_rng(1).standard_normal((40, 50, 2))
+    assert 0.5 < errors.wasserstein(plane, 0 * plane) < 1  # E|z| of a normal is .8
+
+
+def test_the_energy_spectrum_of_a_damped_wave() -> None:
+    x = 2 * np.pi * np.arange(32) / 32
+    field = np.sin(x) + 0.1 * np.cos(3 * x)
+    damped = np.sin(x) + 0.1 * np.exp(-1) * np.cos(3 * x + 1)
+    truth, made = (np.tile(f, (2, 3, 1)) for f in (field, damped))
+    assert errors.log_spectrum_rmse(truth, truth) == 0
+    assert errors.log_spectrum_rmse(truth, made) == pytest.approx(2 / np.sqrt(2))

@@ -5,30 +5,89 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise, unvectorise
+from dynamark.tasks.numerics.hadamard import walsh_hadamard
+from dynamark.tasks.numerics.operators import (
+    DenseOperator,
+    HadamardOperator,
+    SampledOperator,
+    half_vectorise,
+    unvectorise,
+)
+
+Any_ = DenseOperator | SampledOperator | HadamardOperator
+NAMES = ["dense", "symmetric", "sampled", "hadamard", "symmetric hadamard"]
 
 
 def normals(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def operators() -> list[DenseOperator | SampledOperator]:
+def operators() -> list[Any_]:
     row, column = torch.nonzero(normals(6, 5, seed=3) > 0, as_tuple=True)
     return [
         DenseOperator(normals(40, 30), (6, 5)),
         DenseOperator(normals(40, 15), (5, 5), symmetric=True),
         SampledOperator(row, column, (6, 5), 1.7),
+        HadamardOperator(signs(30), torch.arange(3, 31), (6, 5)),
+        HadamardOperator(signs(15), torch.arange(1, 16, 2), (5, 5), symmetric=True),
     ]
 
 
-@pytest.mark.parametrize("operator", operators(), ids=["dense", "symmetric", "sampled"])
-def test_the_adjoint_is_the_adjoint(operator: DenseOperator | SampledOperator) -> None:
+def signs(count: int) -> torch.Tensor:
+    return normals(count, seed=9).sign()
+
+
+@pytest.mark.parametrize("operator", operators(), ids=NAMES)
+def test_the_adjoint_is_the_adjoint(operator: Any_) -> None:
     x = normals(3, *operator.shape, seed=1)
     if getattr(operator, "symmetric", False):
         x = x + x.mT
     forward = operator.forward(x)
     z = normals(*forward.shape, seed=2)
     torch.testing.assert_close((forward * z).sum(-1), (x * operator.adjoint(z)).sum((-2, -1)), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("operator", operators(), ids=NAMES)
+def test_factors_are_measured_as_their_product(operator: Any_) -> None:
+    left, right = normals(3, operator.shape[0], 2, seed=1), normals(3, operator.shape[1], 2, seed=2)
+    y = operator.forward(left @ right.mT)
+    torch.testing.assert_close(operator.product(left, right), y, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(operator.back(y, right), operator.adjoint(y) @ right, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(operator.back(y, left, True), operator.adjoint(y).mT @ left, rtol=1e-12, atol=1e-12)
+
+
+def test_samples_in_any_order_and_over_many_chunks_are_multiplied_alike() -> None:
+    places = torch.randperm(200 * 150, generator=torch.Generator().manual_seed(0))[:20_000]
+    operator = SampledOperator(places // 150, places % 150, (200, 150), 0.5)
+    left, right = normals(200, 3), normals(150, 3, seed=1)
+    y = operator.forward(left @ right.T)
+    torch.testing.assert_close(operator.product(left, right), y, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(operator.back(y, left, True), operator.adjoint(y).T @ left, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8, 32, 128])
+def test_the_walsh_hadamard_transform_is_its_recursive_matrix(n: int) -> None:
+    matrix = torch.ones(1, 1, dtype=torch.float64)
+    while len(matrix) < n:
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
+    x = normals(3, n)
+    torch.testing.assert_close(walsh_hadamard(x), x @ matrix, rtol=1e-12, atol=1e-12)
+    assert torch.equal(walsh_hadamard(x)[1], walsh_hadamard(x[1]))
+
+
+def test_a_transform_needs_a_power_of_two() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        walsh_hadamard(normals(6))
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_all_rows_of_a_transform_are_an_isometry(symmetric: bool) -> None:
+    entries = 15 if symmetric else 25
+    length = 16 if symmetric else 32
+    operator = HadamardOperator(signs(entries), torch.arange(length), (5, 5), symmetric)
+    x = normals(5, 5)
+    x = x + x.T
+    torch.testing.assert_close(operator.adjoint(operator.forward(x)), x, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

@@ -1,0 +1,60 @@
+"""The page at a glance: who leads each family, and how many claims reproduce."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dynamark.leaderboard.claims.report import MARKS
+from dynamark.leaderboard.formats import place
+from dynamark.leaderboard.page.markup import accent, counted, escape, slug, table_id, title
+from dynamark.leaderboard.table import Standing, Table, in_order
+
+if TYPE_CHECKING:
+    from dynamark.leaderboard.claims.verdicts import Judged
+
+__all__ = ["glance"]
+
+_LEADERS = 4
+
+
+def glance(sections: Sequence[Sequence[Table]], judged: Sequence[Judged]) -> str:
+    """A panel a family, of its public table of the most methods and tasks, and one of the claims."""
+    public = [own[0] for own in sections if own[0].family != "overall" and not own[0].salt]
+    best = {t.family: t for t in sorted(public, key=lambda t: len(t.standings) * len(t.tasks))}
+    panels = [_panel(best[family]) for family in sorted(best, key=in_order)]
+    if any(j.verdict != "not run" for j in judged):
+        panels.append(_claims(judged))
+    return f'<div class="glance">{"".join(panels)}</div>' if panels else ""
+
+
+def _panel(table: Table) -> str:
+    best = "".join(_leader(s) for s in table.standings[:_LEADERS])
+    about = f"{table.tier}, {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
+    return (
+        f'<article class="{accent(table.family)}"><h2><a href="#{table_id(table)}">{escape(title(table.family))}</a></h2>'
+        f"<p>{escape(about)}</p><ol>{best}</ol></article>"
+    )
+
+
+def _leader(s: Standing) -> str:
+    name = f'<a href="#{slug("method", s.method)}">{escape(s.method)}</a>'
+    shown = "" if s.place is None else f'<small title="95 % interval of the place">{place(s).replace("-", "–")}</small>'
+    skill = "" if s.skill is None else f"<b>{s.skill:.2f}</b>"
+    bar = "" if s.skill is None else f'<span class="bar" style="--s:{s.skill:.3f}"></span>'
+    return f"<li>{shown}{name}{skill}{bar}</li>"
+
+
+def _claims(judged: Sequence[Judged]) -> str:
+    count = Counter(j.verdict for j in judged)
+    papers = len({j.claim.paper for j in judged if j.claim.paper != "dynamark"})
+    lines = "".join(
+        f'<li class="v-{verdict.replace(" ", "-")}"><b>{count[verdict]}</b> {verdict}</li>'
+        for verdict in MARKS
+        if count[verdict]
+    )
+    return (
+        '<article class="f-other"><h2><a href="#claims">Claims of papers</a></h2>'
+        f"<p>{counted(len(judged), 'claim')} of {counted(papers, 'paper')}</p><ul>{lines}</ul></article>"
+    )

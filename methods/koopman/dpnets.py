@@ -1,0 +1,167 @@
+"""Features learnt for an evolution operator: two networks trained on a score of their covariances, then least squares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.methods.koopman.lifted import LiftedModel, pairs
+from dynamark.methods.koopman.networks import Scaling, seeded
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run
+
+__all__ = ["LearnedFeatures", "feature_loss", "metric_distortion"]
+
+Score = Literal["relaxed", "projection", "vamp", "contrastive"]
+_JITTER = 1e-6
+
+
+class Circle(nn.Module):
+    """(sin, cos)(2 pi x): states of period 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Two numbers a coordinate."""
+        return torch.cat([torch.sin(2 * math.pi * x), torch.cos(2 * math.pi * x)], dim=-1)
+
+
+class PairNetwork(nn.Module):
+    """f for states and g for their successors, of the same shape: no biases but at the end, LeakyReLU between."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.now, self.next = _network(widths), _network(widths)
+
+    def forward(self, x: Float[Tensor, "pair dim"], y: Float[Tensor, "pair dim"]) -> tuple[Tensor, Tensor]:
+        """f(x) and g(y)."""
+        return self.now(x), self.next(y)
+
+
+def _network(widths: tuple[int, ...]) -> nn.Sequential:
+    """Weights by He's rule, those of the first layer uniform in [-1, 1]."""
+    layers: list[nn.Module] = []
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        layer = nn.Linear(n_in, n_out, bias=i == len(widths) - 2)
+        if i == 0:
+            nn.init.uniform_(layer.weight, -1.0, 1.0)
+        else:
+            nn.init.kaiming_uniform_(layer.weight, a=0.01, nonlinearity="leaky_relu")
+        layers += [layer, nn.LeakyReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+@dataclass(frozen=True)
+class LearnedFeatures:
+    """K = E[f(x)' f(x)]^{-1} E[f(x)' f(x+)] with f trained, beside g, on the covariances C_x, C_y, C_xy of f(x) and g(x+):
+
+    relaxed      -|C_xy|_F^2 / (|C_x| |C_y|) + gamma (R(C_x) + R(C_y))/2, |C| the largest eigenvalue;
+    projection   -tr(C_x^{-1} C_xy C_y^{-1} C_xy') + gamma (R(C_x) + R(C_y))/2;
+    vamp         -tr(C_x^{-1} C_xy C_y^{-1} C_xy');
+    contrastive  tr(C_x C_y) - 2 tr C_xy, |truncated operator - sum_i f_i g_i|^2 up to a constant.
+
+    R(C) = mean_i (c_i^2 - c_i - ln c_i), 0 at the identity alone, keeps features orthonormal. g is given up after training. The
+    state is read out of f by least squares, so forecasts are conditional means as far as f spans the coordinates.
+
+    circle: states are angles of period 1, shown as (sin, cos)(2 pi x). steps: their 500 epochs of two batches.
+    Source: Kostic et al. 2024, Learning invariant representations of time-homogeneous stochastic dynamical systems, eqs. (7)
+    and (8) (relaxed, projection); Wu and Noe 2020 (vamp); HaoChen et al. 2021 (contrastive). Sizes are those of their
+    experiment on the noisy logistic map.
+    key: kostic2024
+    """
+
+    score: Score = "relaxed"
+    features: int = 7
+    hidden: tuple[int, ...] = (64, 128, 64)
+    gamma: float = 1.0
+    circle: bool = False
+    steps: int = 1000
+    batch: int = 8192
+    rate: float = 1e-3
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
+        """All seeds in one training loop, then one regression a seed."""
+        inputs = [Circle() if self.circle else Scaling(problem.train) for problem in problems]
+        data = [pairs(problem.train) for problem in problems]
+        shown = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
+        networks = []
+        for (x, _), run in zip(shown, runs, strict=True):
+            with seeded(run):
+                networks.append(PairNetwork((x.shape[1], *self.hidden, self.features)))
+
+        def batch(member: int, run: Run) -> tuple[Tensor, ...]:
+            x, y = shown[member]
+            if len(x) <= self.batch:
+                return x, y
+            chosen = torch.randint(len(x), (self.batch,), generator=run.generator)
+            return x[chosen], y[chosen]
+
+        def loss(network: Any, x: Tensor, y: Tensor) -> Tensor:
+            f, g = network(x, y)
+            return feature_loss(f, g, self.score, self.gamma)
+
+        recipe = Recipe(self.steps, self.rate, schedule="constant", clip=None)
+        trained = train(networks, loss, batch, runs, recipe)
+        return [_regress(n, i, *both) for n, i, both in zip(trained, inputs, data, strict=True)]
+
+
+def _regress(network: nn.Module, shown: nn.Module, x: Tensor, y: Tensor) -> LiftedModel:
+    """Least squares of f(x+) and of the state on f(x)."""
+    network = network.double().requires_grad_(False)
+    encoder = network.now
+    assert isinstance(encoder, nn.Module)
+
+    def lift(states: Tensor) -> Tensor:
+        return encoder(shown(states))
+
+    at_x, at_y = lift(x), lift(y)
+    solution = torch.linalg.lstsq(at_x, torch.cat([at_y, x], dim=1), driver="gelsd").solution
+    matrix, readout = solution[:, : at_x.shape[1]], solution[:, at_x.shape[1] :]
+    stored = sum(p.numel() for p in encoder.parameters()) + readout.numel()
+    return LiftedModel(lift, matrix, lambda z: z @ readout, stored)
+
+
+def feature_loss(
+    f: Float[Tensor, "pair feature"], g: Float[Tensor, "pair feature"], score: Score, gamma: float = 1.0
+) -> Tensor:
+    """What `LearnedFeatures` minimises; covariances are not centred."""
+    c_x, c_y, c_xy = _covariances(f, g)
+    if score == "contrastive":
+        return (c_x * c_y).sum() - 2 * c_xy.diagonal().sum()
+    if score == "relaxed":
+        top = torch.linalg.eigvalsh(c_x)[-1] * torch.linalg.eigvalsh(c_y)[-1]
+        value = -c_xy.square().sum() / top
+    else:
+        jitter = _JITTER * torch.eye(len(c_x), dtype=f.dtype)
+        solved = torch.linalg.solve(c_y + jitter, c_xy.mT)
+        value = -(torch.linalg.solve(c_x + jitter, c_xy) * solved.mT).sum()
+    if score == "vamp":
+        return value
+    d = f.shape[1]
+    return value + gamma * (metric_distortion(c_x, d) + metric_distortion(c_y, d)) / 2
+
+
+def _covariances(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """E f'f, E g'g and E f'g, padded with zeros to a multiple of eight rows and columns.
+
+    Batched products of 7 columns round differently from one place of the batch to the next, those of eight do not: a member's
+    bits must not depend on its neighbours.
+    """
+    f, g = (nn.functional.pad(part, (0, -part.shape[1] % 8)) for part in (f, g))
+    n = len(f)
+    return f.mT @ f / n, g.mT @ g / n, f.mT @ g / n
+
+
+def metric_distortion(c: Float[Tensor, "row row"], features: int) -> Tensor:
+    """R(C) = mean_i (c_i^2 - c_i - ln c_i) over the eigenvalues of the leading block: 0 where all are 1.
+
+    The rest of the diagonal, padding, becomes 1, whose share is 0.
+    """
+    padding = torch.diag((torch.arange(len(c)) >= features).to(c))
+    values = torch.linalg.eigvalsh(c + padding).clamp(min=1e-12)
+    return (values.square() - values - values.log()).sum() / features

@@ -1,0 +1,147 @@
+"""Methods of PyDMD and pysindy, an extra: `pip install 'dynamark[dmd]'`. Fitted there, forecast here."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from dynamark.errors import UserError
+from dynamark.methods.koopman.dmd import DmdModel
+from dynamark.methods.koopman.modal import ModalModel
+from dynamark.methods.koopman.optdmd import shared_modes
+from dynamark.tasks.numerics.integrators import dop853
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["BaggedDmd", "Havok", "PySindy"]
+
+
+def extra(module: str) -> Any:
+    """A module of the extra, or a UserError that says how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as missing:
+        raise UserError(f"{module} is not installed ({missing}); pip install 'dynamark[dmd]'") from None
+
+
+@dataclass(frozen=True)
+class BaggedDmd:
+    """Optimised DMD on `trials` random subsets of the snapshots, rates averaged: PyDMD's BOPDMD, rates in conjugate pairs.
+
+    trials: 0 fits all snapshots at once. share: the part of the snapshots in a subset. rank: number of rates; 0 takes the
+    dimension of the state. Trajectories are channels of one fit; amplitudes and modes as in `OptDmd`.
+
+    Source: Sashidhar and Kutz 2022; PyDMD.
+    key: sashidhar2022
+    """
+
+    rank: int = 0
+    trials: int = 20
+    share: float = 0.6
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
+        """Variable projection, `trials` times; PyDMD draws from NumPy's global generator, which is seeded and restored."""
+        bopdmd = extra("pydmd").BOPDMD
+        x = problem.train.observations.double()
+        rank = self.rank or x.shape[2]
+        model = bopdmd(
+            svd_rank=rank, num_trials=self.trials, trial_size=self.share, eig_constraints={"conjugate_pairs"}
+        )
+        state = np.random.get_state()  # noqa: NPY002
+        try:
+            np.random.seed(int(run.numpy.integers(2**31)))  # noqa: NPY002
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.fit(x.transpose(0, 1).flatten(1).T.numpy(), problem.train.dt * np.arange(x.shape[1]))
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+        return shared_modes(x, np.asarray(model.eigs, dtype=complex), problem.train.dt)
+
+
+@dataclass(frozen=True)
+class Havok:
+    """v' = A v + B v_r on the leading r principal components of windows: PyDMD's HAVOK, forecast with the forcing v_r at zero.
+
+    A tool of analysis, whose forecast loses what the forcing would have told. It reads one trajectory: of several, the first.
+    delays: states in a window; rank: r, 0 for PyDMD's own choice.
+
+    Source: Brunton et al. 2017, Chaos as an intermittently forced linear system; PyDMD.
+    key: brunton2017
+    """
+
+    delays: int = 32
+    rank: int = 0
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
+        """One singular value decomposition; the flow of A over a time step."""
+        havok = extra("pydmd").HAVOK
+        x = problem.train.observations[0].double()
+        delays = min(self.delays, len(x) // 2)
+        model = havok(svd_rank=self.rank, delays=delays).fit(x.T.numpy(), problem.train.dt)
+        flow = torch.linalg.matrix_exp(problem.train.dt * torch.from_numpy(np.asarray(model.A, dtype=float)))
+        kept = len(flow)
+        u, s = (torch.from_numpy(np.asarray(part, dtype=float)) for part in (model.modes, model.singular_vals))
+        u, s = u[:, :kept], s[:kept]
+        return DmdModel(u / s, flow.T @ (u * s).T, x.shape[1])
+
+
+@dataclass(frozen=True)
+class PySindy:
+    """x' = Theta(x) Xi, Xi sparse: pysindy with polynomials and thresholded least squares, integrated by steps of order 8.
+
+    pysindy's own `simulate` takes over a second a trajectory. substeps: steps of the integrator a sample.
+
+    Source: Brunton, Proctor and Kutz 2016; Kaptanoglu et al. 2022 for pysindy.
+    key: kaptanoglu2022
+    """
+
+    degree: int = 3
+    threshold: float = 0.05
+    substeps: int = 2
+
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> FieldModel:
+        """One sparse regression over all trajectories."""
+        pysindy = extra("pysindy")
+        model = pysindy.SINDy(
+            optimizer=pysindy.STLSQ(threshold=self.threshold),
+            feature_library=pysindy.PolynomialLibrary(degree=self.degree),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(list(problem.train.observations.double().numpy()), t=problem.train.dt)
+        powers = np.asarray(model.feature_library.powers_)
+        return FieldModel(powers, np.asarray(model.coefficients()), problem.train.dt, self.substeps)
+
+
+@dataclass(frozen=True)
+class FieldModel:
+    """x' = Xi m(x), m the monomials of these powers."""
+
+    powers: Int[ndarray, "feature dim"]
+    coefficients: Float[ndarray, "dim feature"]
+    dt: float
+    substeps: int
+
+    def _rates(self, x: Float[ndarray, "dim state"]) -> Float[ndarray, "dim state"]:
+        return self.coefficients @ np.prod(x[None] ** self.powers[..., None], axis=1)
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The flow; an orbit that escapes overflows."""
+        start = context.observations[:, -1].double().numpy()
+        with np.errstate(all="ignore"):
+            path = dop853(self._rates, start, self.dt, horizon, self.substeps)
+        return torch.from_numpy(np.nan_to_num(path[:, 1:], nan=math.inf))
+
+    def parameter_count(self) -> int:
+        """Coefficients that are not zero."""
+        return int(np.count_nonzero(self.coefficients))

@@ -1,0 +1,157 @@
+"""Dendritic piecewise linear networks with sparse teacher forcing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.branching import branched, dendrites
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.kernels import available
+from dynamark.methods.recurrent.kernels_rollout import roll
+from dynamark.methods.recurrent.windows import draw_windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["Dendritic", "DendriticModel"]
+
+
+@dataclass(frozen=True)
+class Dendritic:
+    """z_{t+1} = a z_t + W phi(z_t) + h, phi(z)_i = sum_b alpha_b (relu(z_i - H_ib) - relu(z_i)), x_t = the first N units.
+
+    The clipped form; W has no diagonal, which a holds. Trained by sparse teacher forcing: every `interval` steps, a
+    predictability time, the observed units are overwritten by the data; the others start at L x_1 and carry on. Loss: mean
+    squared error of the observed units, not forced.
+    units: M. branches: B. window, batch, updates, rate, final_rate: as in `AlmostLinear`. clip: largest norm of a gradient.
+    Start: K = (R'R/M + I) / l_max with R_ij ~ N(0, 1), a and W its diagonal and the rest; alpha ~ U(+-1/sqrt B),
+    H_ib uniform between the least and the largest value in the data, h ~ U(+-1/sqrt M), L as in `AlmostLinear`.
+    Trained in float32, evaluated in float64. Raises UserError as `AlmostLinear` does.
+    Source: Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo & Durstewitz, Tractable dendritic RNNs for reconstructing
+    nonlinear dynamical systems, ICML 2022, equations 4 to 7, with the settings of its Lorenz-63 runs; forcing by Mikhaeil,
+    Monfared & Durstewitz, NeurIPS 2022. The paper observes through a trained matrix, and its rate falls tenfold at 10, 80 and
+    90 % of the run: here the first units are observed, and it falls exponentially, as in the other networks of this room.
+    key: brenner2022
+    """
+
+    units: int = 22
+    branches: int = 20
+    interval: int = 25
+    window: int = 200
+    batch: int = 16
+    updates: int = 100_000
+    rate: float = 1e-3
+    final_rate: float = 1e-6
+    clip: float | None = 10.0
+    noise: float = 0.0
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[DendriticModel]:
+        """All seeds in one stack."""
+        data = [autonomous(problem).train.observations.float() for problem in problems]
+        if self.units < data[0].shape[-1]:
+            raise UserError(f"{self.units} units cannot hold {data[0].shape[-1]} channels")
+        modules = [_Cell(self, path, run.generator) for path, run in zip(data, runs, strict=True)]
+        decay = self.final_rate / self.rate
+        recipe = Recipe(self.updates, self.rate, "exponential", decay, clip=self.clip, optimizer="radam")
+
+        def batch(member: int, run: Run) -> tuple[Tensor]:
+            return (draw_windows(data[member], self.batch, self.window + 1, self.noise, run.generator),)
+
+        train(modules, _loss, batch, runs, recipe)
+        return [DendriticModel.of(module) for module in modules]
+
+
+def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return module(x)
+
+
+class _Cell(nn.Module):
+    """The parameters, and the loss of a batch of windows, of all members together."""
+
+    stacked = True
+
+    def __init__(self, method: Dendritic, data: Tensor, generator: torch.Generator) -> None:
+        super().__init__()
+        m, b, dim = method.units, method.branches, data.shape[-1]
+        r = torch.randn(m, m, generator=generator)
+        k = r.T @ r / m + torch.eye(m)
+        k = k / torch.linalg.eigvalsh(k)[-1]
+
+        def uniform(*shape: int, width: float) -> nn.Parameter:
+            return nn.Parameter((2 * torch.rand(*shape, generator=generator) - 1) * width)
+
+        self.a = nn.Parameter(k.diagonal().clone())
+        self.w = nn.Parameter(k - torch.diag(k.diagonal()))
+        self.h, self.alpha = uniform(m, width=m**-0.5), uniform(b, width=b**-0.5)
+        low, high = data.min(), data.max()
+        self.thresholds = nn.Parameter(low + (high - low) * torch.rand(m, b, generator=generator))
+        self.start = uniform(m - dim, dim, width=(6 / m) ** 0.5)
+        self.interval = method.interval
+
+    def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
+        z = torch.cat([x[:, :, 0], x[:, :, 0] @ self.start.mT], dim=-1)
+        weights = _without_diagonal(self.w)
+        states = branched((self.a, weights, self.h, self.alpha, self.thresholds), z, x[:, :, :-1], self.interval)
+        return (states[..., : x.shape[-1]] - x[:, :, 1:].transpose(1, 2)).square().mean((1, 2, 3))
+
+
+def _without_diagonal(w: Float[Tensor, "*R M M"]) -> Float[Tensor, "*R M M"]:
+    return w - torch.diag_embed(w.diagonal(dim1=-2, dim2=-1))
+
+
+@dataclass(frozen=True)
+class DendriticModel(StateForecaster):
+    """The trained map."""
+
+    a: Float[Tensor, " M"]
+    w: Float[Tensor, "M M"]
+    h: Float[Tensor, " M"]
+    alpha: Float[Tensor, " B"]
+    thresholds: Float[Tensor, "M B"]
+    start: Float[Tensor, "hidden N"]
+
+    @classmethod
+    def of(cls, cell: _Cell) -> DendriticModel:
+        """A trained cell in float64."""
+        parts = (cell.a, _without_diagonal(cell.w), cell.h, cell.alpha, cell.thresholds, cell.start)
+        return cls(*(p.detach().double() for p in parts))
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """[x; L x] of the last observation."""
+        x = context.observations[:, -1].double()
+        return torch.cat([x, x @ self.start.T], dim=-1)
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """F(z)."""
+        phi = dendrites(state, self.alpha, self.thresholds)
+        return torch.addcmul(self.h, self.a, state) + phi @ self.w.T
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The first N units."""
+        return state[..., : self.start.shape[1]]
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run; compiled where that is installed, as a shallow network of a hidden unit a branch."""
+        if not available():
+            return super().forecast(context, horizon, inputs)
+        m, b = self.thresholds.shape
+        into = torch.eye(m, dtype=self.a.dtype).repeat_interleave(b, dim=0)
+        out = (self.w[:, :, None] * self.alpha).flatten(1)
+        parts = torch.diag(self.a), self.h, out, into, -self.thresholds.flatten(), True
+        return roll(*parts, self.initial_state(context), horizon, context.dim)
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """diag a + W diag(phi'), phi'_i = sum_b alpha_b (1[z_i > H_ib] - 1[z_i > 0])."""
+        on = (state[..., None] > self.thresholds).to(state.dtype) - (state > 0).to(state.dtype)[..., None]
+        return torch.diag(self.a) + self.w * (on @ self.alpha)[..., None, :]
+
+    def parameter_count(self) -> int:
+        """a, W without its diagonal, h, alpha, H and L."""
+        return sum(p.numel() for p in (self.a, self.w, self.h, self.alpha, self.thresholds, self.start)) - len(self.a)

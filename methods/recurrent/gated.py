@@ -1,0 +1,220 @@
+"""Gated networks that predict one step and are run on their own output: long short-term memory and gated recurrent units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.errors import UserError
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["GatedModel", "GatedNetwork"]
+
+Cell = Literal["lstm", "gru"]
+# Gates of a cell, and parts of its state: (c, h) of the LSTM, h of the GRU.
+_GATES, _PARTS = {"lstm": 4, "gru": 3}, {"lstm": 2, "gru": 1}
+
+
+@dataclass(frozen=True)
+class GatedNetwork:
+    """s_t = cell(x_t, s_{t-1}), x_{t+1} = C h_t + d; trained on its one-step error, run freely on its own output.
+
+    lstm: (i, f, o) = sigmoid(W x + U h + b)_ifo, g = tanh(W x + U h + b)_g, c' = f c + i g, h' = o tanh c'; b_f starts at 1.
+    gru: (r, u) = sigmoid(W x + U h + b)_ru, n = tanh(W_n x + b_n + r (U_n h)), h' = n + u (h - n).
+    Trained by truncated backpropagation: `batch` streams walk along the data, `window` steps an update, and carry their state
+    over from one update to the next without its gradient; a stream that meets the end starts anew at a random place, at rest.
+    Weights start at N(0, 1/fan-in). Trained in float32, evaluated in float64; a context is read in from rest.
+    Raises UserError when trajectories are not longer than the window.
+    Source: Hochreiter & Schmidhuber 1997; Cho et al. 2014; truncation as in Vlachas et al., Neural Networks 126, 191 (2020),
+    section 2.3, which compares these networks on chaotic systems.
+    key: vlachas2020
+    """
+
+    cell: Cell = "lstm"
+    units: int = 64
+    window: int = 40
+    batch: int = 16
+    updates: int = 50_000
+    rate: float = 2e-3
+    final_rate: float = 1e-5
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[GatedModel]:
+        """All seeds in one stack."""
+        data = [autonomous(problem).train.observations.float() for problem in problems]
+        if data[0].shape[1] <= self.window:
+            raise UserError(
+                f"windows of {self.window} samples need longer trajectories than {data[0].shape[1]} samples"
+            )
+        modules = [_Network(self, data[0].shape[-1], run.generator) for run in runs]
+        streams = [_Streams(path, self.batch, self.window, run) for path, run in zip(data, runs, strict=True)]
+        recipe = Recipe(self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=1.0)
+        train(modules, _loss, lambda member, run: streams[member].advance(), runs, recipe)
+        return [GatedModel.of(module) for module in modules]
+
+
+def _loss(module: Callable[..., Tensor], x: Tensor, fresh: Tensor) -> Tensor:
+    return module(x, fresh)
+
+
+class _Streams:
+    """Places that walk along the trajectories, a window an update."""
+
+    def __init__(self, data: Float[Tensor, "trajectory time dim"], count: int, window: int, run: Run) -> None:
+        self.data, self.window, self.generator = data, window, run.generator
+        self.path, self.place = torch.zeros(count, dtype=torch.long), torch.full((count,), data.shape[1])
+
+    def advance(self) -> tuple[Tensor, Tensor]:
+        """The next window of every stream [S, window + 1, N], and which streams start anew [S]."""
+        trajectories, time, _ = self.data.shape
+        fresh = self.place + self.window >= time
+        count = int(fresh.sum())
+        self.path[fresh] = torch.randint(trajectories, (count,), generator=self.generator)
+        self.place[fresh] = torch.randint(time - self.window, (count,), generator=self.generator)
+        drawn = self.data[self.path[:, None], self.place[:, None] + torch.arange(self.window + 1)]
+        self.place += self.window
+        return drawn, fresh
+
+
+class _Network(nn.Module):
+    """The parameters, the state of the streams, and the loss of a window, of all members together."""
+
+    stacked = True
+    state: Tensor
+
+    def __init__(self, method: GatedNetwork, dim: int, generator: torch.Generator) -> None:
+        super().__init__()
+        units, gates = method.units, _GATES[method.cell]
+        self.cell: Cell = method.cell
+
+        def drawn(rows: int, columns: int) -> nn.Parameter:
+            return nn.Parameter(torch.randn(rows, columns, generator=generator) / rows**0.5)
+
+        self.read, self.recur = drawn(dim, gates * units), drawn(units, gates * units)
+        self.bias = nn.Parameter(torch.zeros(gates * units))
+        if method.cell == "lstm":
+            self.bias.data[units : 2 * units] = 1.0
+        self.out, self.shift = drawn(units, dim), nn.Parameter(torch.zeros(dim))
+        self.register_buffer("state", torch.zeros(method.batch, _PARTS[method.cell] * units))
+
+    def forward(self, x: Float[Tensor, "R S samples N"], fresh: Tensor) -> Float[Tensor, " R"]:
+        state = torch.where(fresh[..., None], 0.0, self.state)
+        inputs = (x[:, :, :-1] @ self.read[:, None] + self.bias[:, None, None]).unbind(2)
+        hidden = []
+        for gates in inputs:
+            state = advanced(self.cell, gates, state, self.recur)
+            hidden.append(state[..., -self.out.shape[-2] :])
+        self.state.copy_(state.detach())
+        told = torch.stack(hidden, dim=2) @ self.out[:, None] + self.shift[:, None, None]
+        return (told - x[:, :, 1:]).square().mean((1, 2, 3))
+
+
+def advanced(
+    cell: Cell, gates: Float[Tensor, "*batch gates"], state: Float[Tensor, "*batch state"], recur: Tensor
+) -> Float[Tensor, "*batch state"]:
+    """The state of a cell after an input whose part of the gates is given; the last part of a state is h."""
+    if cell == "lstm":
+        c, h = state.chunk(2, dim=-1)
+        inside = gates + h @ recur
+        i, f, o, g = inside.chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return torch.cat([c, o.sigmoid() * c.tanh()], dim=-1)
+    (r, u, n), (pull_r, pull_u, pull_n) = gates.chunk(3, dim=-1), (state @ recur).chunk(3, dim=-1)
+    new = (n + (r + pull_r).sigmoid() * pull_n).tanh()
+    return new + (u + pull_u).sigmoid() * (state - new)
+
+
+@dataclass(frozen=True)
+class GatedModel(StateForecaster):
+    """The trained network; its state is the cell's."""
+
+    cell: Cell
+    read: Float[Tensor, "dim gates"]
+    recur: Float[Tensor, "unit gates"]
+    bias: Float[Tensor, " gates"]
+    out: Float[Tensor, "unit dim"]
+    shift: Float[Tensor, " dim"]
+
+    @classmethod
+    def of(cls, network: _Network) -> GatedModel:
+        """A trained network in float64."""
+        parts = (network.read, network.recur, network.bias, network.out, network.shift)
+        return cls(network.cell, *(p.detach().double() for p in parts))
+
+    def _after(self, x: Tensor, state: Tensor) -> Tensor:
+        return advanced(self.cell, x @ self.read + self.bias, state, self.recur)
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The state after all of the context, from rest."""
+        x = context.observations.double()
+        state = x.new_zeros(len(x), _PARTS[self.cell] * len(self.recur))
+        for seen in x.unbind(1):
+            state = self._after(seen, state)
+        return state
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """The state after the network has seen its own prediction."""
+        return self._after(self.observe(state), state)
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The prediction of the observation that follows."""
+        return state[..., -len(self.out) :] @ self.out + self.shift
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
+        state = self.initial_state(context)
+        out = state.new_empty(horizon, len(state), context.dim)
+        for place in out.unbind(0):
+            place.copy_(self.observe(state))
+            state = self._after(place, state)
+        return out.transpose(0, 1)
+
+    def tangent(
+        self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
+    ) -> Float[Tensor, "trajectory state k"]:
+        """D step times vectors, without the Jacobian: the chain rule through gates whose values are at hand."""
+        v, x = vectors.mT, self.observe(state)[:, None]
+        moved = (_lstm_tangent if self.cell == "lstm" else _gru_tangent)(self, x, state[:, None], v)
+        return moved.mT
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`, dense."""
+        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
+
+    def parameter_count(self) -> int:
+        """W, U, b, C and d."""
+        return sum(p.numel() for p in (self.read, self.recur, self.bias, self.out, self.shift))
+
+
+def _lstm_tangent(model: GatedModel, x: Tensor, state: Tensor, v: Tensor) -> Tensor:
+    (c, h), (dc, dh) = state.chunk(2, dim=-1), v.chunk(2, dim=-1)
+    inside = x @ model.read + model.bias + h @ model.recur
+    moved = dh @ (model.out @ model.read + model.recur)
+    i, f, o = (part.sigmoid() for part in inside.chunk(4, dim=-1)[:3])
+    g = inside.chunk(4, dim=-1)[3].tanh()
+    di, df, do, dg = moved.chunk(4, dim=-1)
+    dc = f * dc + c * f * (1 - f) * df + g * i * (1 - i) * di + i * (1 - g * g) * dg
+    bent = (f * c + i * g).tanh()
+    return torch.cat([dc, o * (1 - bent * bent) * dc + bent * o * (1 - o) * do], dim=-1)
+
+
+def _gru_tangent(model: GatedModel, x: Tensor, h: Tensor, v: Tensor) -> Tensor:
+    (r, u, n), (pull_r, pull_u, pull_n) = (
+        (x @ model.read + model.bias).chunk(3, dim=-1),
+        (h @ model.recur).chunk(3, dim=-1),
+    )
+    r, u = (r + pull_r).sigmoid(), (u + pull_u).sigmoid()
+    n = (n + r * pull_n).tanh()
+    dr, du, dn = (v @ (model.out @ model.read)).chunk(3, dim=-1)
+    push_r, push_u, push_n = (v @ model.recur).chunk(3, dim=-1)
+    dr, du = r * (1 - r) * (dr + push_r), u * (1 - u) * (du + push_u)
+    dn = (1 - n * n) * (dn + dr * pull_n + r * push_n)
+    return dn + du * (h - n) + u * (v - dn)

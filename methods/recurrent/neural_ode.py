@@ -1,0 +1,138 @@
+"""Neural ordinary differential equations, trained by multiple shooting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.windows import draw_windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.numerics.integrators import rk4_jacobian
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["NeuralODE", "NeuralODEModel"]
+
+
+@dataclass(frozen=True)
+class NeuralODE:
+    """x' = f(x), f a perceptron with tanh, integrated by the classical Runge-Kutta method, one step a sample.
+
+    Trained by multiple shooting: segments of `segment` samples start at the data, and their mean squared error is the loss.
+    Time is counted in samples. hidden: widths of f. batch: segments an update.
+    rate, final_rate: learning rate of RAdam, falling exponentially.
+    Weights start at N(0, 1/fan-in), those of the last layer a tenth of it. Trained in float32, evaluated in float64.
+    Raises UserError when trajectories are not longer than a segment.
+    Source: Chen, Rubanova, Bettencourt & Duvenaud, Neural ordinary differential equations, NeurIPS 2018, equation 2; the
+    gradient is that of the discrete steps rather than of an adjoint equation.
+    key: chen2018
+    """
+
+    hidden: tuple[int, ...] = (64, 64, 64)
+    segment: int = 20
+    batch: int = 16
+    updates: int = 50_000
+    rate: float = 2e-3
+    final_rate: float = 1e-5
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[NeuralODEModel]:
+        """All seeds in one stack."""
+        data = [autonomous(problem).train.observations.float() for problem in problems]
+        modules = [_Field((data[0].shape[-1], *self.hidden, data[0].shape[-1]), run.generator) for run in runs]
+        decay = self.final_rate / self.rate
+        recipe = Recipe(self.updates, self.rate, "exponential", decay, clip=10.0, optimizer="radam")
+
+        def batch(member: int, run: Run) -> tuple[Tensor]:
+            return (draw_windows(data[member], self.batch, self.segment + 1, 0.0, run.generator),)
+
+        train(modules, _loss, batch, runs, recipe)
+        return [NeuralODEModel(*(tuple(p.detach().double() for p in part) for part in m.parts())) for m in modules]
+
+
+def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
+    return module(x)
+
+
+def field(weights: Sequence[Tensor], shifts: Sequence[Tensor], x: Float[Tensor, "*R S N"]) -> Float[Tensor, "*R S N"]:
+    """f(x) of parameters that may be stacked."""
+    for weight, shift in zip(weights[:-1], shifts[:-1], strict=True):
+        x = (x @ weight + shift[..., None, :]).tanh()
+    return x @ weights[-1] + shifts[-1][..., None, :]
+
+
+def runge_kutta(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """One step of length one."""
+    k1 = f(x)
+    k2 = f(x + k1 / 2)
+    k3 = f(x + k2 / 2)
+    return x + (k1 + 2 * (k2 + k3) + f(x + k3)) / 6
+
+
+class _Field(nn.Module):
+    """The parameters of f, and the loss of a batch of segments, of all members together."""
+
+    stacked = True
+
+    def __init__(self, widths: tuple[int, ...], generator: torch.Generator) -> None:
+        super().__init__()
+        drawn = [torch.randn(n, m, generator=generator) / n**0.5 for n, m in pairwise(widths)]
+        drawn[-1] *= 0.1
+        self.weights = nn.ParameterList([nn.Parameter(w) for w in drawn])
+        self.shifts = nn.ParameterList([nn.Parameter(torch.zeros(m)) for m in widths[1:]])
+
+    def parts(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and shifts, layer by layer."""
+        return list(self.weights), list(self.shifts)
+
+    def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
+        weights, shifts = self.parts()
+        state, states = x[:, :, 0], []
+        for _ in range(x.shape[2] - 1):
+            state = runge_kutta(lambda at: field(weights, shifts, at), state)
+            states.append(state)
+        return (torch.stack(states, dim=2) - x[:, :, 1:]).square().mean((1, 2, 3))
+
+
+@dataclass(frozen=True)
+class NeuralODEModel(StateForecaster):
+    """The trained field; its state is the observation."""
+
+    weights: tuple[Tensor, ...]
+    shifts: tuple[Tensor, ...]
+
+    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
+        """The last observation."""
+        return context.observations[:, -1].double()
+
+    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
+        """The state."""
+        return state
+
+    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
+        """One sample by Runge-Kutta."""
+        return runge_kutta(self.field, state)
+
+    def field(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim"]:
+        """f(x)."""
+        return field(self.weights, self.shifts, x)
+
+    def derivative(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim dim"]:
+        """The derivative of f."""
+        total = torch.eye(x.shape[-1], dtype=x.dtype).expand(*x.shape, -1)
+        for weight, shift in zip(self.weights[:-1], self.shifts[:-1], strict=True):
+            x = (x @ weight + shift).tanh()
+            total = total @ weight * (1 - x * x)[..., None, :]
+        return (total @ self.weights[-1]).mT
+
+    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
+        """The derivative of `step`."""
+        return rk4_jacobian(self.field, self.derivative, state, 1.0)[1]
+
+    def parameter_count(self) -> int:
+        """Weights and shifts of f."""
+        return sum(p.numel() for p in (*self.weights, *self.shifts))

@@ -1,0 +1,110 @@
+"""Limited-memory BFGS on factors, with the exact minimiser along every line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dynamark.methods.sensing.iteration import State, iterate
+from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.start import fitted_rank, spectral
+from dynamark.tasks.problems import Estimate, Recovery, Run
+
+__all__ = ["QuasiNewton", "line_minimum", "two_loops"]
+
+Pair = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class QuasiNewton:
+    """x <- x + a p, p = -H g: limited-memory BFGS on the factors x = (F, G), or x = X where the problem is symmetric.
+
+    H is the inverse Hessian of the last `memory` pairs s = x' - x, y = g' - g, by two loops, scaled by s^T y/y^T y. Along a line
+    the residual is r_0 + a r_1 + a^2 r_2, so that the loss is a quartic of a, and its least value over a > 0, which meets the
+    strong Wolfe conditions with any constants, is found from the roots of a cubic: two passes, besides two for the gradient.
+    Pairs without s^T y > 0 are left out. From the spectral start.
+
+    Source: Liu and Nocedal, On the limited memory BFGS method for large scale optimization, Math. Program. 1989; on factors,
+    Burer and Monteiro 2003.
+    key: liu1989
+    """
+
+    memory: int = 10
+    rank: int | None = None
+
+    def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
+        """One estimate a problem, all members together."""
+        measurements = measure(problems)
+        symmetric, rows = problems[0].symmetric, measurements.shape[0]
+        first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric)
+        pairs: list[Pair] = []
+        last: tuple[Tensor, Tensor] | None = None
+
+        def sides(x: Tensor) -> tuple[Tensor, Tensor]:
+            return (x, x) if symmetric else (x[:, :rows], x[:, rows:])
+
+        def advance(state: State, _: int) -> tuple[State, Tensor]:
+            nonlocal last
+            x = torch.cat(state, dim=1)
+            f, g = sides(x)
+            residual, z = measurements.gradient(f, g)
+            gradient = z @ f if symmetric else torch.cat([z @ g, z.mT @ f], dim=1)
+            if last is not None:
+                pairs.append(_pair(x - last[0], gradient - last[1]))
+                del pairs[: -self.memory]
+            last = x, gradient
+            p, q = sides(direction := -two_loops(gradient, pairs))
+            linear = measurements.product(torch.cat([p, f], dim=2), torch.cat([g, q], dim=2))
+            step = line_minimum(residual, linear, measurements.product(p, q))
+            moved = x + step * direction
+            return ((moved,) if symmetric else (moved[:, :rows], moved[:, rows:])), residual
+
+        return iterate(measurements, runs, first, advance, "symmetric" if symmetric else "product")
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((1, 2), keepdim=True)
+
+
+def _pair(s: Tensor, y: Tensor) -> Pair:
+    """(s, y, 1/s^T y), the last 0 for members whose pair says nothing."""
+    curve = _inner(s, y)
+    told = curve > 1e-12 * (_inner(s, s) * _inner(y, y)).sqrt()
+    return s, y, torch.where(told, 1 / curve, 0.0)
+
+
+def two_loops(gradient: Float[Tensor, "seed n k"], pairs: Sequence[Pair]) -> Float[Tensor, "seed n k"]:
+    """H g of the pairs (s, y, 1/s^T y), the newest last; g itself without any."""
+    q, weights = gradient, []
+    for s, y, rho in reversed(pairs):
+        weights.append(rho * _inner(s, q))
+        q = q - weights[-1] * y
+    if pairs:
+        _, y, rho = pairs[-1]
+        q = torch.where(rho > 0, 1 / (rho * _inner(y, y)), 1.0) * q
+    for (s, y, rho), weight in zip(pairs, reversed(weights), strict=True):
+        q = q + s * (weight - rho * _inner(y, q))
+    return q
+
+
+def line_minimum(
+    constant: Float[Tensor, "seed value"], linear: Float[Tensor, "seed value"], square: Float[Tensor, "seed value"]
+) -> Float[Tensor, "seed 1 1"]:
+    """The a > 0 with the least |r_0 + a r_1 + a^2 r_2|^2, each member's own; 0 where the loss does not fall."""
+    c, b, a = constant, linear, square
+    quartic = torch.stack([(a * a).sum(1), 2 * (a * b).sum(1), (b * b + 2 * a * c).sum(1), 2 * (b * c).sum(1)], dim=1)
+    found = []
+    for own in quartic.cpu().numpy():  # |r|^2 = q_0 a^4 + q_1 a^3 + q_2 a^2 + q_3 a + |r_0|^2
+        if not np.isfinite(own).all():
+            found.append(0.0)
+            continue
+        roots = np.roots([4 * own[0], 3 * own[1], 2 * own[2], own[3]])
+        steps = roots.real[(np.abs(roots.imag) <= 1e-9 * np.abs(roots)) & (roots.real > 0)]
+        loss = ((own[0] * steps + own[1]) * steps + own[2]) * steps * steps + own[3] * steps
+        found.append(float(steps[np.argmin(loss)]) if len(steps) else 0.0)
+    return constant.new_tensor(found)[:, None, None]
