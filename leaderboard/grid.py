@@ -61,7 +61,9 @@ class Grid:
             for code, info in enumerate(self.tasks)
         }
         self._costs = {
-            name: _over_seeds(_median, self._matrix(rows[name].to_numpy(float))) if name in rows else None
+            name: _over_seeds(_median, self._matrix(rows[name].to_numpy(float)))
+            if name in rows and rows[name].notna().any()
+            else None
             for name in _COSTS
         }
 

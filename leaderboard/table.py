@@ -100,23 +100,27 @@ def leaderboard(
     if family is not None and family not in have:
         raise UserError(f"no rows of family '{family}'; families with rows: {', '.join(have) or 'none'}")
     if format == "html":
+        from dynamark.leaderboard.page.symbols import codes
         from dynamark.leaderboard.page.whole import page
 
-        return page(frame, family, _judged(own, published, keys, family), methods)
+        rows = _claimed(own, published, keys)
+        return page(frame, family, _judged(rows, family), methods, codes(rows))
     return render(tables(frame, family), format)
 
 
-def _judged(
-    stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None, family: str | None
-) -> list[Judged]:
-    """The claims judged on the same rows; a choice of runs by key judges none."""
+def _claimed(stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None) -> pandas.DataFrame:
+    """The rows that claims are judged on; none where runs were chosen by their keys."""
     from dynamark.leaderboard.claims.rows import COLUMNS
+
+    folders = [*([published_store()] if published else []), *stores] if keys is None else []
+    return read_rows(folders, COLUMNS).to_pandas()
+
+
+def _judged(rows: pandas.DataFrame, family: str | None) -> list[Judged]:
+    """The claims, of one family where one is chosen."""
     from dynamark.leaderboard.claims.verdicts import FAMILIES, choose, judge_all
 
-    if keys is not None or (family is not None and family not in FAMILIES):
-        return []
-    rows = read_rows([*([published_store()] if published else []), *stores], COLUMNS).to_pandas()
-    return judge_all(choose(family=family), rows)
+    return [] if not len(rows) or family not in (None, *FAMILIES) else judge_all(choose(family=family), rows)
 
 
 # What the page shows beside the tables.
@@ -129,17 +133,20 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
     Rows with a salt stand beside the public ones of their family and tier; where there are none, they have tables of their own.
     """
     made = []
+    salted = frame[(frame["salt"] != "").to_numpy()]
     groups = frame.groupby(["tier", "salt"], observed=True, sort=True)
     named = [(str(tier), str(salt), rows) for (tier, salt), rows in groups]
+    public: dict[str, set[str]] = {}  # families with public rows, by tier: the first groups met
     for tier, salt, rows in sorted(named, key=lambda item: (item[1], _order(_TIERS, item[0]))):
-        here = frame[(frame["tier"] == tier).to_numpy()]
         if salt:
-            rows = rows[~rows["family"].isin(here.loc[(here["salt"] == "").to_numpy(), "family"]).to_numpy()]
+            rows = rows[~rows["family"].isin(public.get(tier, ())).to_numpy()]
+        else:
+            public[tier] = set(rows["family"].unique())
         families = sorted(rows["family"].unique(), key=in_order)
         for name in families if family is None else [f for f in families if f == family]:
             chosen = rows[(rows["family"] == name).to_numpy()]
-            salted = here[((here["family"] == name) & (here["salt"] != "")).to_numpy()]
-            held = {} if salt else _held_out(chosen, salted)
+            away = salted[((salted["family"] == name) & (salted["tier"] == tier)).to_numpy()]
+            held = {} if salt else _held_out(chosen, away)
             for place, (tasks, mask) in enumerate(tracks(chosen)):
                 track = _listed([task.split("/", 1)[-1] for task in tasks]) if place else ""
                 made.append(_table(str(name), tier, salt, track, chosen[mask], held))

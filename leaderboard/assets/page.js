@@ -10,7 +10,7 @@ for (const button of document.querySelectorAll("main th button")) {
     for (const cell of row.children) cell.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", way);
     const sign = way === "ascending" ? 1 : -1;
-    const value = (line) => line.children[head.cellIndex].dataset.value;
+    const value = (line) => line.children[head.cellIndex].dataset.value ?? "";
     const order = (a, b) => {
       const x = value(a), y = value(b);
       if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays at the end

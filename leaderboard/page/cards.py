@@ -63,7 +63,7 @@ def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links, source
 
 def _best(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     rows = links.to(task.name, table.tier, table.salt, s.method)
-    score = f'<a class="rows" href="#{rows}">{brief(s.scores[task.name])}</a>'
+    score = f'<a href="#{rows}">{brief(s.scores[task.name])}</a>'
     return f'<li><a href="#{slug("method", s.method)}">{escape(s.method)}</a> <span>{score}</span></li>'
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dynamark.leaderboard.claims.claim import Measured
 from dynamark.leaderboard.claims.report import MARKS, summary
@@ -16,8 +16,11 @@ __all__ = ["claims_section"]
 _DIGITS = 16
 
 
-def claims_section(judged: Sequence[Judged]) -> str:
-    """A strip of verdicts, and a table of all claims; those that nobody has run yet are only counted."""
+def claims_section(judged: Sequence[Judged], figures: Mapping[str, str] | None = None) -> str:
+    """A strip of verdicts, and a table of all claims; those that nobody has run yet are only counted.
+
+    figures: of rows, by key; a claim shows the first of its rows.
+    """
     run = [j for j in judged if j.verdict != "not run"]
     if not run:
         return ""
@@ -25,7 +28,7 @@ def claims_section(judged: Sequence[Judged]) -> str:
     strip = "".join(
         f'<li class="{_style(v)}" style="flex-grow:{count[v]}"><b>{count[v]}</b> {v}</li>' for v in MARKS if count[v]
     )
-    body = "\n".join(_line(j) for j in run)
+    body = "\n".join(_line(j, figures or {}) for j in run)
     heads = "".join(
         f'<th scope="col">{h}</th>'
         for h in ("claim", "verdict", "statement", "measured, and what it must be", "the paper")
@@ -41,7 +44,7 @@ def _style(verdict: str) -> str:
     return "v-" + verdict.replace(" ", "-")
 
 
-def _line(j: Judged) -> str:
+def _line(j: Judged, figures: Mapping[str, str]) -> str:
     found = "".join(f"<li>{_finding(f)}</li>" for f in j.findings)
     beside = "".join(f'<li class="beside">{_finding(f)}</li>' for f in j.controls)
     note = f"<p><small>{escape(j.claim.note)}</small></p>" if j.claim.note else ""
@@ -52,13 +55,14 @@ def _line(j: Judged) -> str:
         else ""
     )
     rows = f"<details><summary>{counted(len(j.keys), 'row')}</summary><ul>{keys}{more}</ul></details>" if j.keys else ""
+    figure = next((figures[key] for key in j.keys if key in figures), "")
     entry = bibtex(j.claim.paper)
     hint = f' title="{escape(" ".join(entry.split()))}"' if entry else ""
     return (
         f'<tr id="{slug("claim", j.id)}" class="{accent(j.family)}">'
         f'<th scope="row">{escape(j.id)}<small>{escape(j.family)}</small></th>'
         f'<td class="{_style(j.verdict)}"><b>{MARKS[j.verdict]}</b> {j.verdict}</td>'
-        f'<td>{equation(j.claim.statement)}{note}</td><td><ul class="findings">{found}{beside}</ul>{rows}</td>'
+        f'<td>{equation(j.claim.statement)}{note}</td><td><ul class="findings">{found}{beside}</ul>{rows}{figure}</td>'
         f"<td><code{hint}>{escape(j.claim.paper)}</code><small>{escape(j.claim.published or '')}</small></td></tr>"
     )
 

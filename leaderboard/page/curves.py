@@ -35,7 +35,7 @@ __all__ = [
 Curves = dict[str, dict[str, "Line"]]
 
 # Points of a drawn curve, and methods in one chart.
-_POINTS, _LINES = 40, 6
+_POINTS, _LINES = 32, 5
 # Width and height of a chart in a card, and the number of colours that the style sheet has for methods.
 SMALL, _COLOURS = (345, 225), 8
 # Curves that are pictures, of one seed: their truth is the curve of the same name with "_true". The labels of their axes.
@@ -43,11 +43,10 @@ PICTURES = {
     "attractor": ("", ""),
     "eigenvalues": ("real part", "imaginary part"),
     "singular_values": ("index", "singular value"),
-    "symbolic_graph": ("", ""),
 }
 # What a curve runs over, where its name does not end with "by ...".
-_OVER = {"nrmse": "steps ahead", "training_loss": "step", "residual": "step", "regret": "round"}
-# Curves of how a method was fitted, not of what it does.
+_OVER = {"nrmse": "steps ahead", "regret": "round"}
+# Curves of how a method was fitted, not of what it does: they stay in the rows.
 _FITTING = ("training_loss", "residual", "validation_loss")
 # One curve of several that belong together: the second singular value, by steps.
 _NUMBERED = re.compile(r"(.+)_(\d+)((?:_by_.+)?)")
@@ -106,21 +105,18 @@ def _thinned(line: Line, log: bool) -> Line:
 
 
 def charts(curves: Curves, table: Table, task: str) -> str:
-    """A chart for each curve of a task: its best methods and those of one's own; how they were fitted is folded away."""
-    shown: list[str] = []
-    folded: list[str] = []
-    families = _families(curves)
+    """A chart for each curve of a task: its best methods and those of one's own."""
+    shown, families = [], _families(curves)
     for name in sorted(set(curves) - {member for own in families.values() for member in own}):
-        if name.removesuffix("_true") in PICTURES:
+        if name.removesuffix("_true") in PICTURES or name in _FITTING:
             continue
         lines = {m: curves[name][m] for m in chosen(curves[name], table, task)}
         if any(len(line.axis) > 1 for line in lines.values()):
             drawn = _chart(name, lines, colours(lines, table), f"{task}: {words(name)}, median over seeds")
             legend = [(colours(lines, table)[method], linked(method)) for method in lines]
-            (folded if name in _FITTING else shown).append(captioned(words(name), drawn, legend))
+            shown.append(captioned(words(name), drawn, legend))
     shown += [_family(name, own, curves, table, task) for name, own in families.items()]
-    more = f"<details><summary>fitting</summary>{''.join(folded)}</details>" if folded else ""
-    return "".join(shown) + more
+    return "".join(shown)
 
 
 def _families(curves: Curves) -> dict[str, list[str]]:

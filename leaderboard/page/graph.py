@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-from numpy import ndarray
+from collections.abc import Mapping, Sequence
 
 from dynamark.leaderboard.page.markup import brief, escape
 
@@ -18,30 +16,28 @@ _WIDTH, _HEIGHT, _RADIUS, _NODE = 345, 260, 100.0, 11.0
 Edge = tuple[int, int, float]
 
 
-def graph(told: ndarray, style: str, label: str) -> str:
-    """Nodes on a circle and arrows as wide as their weight. told: a flat list of from, to, weight; "" where it is none."""
-    edges = _edges(told)
+def graph(edges: Sequence[Edge], shares: Mapping[int, float], tones: Mapping[int, str], label: str) -> str:
+    """Nodes on a circle, and arrows as wide as their weight; "" where there is none.
+
+    tones: the class of each node's colour, which its arrows have, too.
+    """
+    edges = [edge for edge in edges if math.isfinite(edge[2]) and edge[2] > 0]
     nodes = sorted({node for start, end, _ in edges for node in (start, end)})
     if not edges or len(nodes) > _NODES:
         return ""
     places = {node: _place(i, len(nodes)) for i, node in enumerate(nodes)}
-    most = max(weight for _, _, weight in edges)
-    drawn = "".join(_arrow(edge, places, most) for edge in edges)
-    drawn += "".join(_node(node, at) for node, at in places.items())
+    # A region mostly follows itself: arrows to others would vanish beside its loop, so each kind has its own scale.
+    most = {loop: max((w for i, j, w in edges if (i == j) == loop), default=1.0) for loop in (True, False)}
+    drawn = "".join(
+        f'<g class="{tones.get(edge[0], "")}">{_arrow(edge, places, most[edge[0] == edge[1]])}</g>' for edge in edges
+    )
+    drawn += "".join(
+        f'<g class="{tones.get(node, "")}">{_node(node, at, shares.get(node))}</g>' for node, at in places.items()
+    )
     return (
-        f'<svg class="chart graph {style}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'<svg class="chart graph" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{escape(label)}: {len(nodes)} regions, {len(edges)} transitions">{drawn}</svg>'
     )
-
-
-def _edges(told: ndarray) -> list[Edge]:
-    """The triples that make sense."""
-    triples = [tuple(map(float, told[i : i + 3])) for i in range(0, len(told) - 2, 3)]
-    return [
-        (int(start), int(end), weight)
-        for start, end, weight in triples
-        if all(map(math.isfinite, (start, end, weight))) and weight > 0
-    ]
 
 
 def _place(i: int, count: int) -> tuple[float, float]:
@@ -81,8 +77,9 @@ def _head(tip: tuple[float, float], way: tuple[float, float], share: float) -> s
     return f'<polygon class="head" style="opacity:{0.35 + 0.65 * share:.2f}" points="{points}"/>'
 
 
-def _node(node: int, at: tuple[float, float]) -> str:
+def _node(node: int, at: tuple[float, float], share: float | None) -> str:
+    told = "" if share is None else f"<title>region {node}: {share:.1%} of the time</title>"
     return (
-        f'<circle class="node" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_NODE:.0f}"/>'
+        f'<circle class="node" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_NODE:.0f}">{told}</circle>'
         f'<text x="{at[0]:.1f}" y="{at[1] + 3.5:.1f}" text-anchor="middle">{node}</text>'
     )

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Links"]
 
-# Digits of a key: enough to be unique among a million rows (a chance of 1 in 10^6 that two of them share it).
-_DIGITS = 16
+# Digits of a key: enough to be unique among 10^5 rows (a chance of 1 in 10^5 that two of them share it).
+_DIGITS = 12
 
 
 class Links:
@@ -42,4 +42,4 @@ class Links:
 
 
 def _digits(value: float) -> float | None:
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+    return float(f"{value:.4g}") if math.isfinite(value) else None

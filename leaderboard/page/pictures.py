@@ -6,15 +6,13 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.leaderboard.page.curves import PICTURES, SMALL, Curves, Line, captioned, chosen, colours, linked, words
-from dynamark.leaderboard.page.graph import graph
-from dynamark.leaderboard.page.markup import brief
 from dynamark.leaderboard.page.svg import Chart, around, wants_logarithm
 from dynamark.leaderboard.table import Table
 
 __all__ = ["pictures"]
 
 # Points of a picture.
-_DOTS = 700
+_DOTS = 400
 
 
 def pictures(curves: Curves, table: Table, task: str) -> str:
@@ -24,10 +22,6 @@ def pictures(curves: Curves, table: Table, task: str) -> str:
         having = curves.get(name, {})
         for method in chosen(having, table, task)[:1]:
             tone = colours([method], table)[method]
-            if name == "symbolic_graph":
-                drawn = graph(having[method].values, tone, f"{words(name)} of {method}")
-                parts.append(captioned(words(name), drawn, [(tone, linked(method))]) if drawn else "")
-                continue
             truth = curves.get(f"{name}_true", {}).get(method)
             legend = [*([] if truth is None else [("truth", "truth")]), (tone, linked(method))]
             parts.append(captioned(words(name), _picture(name, method, having[method], truth, tone), legend))
@@ -58,7 +52,7 @@ def _picture(name: str, method: str, line: Line, truth: Line | None, tone: str) 
         if name == "attractor":
             chart.line(drawn.axis[::step], drawn.values[::step], f"thin {style}")
         else:
-            _dots(chart, drawn, step, f"mark {style}", 5 if drawn is truth else 3)
+            chart.dots(drawn.axis[::step], drawn.values[::step], style, 10 if drawn is truth else 5)
     return chart
 
 
@@ -66,9 +60,3 @@ def _thrice(values: ndarray) -> tuple[float, float]:
     """The range of values, with as much room again on either side."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return 2 * low - high, 2 * high - low
-
-
-def _dots(chart: Chart, line: Line, step: int, style: str, size: float) -> None:
-    for a, b in zip(line.axis[::step], line.values[::step], strict=True):
-        if np.isfinite(a) and np.isfinite(b):
-            chart.point(float(a), float(b), style, f"{brief(float(a))}, {brief(float(b))}", size=size)

@@ -105,15 +105,15 @@ def _name(s: Standing) -> str:
 
 
 def _cell(value: object, shown: str) -> str:
-    return f'<td data-value="{"" if value is None else escape(str(value))}">{shown}</td>'
+    return f"<td>{shown}</td>" if value is None else f'<td data-value="{escape(str(value))}">{shown}</td>'
 
 
 def _shaded(value: float | None, shown: str, skill: float | None, style: str = "") -> str:
     """A cell, the darker the higher the skill."""
     if skill is None:
         return _cell(value, shown)
-    told = "" if value is None else value
-    return f'<td class="heat {style}" style="--s:{skill:.2f}" data-value="{told}">{shown}</td>'
+    named = f"heat {style}".rstrip()
+    return f'<td class="{named}" style="--s:{skill:.2g}" data-value="{number(value, ".6g")}">{shown}</td>'
 
 
 def _skill(s: Standing) -> str:
@@ -160,7 +160,7 @@ def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     shown = '<span class="failed">failed</span>' if value is None else brief(value)
     away = None if s.held_out is None else s.held_out.scores.get(task.name)
     beside = "" if away is None else f'<small class="held" title="on held-out data">{brief(away)}</small>'
-    return _shaded(value, f'<a class="rows" href="#{rows}">{shown}{beside}</a>', s.skills.get(task.name))
+    return _shaded(value, f'<a href="#{rows}">{shown}{beside}</a>', s.skills.get(task.name))
 
 
 _LEADING: list[Column] = [

@@ -128,6 +128,13 @@ class Chart:
         dot = f'<circle class="{style}" cx="{self.sx(x):.1f}" cy="{self.sy(y):.1f}" r="{size}">{_title(hint)}</circle>'
         self.marks.append(f'<a href="#{escape(link)}" aria-label="{escape(hint)}">{dot}</a>' if link else dot)
 
+    def dots(self, x: ndarray, y: ndarray, style: str, size: float) -> None:
+        """Many dots as one path of strokes without length; those that are not finite are left out."""
+        seen = np.isfinite(x) & np.isfinite(y) & ((y > 0) if self.y[2] else True)
+        parts = [f"M{self.sx(float(a)):.1f} {self.sy(float(b)):.1f}h0" for a, b in zip(x[seen], y[seen], strict=True)]
+        if parts:
+            self.marks.append(f'<path class="dots {style}" stroke-width="{size:g}" d="{"".join(parts)}"/>')
+
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
         """A vertical interval."""
         at, ends = self.sx(x), (self.sy(low), self.sy(high))

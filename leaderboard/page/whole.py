@@ -33,17 +33,18 @@ def page(
     family: str | None = None,
     judged: Sequence[Judged] = (),
     methods: Mapping[str, str] | None = None,
+    figures: Mapping[str, str] | None = None,
 ) -> str:
     """The whole page for gathered rows and for the claims judged on them, as one HTML file that loads nothing.
 
-    methods: where the source of each method is, for the cards.
+    methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
     """
     made = tables(frame, family)
     if family is not None:
         frame = frame[(frame["family"] == family).to_numpy()]
     links, sources = Links(frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
-    claims = claims_section(judged)
+    claims = claims_section(judged, figures)
     sections = _grouped(made)
     parts = {
         "style": style,
