@@ -31,7 +31,8 @@ def _factors(dim: int, degree: int, constant: bool) -> Tensor:
 @lru_cache(maxsize=64)
 def _steps(dim: int, degree: int) -> list[tuple[Tensor, Tensor]]:
     """For each total degree the place of every monomial's prefix among those of one degree less, and its last factor."""
-    before, steps = {(): 0}, []
+    before: dict[tuple[int, ...], int] = {(): 0}
+    steps: list[tuple[Tensor, Tensor]] = []
     for total in range(1, degree + 1):
         here = list(combinations_with_replacement(range(dim), total))
         steps.append((torch.tensor([before[f[:-1]] for f in here]), torch.tensor([f[-1] for f in here])))
