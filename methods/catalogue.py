@@ -16,6 +16,7 @@ METHODS: dict[str, str] = {
     "agn": "dynamark.methods.sensing.gauss_newton:ApproximateGaussNewton",
     "gnmr": "dynamark.methods.sensing.gauss_newton:GaussNewtonRecovery",
     "riemannian_gd": "dynamark.methods.sensing.manifold:RiemannianDescent",
+    "riemannian_cg": "dynamark.methods.sensing.manifold:RiemannianDescent(conjugate=True)",
     "niht": "dynamark.methods.sensing.manifold:IterativeHardThresholding",
     "svp": "dynamark.methods.sensing.manifold:IterativeHardThresholding(step=0.7)",
     "nesterov": "dynamark.methods.sensing.momentum:AcceleratedDescent",

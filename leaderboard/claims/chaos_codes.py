@@ -18,6 +18,12 @@ def _without_wings(rows: Any) -> Measured:
     return Measured.exactly(float((own["score.members_of_three"] - own["score.graphs_with_wings"]).max()))
 
 
+def _of_three_regions(rows: Any) -> Measured:
+    """Networks of two rectified units whose three main regions hold 90 % of the time; a D_stsp above 8 does not count."""
+    own = pick(rows, {"method.rectified": 2})
+    return Measured.exactly(float(((own["score.fact.regions_90"] == 3) & (own["score.d_stsp"] <= 8)).sum()))
+
+
 X11 = Claim(
     "brenner2024",
     EMPIRICAL,
@@ -29,7 +35,8 @@ X11 = Claim(
     [
         Check(
             "D_stsp, two units over one", ratio("d_stsp", {"method.rectified": 2}, {"method.rectified": 1}), Below(0.5)
-        )
+        ),
+        Check("networks of two units with three main regions, of five", _of_three_regions, Above(3.0)),
     ],
     controls=[Check("regions that hold 90 % of the time", median("fact.regions_90", {"method.rectified": 2}), None)],
     published="2 units, 3 regions",
@@ -53,6 +60,7 @@ X12 = Claim(
     [
         Check("D_stsp of a linear map", median("d_stsp", {"method.rectified": 0}), Above(5.0)),
         Check("D_stsp with one rectified unit", median("d_stsp", {"method.rectified": 1}), Below(2.5)),
+        Check("share of its second region", median("fact.second_share", {"method.rectified": 1}), Above(0.01)),
     ],
 )
 

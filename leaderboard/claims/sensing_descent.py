@@ -188,7 +188,7 @@ C08 = Claim(
     paper="jin2023",
     kind=THEOREM,
     statement="The same holds with too small a rank, and the end is the minimiser of that rank.",
-    needs=[Experiment("sensing/incremental_learning", {"fit_rank": 2}, seeds=8)],
+    needs=[Experiment("sensing/incremental_learning", {"fit_rank": 2}, seeds=24)],
     checks=[
         Check("distance to Z_1 at scale 1e-6 over 1e-1", median("gain_1"), Below(0.1)),
         *(Check(f"largest distance to Z_2, start {i}", largest(f"delta_2_{i}"), Below(1e-10)) for i in range(3)),

@@ -14,11 +14,12 @@ from dynamark.leaderboard.claims.claim import (
     Between,
     Check,
     Claim,
+    Experiment,
     Measure,
     Measured,
     Runs,
 )
-from dynamark.leaderboard.claims.measures import mean, pick
+from dynamark.leaderboard.claims.measures import largest, mean, pick, power_law
 
 if TYPE_CHECKING:
     import pandas
@@ -119,4 +120,33 @@ C17 = Claim(
     checks=[Check("mean best risk over its oracle", mean("best_risk"), Below(1.2))],
     controls=[Check("mean risk at the end", mean("risk"), None)],
     note="The stopping time is an oracle's: the least error over all snapshots.",
+)
+
+_RANKS = (4, 8, 16, 32)
+
+
+def _difference(rows: pandas.DataFrame) -> Measured:
+    """The largest difference of the numbers of outer steps over ranks and seeds."""
+    return Measured.exactly(float((rows["score.outer_inexact"] - rows["score.outer_exact"]).abs().max()))
+
+
+C27 = Claim(
+    paper="gu2024",
+    kind=THEOREM,
+    statement="Alternation with inexact half steps takes as many outer steps as with exact ones, each at a cost near linear in "
+    "samples times rank.",
+    needs=[Experiment("sensing/inexact_cost", {"rank": k}, seeds=3) for k in _RANKS],
+    checks=[
+        Check("largest difference of the numbers of outer steps", _difference, Below(2.0)),
+        Check(
+            "exponent of the time of an outer step in samples times rank",
+            power_law("seconds", "score.work"),
+            Below(1.25),
+        ),
+    ],
+    controls=[
+        Check("the same exponent of exact half steps", power_law("exact_seconds", "score.work"), None),
+        Check("most outer steps", largest("outer_inexact"), None),
+    ],
+    note="Conjugate gradients stand for the paper's sketches; processor time, the least over outer steps.",
 )

@@ -21,7 +21,7 @@ __all__ = ["FAMILIES", "Finding", "Judged", "all_claims", "choose", "judge", "ju
 # family -> the modules below this folder that hold its claims
 FAMILIES = {
     "sensing": ("sensing_descent", "sensing_limits", "sensing_networks"),
-    "lds": ("lds", "lds_theory"),
+    "lds": ("lds", "lds_theory", "lds_training"),
     "koopman": ("koopman_spectra", "koopman_forecasts"),
     "chaos": ("chaos", "chaos_codes"),
 }

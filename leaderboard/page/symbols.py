@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,8 +36,8 @@ def codes(rows: pandas.DataFrame) -> dict[str, str]:
     return made
 
 
-def _listed(curves: object) -> list[dict[str, list[float]]]:
-    return [] if curves is None else list(curves)  # type: ignore[call-overload,no-any-return]
+def _listed(curves: Iterable[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    return [] if curves is None else list(curves)
 
 
 def _figures(task: str, held: dict[str, Line], size: int) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dynamark.methods.lowrank.backpropagation import batches, gradients, report, steps_of
-from dynamark.methods.lowrank.networks import FactoredNetwork, frames, he_weights, members, rank_of
+from dynamark.methods.lowrank.networks import FactoredNetwork, Start, frames, he_weights, members, rank_of
 from dynamark.tasks.problems import Run, Training
 
 __all__ = ["FullTraining", "TwoFactors"]
@@ -56,7 +56,8 @@ def _truncated(weight: Tensor, rank: int) -> tuple[Tensor, ...]:
 class TwoFactors:
     """W = U V^T: U <- U - eta dW V, V <- V - eta dW^T U together, by stochastic gradient descent.
 
-    The start has singular values |N(0, 1)|/decay^j in random frames, shared evenly by U and V. One gradient a step. A direction
+    The start has singular values |N(0, 1)|/decay^j in random frames (`he`: those of He's matrices), shared evenly by U and V. One
+    gradient a step. A direction
     moves in proportion to its singular value, so that with a decaying start training stalls.
 
     Source: the vanilla factorisation of Schotthöfer et al. 2022, figure 4.
@@ -68,10 +69,11 @@ class TwoFactors:
     batch: int = 128
     rank: int | None = None
     decay: float = 1.0
+    start: Start = "random"
 
     def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
         """One network a problem, all members together."""
-        start = frames(problems, runs, rank_of(problems[0], self.rank), self.decay)
+        start = frames(problems, runs, rank_of(problems[0], self.rank), self.decay, self.start)
         left, right = [u @ s.sqrt() for u, s, _ in start], [v @ s.sqrt() for _, s, v in start]
         biases = [torch.zeros_like(u[..., 0]) for u in left]
         steps = steps_of(problems[0], runs[0], self.epochs, self.batch)

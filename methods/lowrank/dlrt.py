@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dynamark.methods.lowrank.backpropagation import batches, gradients, report, steps_of
-from dynamark.methods.lowrank.networks import FactoredNetwork, frames, members, rank_of
+from dynamark.methods.lowrank.networks import FactoredNetwork, Start, frames, members, rank_of
 from dynamark.tasks.problems import Run, Training
 
 __all__ = ["AdaptiveDynamicalLowRank", "DynamicalLowRank", "cut", "new_bases"]
@@ -58,10 +58,11 @@ class DynamicalLowRank:
     batch: int = 128
     rank: int | None = None
     decay: float = 1.0
+    start: Start = "random"
 
     def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
         """One network a problem, all members together."""
-        layers = frames(problems, runs, rank_of(problems[0], self.rank), self.decay)
+        layers = frames(problems, runs, rank_of(problems[0], self.rank), self.decay, self.start)
         biases = [torch.zeros_like(u[..., 0]) for u, _, _ in layers]
         steps = steps_of(problems[0], runs[0], self.epochs, self.batch)
         for step, (x, y) in enumerate(batches(problems, runs, steps, self.batch), 1):
@@ -98,10 +99,11 @@ class AdaptiveDynamicalLowRank:
     epochs: float = 20.0
     batch: int = 128
     start_rank: int = 32
+    start: Start = "random"
 
     def fit_network(self, problem: Training, run: Run) -> FactoredNetwork:
         """The network."""
-        layers = frames([problem], [run], self.start_rank, 1.0)
+        layers = frames([problem], [run], self.start_rank, 1.0, self.start)
         biases = [torch.zeros_like(u[..., 0]) for u, _, _ in layers]
         steps = steps_of(problem, run, self.epochs, self.batch)
         for step, (x, y) in enumerate(batches([problem], [run], steps, self.batch), 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,10 @@ from torch import Tensor
 from dynamark.methods.lowrank.backpropagation import outputs
 from dynamark.tasks.problems import Run, Training
 
-__all__ = ["FactoredNetwork", "frames", "he_weights", "members", "rank_of"]
+__all__ = ["FactoredNetwork", "Start", "frames", "he_weights", "members", "rank_of"]
+
+# Where the factors start: random frames and values, or the leading part of He's matrices.
+Start = Literal["random", "he"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,13 @@ def he_weights(problems: Sequence[Training], runs: Sequence[Run]) -> list[Tensor
 
 
 def frames(
-    problems: Sequence[Training], runs: Sequence[Run], rank: int, decay: float
+    problems: Sequence[Training], runs: Sequence[Run], rank: int, decay: float, start: Start = "random"
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """U [seed, out, r], S diagonal [seed, r, r] and V [seed, in, r] of each layer; r is `rank`, at most the smaller side.
 
-    Random orthonormal frames; singular values |N(0, 1)| in descending order, the j-th (from 0) divided by decay^j: the start of
-    the official code of Schotthöfer et al. 2022.
+    `random`: orthonormal frames, singular values |N(0, 1)| in descending order, the start of the official code of Schotthöfer et
+    al. 2022; `he`: the leading ones of a matrix with entries N(0, 2/in) (He et al. 2015). The j-th value (from 0) is divided by
+    decay^j.
     """
     like = problems[0].inputs
     drawn: list[list[tuple[Tensor, Tensor, Tensor]]] = []
@@ -74,8 +79,12 @@ def frames(
         own = []
         for rows, columns in _sizes(problems[0]):
             r = min(rank, rows, columns)
-            u, v = (torch.linalg.qr(_normal(run, n, r, like))[0] for n in (rows, columns))
-            values = _normal(run, r, 1, like)[:, 0].abs().sort(descending=True)[0]
+            if start == "he":
+                u, values, vt = torch.linalg.svd(_normal(run, rows, columns, like) * (2 / columns) ** 0.5)
+                u, values, v = u[:, :r], values[:r], vt[:r].mT
+            else:
+                u, v = (torch.linalg.qr(_normal(run, n, r, like))[0] for n in (rows, columns))
+                values = _normal(run, r, 1, like)[:, 0].abs().sort(descending=True)[0]
             own.append((u, (values / decay ** torch.arange(r, dtype=like.dtype, device=like.device)).diag(), v))
         drawn.append(own)
     layers = range(len(problems[0].widths) - 1)

@@ -37,7 +37,8 @@ def _roll(  # pragma: no cover - compiled
     units, hidden = out.shape
     now, then, phi = np.empty(units), np.empty(units), np.empty(hidden)
     for n in range(trajectories):
-        now[:] = start[n]
+        for i in range(units):
+            now[i] = start[n, i]
         for t in range(steps):
             for k in range(hidden):
                 u = 0.0
@@ -51,5 +52,7 @@ def _roll(  # pragma: no cover - compiled
                 for k in range(hidden):
                     value += out[i, k] * phi[k]
                 then[i] = value
-            now[:] = then
-            path[n, t] = now[:observed]
+            for i in range(units):
+                now[i] = then[i]
+            for i in range(observed):
+                path[n, t, i] = now[i]

@@ -49,10 +49,12 @@ def block_entropies(symbols: Int[ndarray, " time"], longest: int) -> ndarray:
 
 
 def describe_code(symbols: Int[ndarray, "orbit time"], run: Run) -> None:
-    """Facts about the code: regions visited, regions that hold 90 % of the time, transitions between regions, mean dwell."""
+    """Facts about the code: regions visited, those that hold 90 % of the time, the share of the second, transitions, dwell."""
     walks = [runs_of(orbit) for orbit in symbols]
     steps = {step for visits, _ in walks for step in zip(visits[:-1].tolist(), visits[1:].tolist(), strict=True)}
-    run.fact("regions", len(occupation(symbols.ravel())))
+    shares = list(occupation(symbols.ravel()).values())
+    run.fact("regions", len(shares))
     run.fact("regions_90", share_count(symbols.ravel()))
+    run.fact("second_share", shares[1] if len(shares) > 1 else 0.0)
     run.fact("transitions", len(steps))
     run.fact("mean_dwell", float(np.concatenate([dwell for _, dwell in walks]).mean()))

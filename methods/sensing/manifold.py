@@ -16,6 +16,11 @@ from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["IterativeHardThresholding", "RiemannianDescent", "exact_step", "tangent"]
 
+Parts = tuple[Tensor, Tensor, Tensor]
+
+# Conjugate directions start anew where the gradient and the carried direction enclose a cosine of this or more.
+_COSINE = 0.1
+
 
 def tangent(z: Matrices, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(M, U_p, V_p) with P_T Z = U M V^T + U_p V^T + U V_p^T, U^T U_p = V^T V_p = 0: the projection on the tangent space at
@@ -26,49 +31,98 @@ def tangent(z: Matrices, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return core, across - u @ core, z.mT @ u - v @ core.mT
 
 
-def exact_step(measurements: Measurements, u: Tensor, v: Tensor, parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def exact_step(measurements: Measurements, u: Tensor, v: Tensor, parts: Parts) -> Tensor:
     """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step along P = U M V^T + U_p V^T + U V_p^T given as `tangent` gives it; one pass.
 
     0 where P = 0.
     """
-    core, left, right = parts
-    image = measurements.product(torch.cat([u @ core + left, u], dim=2), torch.cat([v, right], dim=2)).square().sum(1)
+    image = measurements.product(*_factors(u, v, parts)).square().sum(1)
     step = sum(part.square().sum((1, 2)) for part in parts) / image
     return torch.where(image > 0, step, 0.0)[:, None, None]
 
 
 @dataclass(frozen=True)
 class RiemannianDescent:
-    """X <- P_k(X - a P_T Z), a = |P_T Z|^2/|A(P_T Z)|^2, Z = A*(A(X) - y), by a 2k x 2k singular value decomposition.
+    """X <- P_k(X - a P), P = P_T Z, a = |P_T Z|^2/|A(P)|^2, Z = A*(A(X) - y), by a 2k x 2k singular value decomposition.
+
+    conjugate: P = P_T Z + b P_T(P_before) with A(P) orthogonal to A(P_T P_before), a = <P_T Z, P>/|A(P)|^2, and b = 0 where the
+        gradient is far from orthogonal to P_T P_before (a cosine of 0.1 or more). One more pass a step.
 
     From the spectral start; three passes a step. The steps do not depend on how X is factored, nor, close by, on its condition.
     Source: Wei, Cai, Chan and Leung, Guarantees of Riemannian optimization for low rank matrix recovery, SIAM J. Matrix Anal.
-    Appl. 2016, Algorithm 2 (RGrad).
+    Appl. 2016, algorithms 2 and 4 (RGrad, and RCG restarted).
     key: wei2016
     """
 
     rank: int | None = None
+    conjugate: bool = False
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
         measurements = measure(problems)
         rank = fitted_rank(problems[0], self.rank)
+        last: tuple[Tensor, Tensor] | None = None  # the direction before, as a product of factors
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
+            nonlocal last
             f, v = state
             u, s = torch.linalg.qr(f)
             residual, z = measurements.gradient(f, v)
-            core, left, right = parts = tangent(z, u, v)
-            step = exact_step(measurements, u, v, parts)
-            q_left, r_left = torch.linalg.qr(left)
-            q_right, r_right = torch.linalg.qr(right)
-            top = torch.cat([s - step * core, -step * r_right.mT], dim=2)
-            bottom = torch.cat([-step * r_left, torch.zeros_like(r_left)], dim=2)
-            a, sigma, bt = torch.linalg.svd(torch.cat([top, bottom], dim=1))
-            f = torch.cat([u, q_left], dim=2) @ a[..., :rank] * sigma[:, None, :rank]
-            return (f, (torch.cat([v, q_right], dim=2) @ bt.mT[..., :rank]).contiguous()), residual
+            parts = tangent(z, u, v)
+            if self.conjugate:
+                parts, step = _conjugate(measurements, u, v, parts, last)
+                last = _factors(u, v, parts)
+            else:
+                step = exact_step(measurements, u, v, parts)
+            return _retracted(u, s, v, parts, step, rank), residual
 
         return iterate(measurements, runs, _orthonormal(measurements, rank), advance, "product")
+
+
+def _factors(u: Tensor, v: Tensor, parts: Parts) -> tuple[Tensor, Tensor]:
+    """(L, R) with U M V^T + U_p V^T + U V_p^T = L R^T, of 2 k columns."""
+    core, left, right = parts
+    return torch.cat([u @ core + left, u], dim=2), torch.cat([v, right], dim=2)
+
+
+def _inner(one: Parts, other: Parts) -> Tensor:
+    """<P, Q> of two tangents at one point [seed, 1, 1]; their three parts are orthogonal."""
+    return torch.stack([(a * b).sum((1, 2)) for a, b in zip(one, other, strict=True)]).sum(0)[:, None, None]
+
+
+def _conjugate(
+    measurements: Measurements, u: Tensor, v: Tensor, gradient: Parts, last: tuple[Tensor, Tensor] | None
+) -> tuple[Parts, Tensor]:
+    """The direction and its exact step."""
+    image = measurements.product(*_factors(u, v, gradient))
+    if last is None:
+        direction = gradient
+    else:
+        left, right = last
+        across = left @ (right.mT @ v)
+        core = u.mT @ across
+        carried = core, across - u @ core, right @ (left.mT @ u) - v @ core.mT
+        other = measurements.product(*_factors(u, v, carried))
+        size = other.square().sum(1)[:, None, None]
+        cosine = _inner(gradient, carried).abs() / (_inner(gradient, gradient) * _inner(carried, carried)).sqrt()
+        weight = torch.where((size > 0) & (cosine < _COSINE), -(image * other).sum(1)[:, None, None] / size, 0.0)
+        image = image + weight[..., 0] * other
+        core, left, right = (a + weight * b for a, b in zip(gradient, carried, strict=True))
+        direction = core, left, right
+    size = image.square().sum(1)[:, None, None]
+    return direction, torch.where(size > 0, _inner(gradient, direction) / size, 0.0)
+
+
+def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """(F, V) of P_k(U S V^T - step P), V orthonormal, from the 2 k x 2 k matrix of both in the joined bases."""
+    core, left, right = parts
+    q_left, r_left = torch.linalg.qr(left)
+    q_right, r_right = torch.linalg.qr(right)
+    top = torch.cat([s - step * core, -step * r_right.mT], dim=2)
+    bottom = torch.cat([-step * r_left, torch.zeros_like(r_left)], dim=2)
+    a, sigma, bt = torch.linalg.svd(torch.cat([top, bottom], dim=1))
+    f = torch.cat([u, q_left], dim=2) @ a[..., :rank] * sigma[:, None, :rank]
+    return f, (torch.cat([v, q_right], dim=2) @ bt.mT[..., :rank]).contiguous()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.sensing.base import Measurements
+from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise, unvectorise
 from dynamark.tasks.problems import Operator, Recovery
@@ -21,6 +21,8 @@ from dynamark.tasks.problems import Operator, Recovery
 __all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_operator"]
 
 _ROWS = 4
+# A stored operator larger than the cache is read in blocks of this size, each used twice while it is there (bytes).
+_CACHE, _BLOCK = 16_000_000, 2_500_000
 # Below this share of sampled entries sparse products are faster than masks.
 _DENSITY = 0.05
 
@@ -72,16 +74,45 @@ class DenseMeasurements(Measurements):
             parts.append((padded @ matrix)[: len(own)])
         return parts[0] if len(parts) == 1 else torch.cat(parts)[self._back]
 
+    def gradient(
+        self, left: Float[Tensor, "seed row k"], right: Float[Tensor, "seed column k"]
+    ) -> tuple[Tensor, Matrices]:
+        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y): two passes, of large operators of one's own in one reading."""
+        size = self.groups[0][0].rows.numel() * self.y.element_size()
+        if self._shared or size <= _CACHE:
+            return super().gradient(left, right)
+        self.passes += 2
+        flat = self._flat(left @ right.mT)
+        read = [_read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
+        residual, z = (torch.stack(parts) for parts in zip(*read, strict=True))
+        return residual, self._matrices(z)
+
+    def _flat(self, matrix: Tensor) -> Tensor:
+        return half_vectorise(matrix) if self.symmetric else matrix.flatten(1)
+
+    def _matrices(self, flat: Tensor) -> Tensor:
+        return unvectorise(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
+
     def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
         """A(X)."""
         self.passes += 1
-        return self._product(half_vectorise(matrix) if self.symmetric else matrix.flatten(1), True)
+        return self._product(self._flat(matrix), True)
 
     def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
         """A*(z)."""
         self.passes += 1
-        flat = self._product(values, False)
-        return unvectorise(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
+        return self._matrices(self._product(values, False))
+
+
+def _read_once(rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """A x - y and A^T (A x - y), block by block of rows: the second product finds each block in the cache."""
+    residual, z = torch.empty_like(y), torch.zeros_like(x)
+    count = max(1, _BLOCK // (rows.shape[1] * rows.element_size()))
+    for start in range(0, len(rows), count):
+        block, own = rows[start : start + count], residual[start : start + count]
+        torch.addmv(y[start : start + count], block, x, beta=-1, out=own)
+        z.addmv_(block.T, own)
+    return residual, z
 
 
 def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:

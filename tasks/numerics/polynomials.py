@@ -28,17 +28,28 @@ def _factors(dim: int, degree: int, constant: bool) -> Tensor:
     return torch.tensor(rows, dtype=torch.long).reshape(len(rows), degree)
 
 
+@lru_cache(maxsize=64)
+def _steps(dim: int, degree: int) -> list[tuple[Tensor, Tensor]]:
+    """For each total degree the place of every monomial's prefix among those of one degree less, and its last factor."""
+    before: dict[tuple[int, ...], int] = {(): 0}
+    steps: list[tuple[Tensor, Tensor]] = []
+    for total in range(1, degree + 1):
+        here = list(combinations_with_replacement(range(dim), total))
+        steps.append((torch.tensor([before[f[:-1]] for f in here]), torch.tensor([f[-1] for f in here])))
+        before = {f: i for i, f in enumerate(here)}
+    return steps
+
+
 def monomials(x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True) -> Float[Tensor, "*batch monomial"]:
     """1, x_i, x_i x_j, ... up to total degree `degree`, in the order of `exponents`.
 
-    Products of gathered coordinates, from left to right: their bits do not depend on a power function.
+    A monomial is the product of its factors from left to right, so one of lower degree times a coordinate: bits do not depend on
+    a power function.
     """
-    factors = _factors(x.shape[-1], degree, constant).to(x.device)
-    padded = torch.cat([torch.ones_like(x[..., :1]), x], dim=-1)
-    out = padded.new_ones(*x.shape[:-1], len(factors))
-    for column in factors.unbind(1):
-        out = out * padded[..., column]
-    return out
+    parts = [torch.ones_like(x[..., :1])]
+    for prefix, last in _steps(x.shape[-1], degree):
+        parts.append(parts[-1][..., prefix.to(x.device)] * x[..., last.to(x.device)])
+    return torch.cat(parts if constant else parts[1:] or [x[..., :0]], dim=-1)
 
 
 def monomial_jacobian(

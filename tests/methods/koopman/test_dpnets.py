@@ -43,9 +43,21 @@ def test_the_contrastive_loss_is_least_at_scaled_singular_functions() -> None:
 
 
 def test_the_metric_distortion_is_zero_at_the_identity_alone() -> None:
-    assert float(metric_distortion(torch.eye(4))) == pytest.approx(0)
-    assert float(metric_distortion(2 * torch.eye(4))) == pytest.approx(2 - np.log(2))
-    assert float(metric_distortion(torch.zeros(4, 4))) > 20
+    assert float(metric_distortion(torch.eye(4), 4)) == pytest.approx(0)
+    assert float(metric_distortion(2 * torch.eye(4), 4)) == pytest.approx(2 - np.log(2))
+    assert float(metric_distortion(torch.zeros(4, 4), 4)) > 20
+    padded = torch.nn.functional.pad(2 * torch.eye(3), (0, 5, 0, 5))
+    assert float(metric_distortion(padded, 3)) == pytest.approx(2 - np.log(2))
+
+
+@pytest.mark.parametrize("score", ["relaxed", "projection", "vamp", "contrastive"])
+def test_the_bits_of_seven_features_depend_on_no_neighbour(score: str) -> None:
+    method = LearnedFeatures(score, features=7, hidden=(16,), steps=10, batch=256)  # type: ignore[arg-type]
+    problem = ou(0, 1000)
+    two, five = (
+        method.fit_forecasters([problem] * n, [Run((i + 3 - p,)) for i in range(n)]) for n, p in ((2, 0), (5, 3))
+    )
+    assert torch.equal(two[0].matrix, five[3].matrix)
 
 
 def ou(seed: int, count: int = 4000) -> Forecasting:

@@ -10,6 +10,7 @@ import torch
 from koopman_problems import linear_paths, posed
 
 from dynamark.methods.koopman.consistent import ConsistentAutoencoder, inconsistency
+from dynamark.methods.koopman.dpnets import LearnedFeatures
 from dynamark.methods.koopman.lran import Lran
 from dynamark.methods.koopman.recurrent import GatedStep, GruForecaster, MlpForecaster
 from dynamark.tasks.problems import Run, Trajectories
@@ -21,8 +22,9 @@ METHODS = [
     ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=150, batch=16, rate=3e-2, clip=1.0),
     MlpForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
     GruForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
+    LearnedFeatures(features=4, hidden=(12,), steps=150, batch=128, rate=1e-2),
 ]
-Method = Lran | ConsistentAutoencoder | MlpForecaster | GruForecaster
+Method = Lran | ConsistentAutoencoder | MlpForecaster | GruForecaster | LearnedFeatures
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)

@@ -153,3 +153,11 @@ def test_digits_are_split_in_proportion() -> None:
     assert TASK.score({"logits": bad}, 0).values == {"error": 1.0, "cross_entropy": 100.0}
     right = 50.0 * np.eye(10)[data["test_labels"].astype(int)]
     assert TASK.score({"logits": right}, 0).values["error"] == 0
+
+
+def test_a_start_from_he_is_the_leading_part_of_his_matrix() -> None:
+    problem = TASK.problem(0)
+    ((u, s, v), *_) = frames([problem], [Run([5])], 16, 1.0, "he")
+    full = torch.randn(128, 64, generator=Run([5]).generator, dtype=torch.float64) * (2 / 64) ** 0.5
+    a, values, bt = torch.linalg.svd(full)
+    torch.testing.assert_close((u @ s @ v.mT)[0], a[:, :16] * values[:16] @ bt[:16])

@@ -74,7 +74,7 @@ def test_training_learns_a_rotation_and_tells_facts() -> None:
     for trained, run in zip(models, runs, strict=True):
         losses = run.curves["training_loss"]
         assert losses[-1][1] < 0.1 * losses[0][1]
-        assert {"regions", "regions_90", "transitions", "mean_dwell", "fixed_points"} <= set(run.facts)
+        assert {"regions", "regions_90", "second_share", "transitions", "mean_dwell", "fixed_points"} <= set(run.facts)
         assert trained.parameter_count() == 6 + 36 + 6 + 4 * 2
         ahead = trained.forecast(Trajectories(circle(300)[:, :50]), 5)
         assert ahead.dtype == torch.float64

@@ -7,6 +7,7 @@ import torch
 from sensing_support import normals
 
 from dynamark.errors import UserError
+from dynamark.methods.sensing import measurements
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import leading
@@ -82,3 +83,33 @@ def test_few_samples_are_measured_sparsely_and_as_by_masks() -> None:
     torch.testing.assert_close(u.mT @ (masked.proxy() @ v), s.diag_embed(), rtol=1e-3, atol=1e-3)
     with pytest.raises(UserError, match="not formed"):
         sparse.normal(f @ g.mT)
+
+
+@pytest.mark.parametrize("cls", [AsymmetricSensing, PositiveSensing])
+def test_large_operators_are_read_once_and_give_the_same_gradient(
+    cls: type[LowRankRecovery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problems = [cls.at("tiny", measurements=100).problem(seed) for seed in range(2)]
+    f, g = normals(2, 20, 3), normals(2, 20, 3, seed=1)
+    plain, fused = measure(problems), measure(problems)
+    residual, z = plain.gradient(f, g)
+    monkeypatch.setattr(measurements, "_CACHE", 1000)
+    monkeypatch.setattr(measurements, "_BLOCK", 7 * 8 * 210)
+    other, same = fused.gradient(f, g)
+    torch.testing.assert_close(other, residual, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(same @ g, z @ g, rtol=1e-12, atol=1e-12)
+    assert fused.passes == 2
+
+
+@pytest.mark.parametrize("cls", [AsymmetricSensing, PositiveSensing])
+def test_a_reduced_operator_has_the_same_losses(cls: type[LowRankRecovery]) -> None:
+    """More measurements than entries, noise among them: residual norms and gradients stay, the stored operator shrinks."""
+    problem = cls.at("tiny", noise=0.3).problem(0)
+    reduced = measure([problem])
+    assert isinstance(reduced, DenseMeasurements)
+    f, g = normals(1, 20, 3), normals(1, 20, 3, seed=1)
+    own = problem.operator.forward(f[0] @ g[0].T) - problem.y
+    residual, z = reduced.normal(f @ g.mT)
+    torch.testing.assert_close(residual.norm(), own.norm(), rtol=1e-12, atol=0)
+    torch.testing.assert_close(z[0], problem.operator.adjoint(own), rtol=1e-11, atol=1e-11)
+    assert len(reduced.groups[0][0].rows) == (211 if cls is PositiveSensing else 401)

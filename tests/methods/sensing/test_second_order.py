@@ -23,7 +23,8 @@ from dynamark.methods.sensing.manifold import IterativeHardThresholding, Riemann
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.nuclear import NuclearNorm, PenalisedNuclearNorm, projection, shrink
 from dynamark.methods.sensing.scaled import PreconditionedDescent, preconditioned
-from dynamark.tasks.problems import Run
+from dynamark.tasks.numerics.operators import DenseOperator
+from dynamark.tasks.problems import Recovery, Run
 from dynamark.tasks.sensing.completion import Completion
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, LowRankRecovery, PositiveSensing
 
@@ -259,3 +260,24 @@ def test_members_do_not_depend_on_their_neighbours(method: Any, cls: type[LowRan
         return method.fit_estimates([problems[i] for i in members], runs)[0].factors
 
     assert all(torch.equal(a, b) for a, b in zip(fit([0, 0]), fit([0, 1, 2]), strict=True))
+
+
+@pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
+def test_conjugate_directions_need_fewer_steps(cls: type[LowRankRecovery]) -> None:
+    task = cls.at("tiny", condition=10.0, passes=1500)
+    (plain, *_), (conjugate, *_) = scores(RiemannianDescent(), task), scores(RiemannianDescent(conjugate=True), task)
+    assert conjugate["rel"] < 1e-12
+    assert conjugate["steps_8"] < 0.8 * plain["steps_8"]
+
+
+def test_on_a_flat_manifold_conjugate_directions_are_conjugate_gradients() -> None:
+    """At full rank every matrix is tangent: least squares, in as many steps as A*A has distinct eigenvalues, three here."""
+    draw = normals(30, 9, seed=3)
+    frame = torch.linalg.qr(draw)[0]
+    rows = frame * torch.tensor([1.5, 1.5, 1.5, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0], dtype=torch.float64)
+    truth = normals(3, 3, seed=5)
+    problem = Recovery(DenseOperator(rows, (3, 3)), rows @ truth.flatten(), False, 3)
+    run = Run([0], budget=16)
+    RiemannianDescent(conjugate=True).fit_estimates([problem], [run])
+    errors = [float((f @ v.T - truth).norm() / truth.norm()) for _, (f, v) in run.snapshots]
+    assert errors[3] < 1e-10 < errors[2]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dynamark.leaderboard.claims.sensing_limits import STATISTICAL
+from dynamark.runners.experiments.completion import InexactCost
 from dynamark.runners.experiments.deep_linear import DepthIndependence, ModeCurves, Overtraining
 from dynamark.runners.experiments.sensing import EqualFactors, Incremental, Plateau, SurplusConstant
 from dynamark.tasks.problems import Run
@@ -88,3 +89,11 @@ def test_the_mean_final_risk_is_that_of_an_inverse_wishart(samples: int, start: 
 def test_the_claims_know_the_statistical_dimension() -> None:
     computed = statistical_dimension(24, 2) / degrees_of_freedom(24, 24, 2, False)
     assert pytest.approx(computed, abs=1e-3) == STATISTICAL
+
+
+def test_inexact_alternation_takes_as_many_outer_steps_as_exact() -> None:
+    values = InexactCost(rank=3, n=120, oversampling=6.0).measure(Run([0])).values
+    assert values["work"] == (6 * 3 * 237) * 3
+    assert abs(values["outer_exact"] - values["outer_inexact"]) <= 2
+    assert values["outer_inexact"] < 60
+    assert values["seconds"] > 0
