@@ -1,4 +1,4 @@
-"""The tutorial, run as it is written."""
+"""The tutorial, and the example of the README, run as they are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.md"
+ROOT = Path(__file__).parents[1]
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 _BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -24,3 +25,11 @@ def test_every_block_runs(here: Path) -> None:
         command = {"bash": ["bash", "-ec", text], "python": [sys.executable, "-c", text]}[language]
         done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_method_of_the_readme_passes_its_check(here: Path) -> None:
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (here / "mine.py").write_text(example)
+    command = [sys.executable, "-m", "dynamark", "check", "mine.py:Mine"]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

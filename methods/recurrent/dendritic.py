@@ -33,7 +33,7 @@ class Dendritic:
     H_ib uniform between the least and the largest value in the data, h ~ U(+-1/sqrt M), L as in `AlmostLinear`.
     Trained in float32, evaluated in float64. Raises UserError as `AlmostLinear` does.
     Source: Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo & Durstewitz, Tractable dendritic RNNs for reconstructing
-    nonlinear dynamical systems, ICML 2022, equations 4 to 7, with the settings of its Lorenz-63 runs; forcing by Mikhaeil,
+    nonlinear dynamical systems, ICML 2022, in the form and with the settings of its Lorenz-63 runs; forcing by Mikhaeil,
     Monfared & Durstewitz, NeurIPS 2022. The paper observes through a trained matrix, and its rate falls tenfold at 10, 80 and
     90 % of the run: here the first units are observed, and it falls exponentially, as in the other networks of this room.
     key: brenner2022

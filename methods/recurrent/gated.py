@@ -32,8 +32,8 @@ class GatedNetwork:
     over from one update to the next without its gradient; a stream that meets the end starts anew at a random place, at rest.
     Weights start at N(0, 1/fan-in). Trained in float32, evaluated in float64; a context is read in from rest.
     Raises UserError when trajectories are not longer than the window.
-    Source: Hochreiter & Schmidhuber 1997; Cho et al. 2014; truncation as in Vlachas et al., Neural Networks 126, 191 (2020),
-    section 2.3, which compares these networks on chaotic systems.
+    Source: Hochreiter & Schmidhuber 1997; Cho et al. 2014; trained for chaotic systems as in Vlachas et al., Neural Networks
+    126, 191 (2020), which compares these networks with reservoirs.
     key: vlachas2020
     """
 

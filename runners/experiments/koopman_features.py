@@ -55,8 +55,7 @@ class LogisticFeatures:
         path = torch.from_numpy(logistic_path(self.samples, run.numpy))[None, :, None]
         given = Trajectories(path)
         method = LearnedFeatures(self.score, self.features, circle=True, steps=self.steps)
-        # Two members, the second a copy: batched kernels round otherwise for one alone.
-        model = method.fit_forecasters([Forecasting(given, given)] * 2, [Run(run.entropy), Run(run.entropy)])[0]
+        model = method.fit_forecasters([Forecasting(given, given)], [run])[0]
         with torch.no_grad():
             learnt = spectral_error(lambda x: model.lift(torch.from_numpy(x)[:, None]).numpy())
         polynomials = spectral_error(lambda x: chebyshev.chebvander(2 * x - 1, self.features - 1))

@@ -26,7 +26,8 @@ class Spirals(FlowTask):
     start: `spiral` is tanh(r) (cos, sin)(arms theta - r), moved to a random place and turned by a random angle, and 0.3 of
     a smooth field; `smooth` a random field of wave numbers up to 2 in each direction. The first `discard` units of time, in
     which spirals heal from their jump across the periodic edge, are not shown. States are (u, v) on every `stride`-th point of
-    the solver's grid of points x points: 2 (points/stride)^2 numbers.
+    the solver's grid of points x points: 2 (points/stride)^2 numbers. d1 = .03, d2 = .2, beta = .65 is often called chaotic; on
+    squares of 12.5 to 50 perturbations of 1e-6 stayed below 1e-3 over 60 units of time, so its task is called unequal.
     """
 
     d1: float = 0.1

@@ -65,14 +65,20 @@ class Switching(Regret):
         return np.concatenate([[0], inner + self.distance * np.arange(1, self.regimes)])
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequence, and the comparator's predictions."""
+        """The sequence, and what the inputs alone make of it."""
         systems, cuts, rng = self.systems(seed), self.cuts(seed), self.rng(seed)
         u = input_sequences(self.inputs, 1, self.length, self.channels, rng)
-        best, x = np.empty((1, self.length, self.dim)), np.zeros((self.order, 1))
+        clean, x = np.empty((1, self.length, self.dim)), np.zeros((self.order, 1))
         for system, start, end in zip(systems, cuts, [*cuts[1:], self.length], strict=True):
             for t in range(start, end):
                 x = system.advance(x) + exact.contract(system.b, u[0, t, :, None])
-                best[0, t] = exact.contract(system.c, x)[:, 0]
+                clean[0, t] = exact.contract(system.c, x)[:, 0]
         noise = self.level if self.noise != "n0" else 0.0
-        drawn = rng.standard_t(3, best.shape) / np.sqrt(3) if self.noise == "heavy" else rng.standard_normal(best.shape)
-        return {"u": u, "y": best + noise * drawn, "best": best, "cuts": cuts.astype(float)}
+        drawn = (
+            rng.standard_t(3, clean.shape) / np.sqrt(3) if self.noise == "heavy" else rng.standard_normal(clean.shape)
+        )
+        return {"u": u, "y": clean + noise * drawn, "clean": clean, "cuts": cuts.astype(float)}
+
+    def best(self, seed: int) -> ndarray:
+        """The simulation, with every regime known."""
+        return self.data(seed)["clean"]

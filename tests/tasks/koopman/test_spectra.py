@@ -84,6 +84,8 @@ def test_an_eigenfunction_counts_up_to_a_complex_factor() -> None:
     angle = np.abs(np.vdot(psi, psi + 0.1)) / np.linalg.norm(psi) / np.linalg.norm(psi + 0.1)
     found = spectra.eigenfunction_error(given, values, psi, np.array([0.5 + 0j]))
     assert found == pytest.approx(np.sqrt(1 - angle**2), rel=1e-6)
+    crowded = spectra.eigenfunction_error(given, np.array([0.8, 0.8001], dtype=complex), psi, np.array([0.8 + 0j]))
+    assert crowded == found
     assert spectra.eigenfunction_error(given * np.nan, values, psi, np.array([0.5 + 0j])) == 1
     assert spectra.eigenfunction_error(given, values, np.ones_like(psi), np.array([1 + 0j])) is None
 

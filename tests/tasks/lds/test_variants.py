@@ -52,9 +52,13 @@ def test_a_switching_sequence_follows_its_regimes() -> None:
         regime += t in cuts
         x = systems[regime].advance(x) + systems[regime].b * data["u"][0, t]
         assert data["y"][0, t, 0] == pytest.approx(float((systems[regime].c @ x)[0, 0]), abs=1e-10)
-    np.testing.assert_array_equal(data["y"], data["best"])
-    noisy = Switching.at("standard").data(0)
-    assert np.std(noisy["y"] - noisy["best"]) == pytest.approx(0.1, rel=0.05)
+    np.testing.assert_array_equal(data["y"], data["clean"])
+    task = Switching.at("standard")
+    noisy = task.data(0)
+    assert np.std(noisy["y"] - noisy["clean"]) == pytest.approx(0.1, rel=0.05)
+    # The comparator knows the regimes: its loss is the noise's, and it has no regret over itself.
+    assert task.score({"prediction": task.best(0)}, 0).values["regret"] == 0
+    np.testing.assert_array_equal(task.best(0), noisy["clean"])
     with pytest.raises(UserError, match="do not fit"):
         Switching.at("tiny", length=1000)
     with pytest.raises(UserError, match="measurement noise only"):
