@@ -23,6 +23,8 @@ __all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_opera
 _ROWS = 4
 # A stored operator larger than the cache is read in blocks of this size, each used twice while it is there (bytes).
 _CACHE, _BLOCK = 16_000_000, 2_500_000
+# With this many measurements an entry, or more, a decomposition of the operator pays.
+_TALL = 1.5
 # Below this share of sampled entries sparse products are faster than masks.
 _DENSITY = 0.05
 
@@ -38,8 +40,8 @@ def same_operator(one: Operator, other: Operator) -> bool:
 class DenseMeasurements(Measurements):
     """Operators stored as matrices: one product for all seeds that share one, where problems say so, else one a member.
 
-    groups: the distinct operators, each with its members. Operators with more measurements than entries are reduced, which
-    changes no loss.
+    groups: the distinct operators, each with its members. Operators with many more measurements than entries are reduced,
+    which changes no loss.
     """
 
     def __init__(self, problems: Sequence[Recovery]) -> None:
@@ -118,7 +120,7 @@ def _read_once(rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:
     """|A x - y| = |(R; 0) x - (Q^T y; |y - Q Q^T y|)| with A = Q R, where A has more rows than columns."""
     count, entries = operator.rows.shape
-    if count <= entries:
+    if count < _TALL * entries:
         return operator, values
     q, r = torch.linalg.qr(operator.rows)
     rows = torch.cat([r, torch.zeros_like(r[:1])])
