@@ -21,8 +21,8 @@ from dynamark.tasks.problems import Forecasting, Run, Trajectories
 __all__ = ["LogisticFeatures", "population_spectrum"]
 
 
-def population_spectrum(features: Callable[[ndarray], ndarray], nodes: int = 400) -> ndarray:
-    """Eigenvalues of E[f(x)' f(x)]^{-1} E[f(x)' f(x+)] under the invariant density, by Gauss-Legendre quadrature."""
+def operator(nodes: int = 400) -> tuple[ndarray, ndarray, ndarray]:
+    """Nodes of Gauss-Legendre quadrature, the invariant mass at each, and the transition matrix between them."""
     y, weights = np.polynomial.legendre.leggauss(nodes)
     y, weights = (y + 1) / 2, weights / 2
     density = np.cos(np.pi * (y[None, :] - (4 * y * (1 - y))[:, None])) ** (2 * LOGISTIC_ORDER)
@@ -30,9 +30,23 @@ def population_spectrum(features: Callable[[ndarray], ndarray], nodes: int = 400
     mass = weights
     for _ in range(200):
         mass = mass @ transition
+    return y, mass / mass.sum(), transition
+
+
+def population_spectrum(features: Callable[[ndarray], ndarray]) -> ndarray:
+    """Eigenvalues of E[f(x)' f(x)]^{-1} E[f(x)' f(x+)] under the invariant density."""
+    y, mass, transition = operator()
     f = features(y)
-    weighted = f.T * (mass / mass.sum())
+    weighted = f.T * mass
     return np.linalg.eigvals(np.linalg.solve(weighted @ f, weighted @ transition @ f)).astype(complex)
+
+
+def singular_functions(count: int) -> Callable[[ndarray], ndarray]:
+    """The leading left singular functions at the nodes: the features for which the scores are best."""
+    _, mass, transition = operator()
+    root = np.sqrt(mass)
+    left = np.linalg.svd(root[:, None] * transition / root)[0][:, :count]
+    return lambda _: left / root[:, None]
 
 
 def spectral_error(features: Callable[[ndarray], ndarray]) -> float:
@@ -51,7 +65,7 @@ class LogisticFeatures:
     steps: int = 1000
 
     def measure(self, run: Run) -> Scores:
-        """The spectral error of the learnt features, and that of T_0 .. T_{d-1} at 2x - 1."""
+        """The spectral error of the learnt features, of T_0 .. T_{d-1} at 2x - 1, and of the features of the best score."""
         path = torch.from_numpy(logistic_path(self.samples, run.numpy))[None, :, None]
         given = Trajectories(path)
         method = LearnedFeatures(self.score, self.features, circle=True, steps=self.steps)
@@ -59,4 +73,5 @@ class LogisticFeatures:
         with torch.no_grad():
             learnt = spectral_error(lambda x: model.lift(torch.from_numpy(x)[:, None]).numpy())
         polynomials = spectral_error(lambda x: chebyshev.chebvander(2 * x - 1, self.features - 1))
-        return Scores({"error": learnt, "chebyshev": polynomials, "difference": learnt - polynomials})
+        best = spectral_error(singular_functions(self.features))
+        return Scores({"error": learnt, "chebyshev": polynomials, "best": best, "difference": learnt - polynomials})
