@@ -111,7 +111,10 @@ def subspace(paths: Trajectories, order: int, rows: int) -> StateSpace:
 
     def stack(x: ndarray, first: int, last: int) -> ndarray:
         """Block rows first .. last-1 of the Hankel matrix of a signal."""
-        parts = [x[:, :, k : k + columns].transpose(1, 0, 2).reshape(x.shape[1], -1) for k in range(first, last)]
+        parts = [
+            x[:, :, k : k + columns].transpose(1, 0, 2).reshape(x.shape[1], len(x) * columns)
+            for k in range(first, last)
+        ]
         return np.concatenate(parts) if parts else np.zeros((0, len(x) * columns))
 
     def project(split: int) -> ndarray:

@@ -94,6 +94,18 @@ def test_subspace_identification_finds_the_noise_model_with_a_long_past() -> Non
     assert errors[1] < 0.5 * errors[0]
 
 
+def test_subspace_identification_without_inputs_finds_the_poles() -> None:
+    angle, draw = 0.6, np.random.default_rng(0)
+    turn = 0.98 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    x, y = np.zeros((8, 2)), np.zeros((8, 800, 1))
+    for t in range(800):
+        x = x @ turn.T + draw.standard_normal((8, 2))
+        y[:, t, 0] = x[:, 0] + draw.standard_normal(8)
+    found = np.linalg.eigvals(subspace(Trajectories(torch.from_numpy(y)), 2, 10).a)
+    np.testing.assert_allclose(np.abs(found), 0.98, atol=0.01)
+    np.testing.assert_allclose(np.abs(np.angle(found)), angle, atol=0.01)
+
+
 def test_methods_choose_and_predict() -> None:
     s = system()
     train, held, test = (paths(s, n, 100, k, 0.2) for n, k in ((32, 0), (4, 1), (4, 2)))
