@@ -55,18 +55,36 @@ def select(claim: Claim, prepared: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     import pandas
 
     parts, missing = [], 0
+    named = dict.fromkeys(column for need in claim.needs for column in _told(need))
     for need in claim.needs:
         found = _found(need, prepared).sort_values("finished").drop_duplicates("seed", keep="last")
         missing += need.seeds - len(found)
-        told = {f"task.{k}": v for k, v in (need.task_fields if isinstance(need, Runs) else need.fields).items()}
-        told |= {f"method.{k}": v for k, v in need.fields.items()} if isinstance(need, Runs) else {}
-        parts.append(found.assign(**{k: [v] * len(found) for k, v in told.items()}))
+        told = _told(need)
+        # What another run of the claim names, this one has by default: read off the row.
+        own = {
+            c: [told.get(c, _field(row, c)) for row in found[["task_told", "method_told"]].itertuples()] for c in named
+        }
+        parts.append(found.assign(**own))
     rows = pandas.concat(parts, ignore_index=True)
     scores = [
         {f"score.{s['name']}": s["value"] for s in entry} if status in SCORED and entry is not None else {}
         for entry, status in zip(rows["scores"], rows["status"], strict=True)
     ]
     return pandas.concat([rows, pandas.DataFrame(scores, index=rows.index)], axis=1), missing
+
+
+def _told(need: Runs | Experiment) -> dict[str, Any]:
+    """The fields that a need names, by column."""
+    if isinstance(need, Experiment):
+        return {f"task.{name}": value for name, value in need.fields.items()}
+    task, method = need.task_fields, need.fields
+    return {f"task.{name}": v for name, v in task.items()} | {f"method.{name}": v for name, v in method.items()}
+
+
+def _field(row: Any, column: str) -> Any:
+    """A field of a row's task or method; None where that has no such field."""
+    side, _, name = column.partition(".")
+    return (row.task_told if side == "task" else row.method_told).get(name)
 
 
 def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
