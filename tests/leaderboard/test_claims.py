@@ -69,6 +69,12 @@ def test_a_default_that_a_claim_names_is_found_too() -> None:
     assert (len(chosen), missing) == (1, 0)
 
 
+def test_a_field_that_another_need_names_is_read_off_the_row() -> None:
+    rows = rows_of(row(), row("gd(rate=2.0)", 0, 2.0, method_fields={"rate": 2.0}))
+    chosen, _ = select(claim(Runs("f/t", "gd", seeds=1), Runs("f/t", "gd", {"rate": 2.0}, seeds=1)), rows)
+    assert dict(zip(chosen["method.rate"], chosen["score.error"], strict=True)) == {1.0: 1.0, 2.0: 2.0}
+
+
 def test_needs_that_no_row_resembles_are_missing_whole() -> None:
     chosen, missing = select(claim(Runs("g/other", "gd", seeds=2), Experiment("g/e")), rows_of(row()))
     assert (len(chosen), missing) == (0, 3)
