@@ -24,7 +24,9 @@ def _met(rows: pandas.DataFrame) -> tuple[ndarray, ndarray]:
 
 
 def tracks(rows: pandas.DataFrame) -> list[tuple[list[str], ndarray]]:
-    """A family's tasks in groups that no method ran across, the largest first; each with its rows (a mask).
+    """A family's tasks in groups that no method ran across, that of the most meetings of a method and a task first.
+
+    Each comes with its rows (a mask).
 
     Methods of two tracks meet on no task, directly or by way of others, so that nothing ranks one before the other.
     """
@@ -38,7 +40,8 @@ def tracks(rows: pandas.DataFrame) -> list[tuple[list[str], ndarray]]:
     label = connected_components(graph, directed=False)[1][shift:]
     of_row = label[rows["task"].cat.codes.to_numpy()]
     found = {int(k): [str(names[t]) for t in np.unique(task) if label[t] == k] for k in np.unique(of_row)}
-    order = sorted(found, key=lambda k: (-len(found[k]), found[k]))
+    meetings = np.bincount(label[task])
+    order = sorted(found, key=lambda k: (-meetings[k], found[k]))
     return [(found[k], of_row == k) for k in order]
 
 
