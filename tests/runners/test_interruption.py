@@ -82,10 +82,15 @@ def _alive(pid: int) -> bool:
     return b"dynamark.runners.fork" in told
 
 
+def _listens() -> None:
+    """Shells let what they start in the background ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(tmp_path: Path) -> None:
     slow = f"{PLUGINS}/faulty.py:Faulty(how='sleeps')"
     suite = write_suite(tmp_path / "s.toml", [LINE, slow], seeds=1)
-    child = subprocess.Popen(command(suite, tmp_path / "store"), stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command(suite, tmp_path / "store"), stderr=subprocess.PIPE, text=True, preexec_fn=_listens)
     journal = tmp_path / "store" / ".journal"
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and not any('"key"' in p.read_text() for p in journal.glob("*.jsonl")):
