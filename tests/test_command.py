@@ -230,6 +230,23 @@ def test_usage_errors_exit_with_2_and_no_traceback(words: tuple[str, ...]) -> No
     assert "usage: dynamark" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "remedy"),
+    [
+        *(("--seeds", text, "write 5 (0 to 4), 7-9 or 0,3,7-9") for text in ("x", "0-", "3-1", "1,,2")),
+        ("--shard", "x", "i/n"),
+    ],
+)
+def test_seeds_and_shards_that_cannot_be_read_are_told_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], option: str, text: str, remedy: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "quick", option, text])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"argument {option}: '{text}'" in last
+    assert remedy in last
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m dynamark list methods | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)

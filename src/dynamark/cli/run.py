@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 
@@ -43,13 +44,18 @@ def _seeds(text: str) -> int | list[int]:
     """A number of seeds; or a list of seeds and of ranges with both their ends."""
     if text.lstrip("-").isdigit():
         return int(text)
-    ends = [part.split("-") for part in text.split(",")]
-    return [seed for first, *last in ends for seed in range(int(first), int(last[0] if last else first) + 1)]
+    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
+    named = [seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1)]
+    if not (named and all(parts)):
+        raise argparse.ArgumentTypeError(f"'{text}' names no seeds; write 5 (0 to 4), 7-9 or 0,3,7-9")
+    return named
 
 
 def _shard(text: str) -> tuple[int, int]:
-    part, _, whole = text.partition("/")
-    return int(part), int(whole)
+    part = re.fullmatch(r"(\d+)/(\d+)", text)
+    if part is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a part of a whole; write i/n with 1 <= i <= n")
+    return int(part[1]), int(part[2])
 
 
 def main(told: argparse.Namespace) -> int:
