@@ -55,16 +55,17 @@ def select(claim: Claim, prepared: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     import pandas
 
     parts, missing = [], 0
-    named = dict.fromkeys(column for need in claim.needs for column in _told(need))
+    named = dict.fromkeys(field for need in claim.needs for field in _told(need))
     for need in claim.needs:
         found = _found(need, prepared).sort_values("finished").drop_duplicates("seed", keep="last")
         missing += need.seeds - len(found)
-        told = _told(need)
         # What another run of the claim names, this one has by default: read off the row.
-        own = {
-            c: [told.get(c, _field(row, c)) for row in found[["task_told", "method_told"]].itertuples()] for c in named
+        told = _told(need)
+        fields = {
+            f"{side}.{name}": [told.get((side, name), own.get(name)) for own in found[f"{side}_told"]]
+            for side, name in named
         }
-        parts.append(found.assign(**own))
+        parts.append(found.assign(**fields))
     rows = pandas.concat(parts, ignore_index=True)
     scores = [
         {f"score.{s['name']}": s["value"] for s in entry} if status in SCORED and entry is not None else {}
@@ -73,26 +74,19 @@ def select(claim: Claim, prepared: pandas.DataFrame) -> tuple[pandas.DataFrame, 
     return pandas.concat([rows, pandas.DataFrame(scores, index=rows.index)], axis=1), missing
 
 
-def _told(need: Runs | Experiment) -> dict[str, Any]:
-    """The fields that a need names, by column."""
-    if isinstance(need, Experiment):
-        return {f"task.{name}": value for name, value in need.fields.items()}
-    task, method = need.task_fields, need.fields
-    return {f"task.{name}": v for name, v in task.items()} | {f"method.{name}": v for name, v in method.items()}
-
-
-def _field(row: Any, column: str) -> Any:
-    """A field of a row's task or method; None where that has no such field."""
-    side, _, name = column.partition(".")
-    return (row.task_told if side == "task" else row.method_told).get(name)
+def _told(need: Runs | Experiment) -> dict[tuple[str, str], Any]:
+    """The fields that a need names, by side (task or method) and name."""
+    sides = {"task": need.fields} if isinstance(need, Experiment) else {"task": need.task_fields, "method": need.fields}
+    return {(side, name): value for side, fields in sides.items() for name, value in fields.items()}
 
 
 def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
-    rows = rows[rows["seed"] < need.seeds]
+    early = rows["seed"] < need.seeds
     if isinstance(need, Experiment):
-        near = rows[(rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
+        near = rows[early & (rows["tier"] == "experiment") & (rows["task_name"] == need.name)]
         return near[_with(need.fields, near, "task")]
-    near = rows[(rows["tier"] == need.tier) & (rows["task_name"] == need.task) & (rows["method_name"] == need.method)]
+    named = (rows["task_name"] == need.task) & (rows["method_name"] == need.method)
+    near = rows[early & named & (rows["tier"] == need.tier)]
     return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method")]
 
 

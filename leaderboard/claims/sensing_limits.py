@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,11 +47,18 @@ def _half_point(method: str) -> Measure:
 
 def _middle(axis: np.ndarray, shares: np.ndarray) -> float:
     """The middle of the logistic curve with least cross entropy, over a grid of middles and widths."""
-    middles, widths = np.meshgrid(np.linspace(0.9, 2.7, 361), np.geomspace(0.01, 0.5, 30))
-    scaled = np.clip((axis - middles[..., None]) / widths[..., None], -30, 30)
-    loss = np.sum(np.logaddexp(0, -scaled) * shares + np.logaddexp(0, scaled) * (1 - shares), axis=-1)
+    middles, success, failure = _logistic_curves(tuple(axis.tolist()))
+    loss = np.sum(success * shares + failure * (1 - shares), axis=-1)
     best = middles[loss <= loss.min() + 1e-3]
     return float(best.mean())
+
+
+@functools.cache
+def _logistic_curves(axis: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The middles of a grid of curves, and what a success and a failure cost at each place of the axis."""
+    middles, widths = np.meshgrid(np.linspace(0.9, 2.7, 361), np.geomspace(0.01, 0.5, 30))
+    scaled = np.clip((np.array(axis) - middles[..., None]) / widths[..., None], -30, 30)
+    return middles, np.logaddexp(0, -scaled), np.logaddexp(0, scaled)
 
 
 def _few(method: str, fields: dict[str, Any], passes: int) -> list[Runs]:
