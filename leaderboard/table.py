@@ -70,7 +70,7 @@ class Table:
     family: str
     tier: str
     salt: str
-    track: str  # which tasks, in every table of a family but the one of the most tasks
+    track: str  # which tasks, in every table of a family but the first
     standings: tuple[Standing, ...]
     tasks: tuple[TaskInfo, ...]
 

@@ -222,7 +222,7 @@ L17 = Claim(
     ],
     note="The simulation knows nothing of process noise: its excess is that noise's share of the output over the innovation "
     "variance, near 0.04 / 0.09 were all modes independent; but modes cancel in the response to inputs and not in the noise, so "
-    "the share has a heavy tail over systems, and nine of them bracket 1 without deciding it.",
+    "the share has a heavy tail over systems, and 27 of them bracket 1 without deciding it.",
 )
 
 _SIGNALS = ("sines", "vdp", "lorenz")
