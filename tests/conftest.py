@@ -21,3 +21,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables and pages of a test's own rows alone."""
+    from dynamark.leaderboard import rows, table
+
+    for module in (rows, table):
+        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")

@@ -16,8 +16,6 @@ from synthetic import arrow, row, rows_of, store
 
 from dynamark.cli import main
 from dynamark.errors import UserError
-from dynamark.leaderboard import rows as rows_module
-from dynamark.leaderboard import table as table_module
 from dynamark.leaderboard.formats import place, render
 from dynamark.leaderboard.rows import prepare
 from dynamark.leaderboard.table import Standing, Table, leaderboard, tables
@@ -26,10 +24,7 @@ TEXTS = ("terminal", "md", "tex", "csv", "json")
 FORMATS = (*TEXTS, "html")
 
 
-@pytest.fixture(autouse=True)
-def _nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (rows_module, table_module):
-        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
+pytestmark = pytest.mark.usefixtures("nothing_published")
 
 
 def made(rows: list[dict[str, Any]], family: str | None = None) -> list[Table]:
