@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sequence_problems import error, paths, simulators
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -18,8 +19,8 @@ from dynamark.methods.sequence.cfc import CfC
 from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC, LTCLayer
-from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel
-from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
+from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.tasks.problems import Prediction, Run, Trajectories
 
 
 def plain_lstm(layer: Any, x: Tensor) -> Tensor:
@@ -146,15 +147,7 @@ def test_low_rank_factors_make_the_matrix_of_the_gates() -> None:
     assert full < (3 * 64 * 64) / 4 + 6 * 64
 
 
-def paths(count: int, seed: int, time: int = 24) -> Trajectories:
-    """y_t = 0.8 y_{t-1} + u_t / 2."""
-    u = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, time, 1)))
-    y = torch.zeros_like(u)
-    for t in range(time):
-        y[:, t] = (0.8 * y[:, t - 1] if t else 0) + 0.5 * u[:, t]
-    return Trajectories(y, u)
-
-
+SYSTEM = {"time": 24, "pole": 0.8}
 METHODS: list[SequenceMethod] = [
     LSTM(units=8, steps=120, rate=2e-2),
     CfC(units=8, backbone=16, steps=120, rate=2e-2),
@@ -163,21 +156,16 @@ METHODS: list[SequenceMethod] = [
 ]
 
 
-def simulators(method: SequenceMethod, members: int = 2) -> list[SequenceModel]:
-    problems = [Forecasting(paths(16, k), paths(4, 10 + k), context=0) for k in range(members)]
-    return method.fit_forecasters(problems, [Run((k,)) for k in range(members)])
-
-
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
 def test_training_finds_the_system_whatever_the_neighbours(method: SequenceMethod) -> None:
-    test = paths(4, 99)
+    test = paths(4, 99, **SYSTEM)
     assert test.inputs is not None
     rest = Trajectories(test.observations[:, :0], test.inputs[:, :0])
-    for model in simulators(method):
+    for model in simulators(method, **SYSTEM):
         answer = model.forecast(rest, 24, test.inputs)
-        assert float((answer - test.observations).square().mean() / test.observations.square().mean()) < 0.1
+        assert error(answer, test.observations) < 0.1
     short = replace(method, steps=4)
-    for a, b in zip(simulators(short, 3), simulators(short, 2), strict=False):
+    for a, b in zip(simulators(short, 3, **SYSTEM), simulators(short, 2, **SYSTEM), strict=False):
         for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):
             assert torch.equal(p, q)
 

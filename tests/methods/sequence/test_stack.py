@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sequence_problems import error, paths, simulators
 
 from dynamark.methods.sequence.gru import GRU
 from dynamark.methods.sequence.kernels import LRU, S4D, STU
-from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel
-from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
+from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.tasks.problems import Prediction, Run, Trajectories
 
 METHODS: list[SequenceMethod] = [
     S4D(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2)),
@@ -22,29 +23,11 @@ METHODS: list[SequenceMethod] = [
 ]
 
 
-def paths(count: int, seed: int, time: int = 32) -> Trajectories:
-    """y_t = 0.9 y_{t-1} + u_t / 2."""
-    u = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, time, 1)))
-    y = torch.zeros_like(u)
-    for t in range(time):
-        y[:, t] = (0.9 * y[:, t - 1] if t else 0) + 0.5 * u[:, t]
-    return Trajectories(y, u)
-
-
-def error(answer: torch.Tensor, truth: torch.Tensor) -> float:
-    return float((answer - truth).square().mean() / truth.square().mean())
-
-
-def simulator(method: SequenceMethod, members: int = 2) -> list[SequenceModel]:
-    problems = [Forecasting(paths(16, k), paths(4, 10 + k), context=0) for k in range(members)]
-    return method.fit_forecasters(problems, [Run((k,)) for k in range(members)])
-
-
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_training_from_rest_finds_the_system(method: SequenceMethod) -> None:
     test = paths(4, 99)
     rest = Trajectories(test.observations[:, :0], test.inputs[:, :0] if test.inputs is not None else None)
-    for model in simulator(method):
+    for model in simulators(method):
         assert error(model.forecast(rest, 32, test.inputs), test.observations) < (0.05 if method.depth == 1 else 0.3)
 
 
@@ -67,7 +50,7 @@ def test_one_step_models_use_past_outputs_and_roll_on() -> None:
 
 def test_members_have_the_same_bits_whatever_their_neighbours() -> None:
     for method in (replace(m, steps=5) for m in METHODS):
-        three, two = simulator(method, 3), simulator(method, 2)
+        three, two = simulators(method, 3), simulators(method, 2)
         for a, b in zip(three, two, strict=False):
             for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):
                 assert torch.equal(p, q), method
@@ -107,5 +90,5 @@ def test_gaps_are_seen_unless_blind() -> None:
 
 
 def test_parameters_are_counted() -> None:
-    (model, _) = simulator(STU(filters=8, taps=3, steps=1))
+    (model, _) = simulators(STU(filters=8, taps=3, steps=1))
     assert model.parameter_count() == 16 + 3

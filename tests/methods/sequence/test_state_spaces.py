@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from sequence_problems import error, paths, simulators
 
 from dynamark.methods.sequence.mamba import Mamba, selective_scan
 from dynamark.methods.sequence.s4 import S4, S4PTD, dplr_kernel
-from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel
+from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.tasks.numerics.hippo import fout, legs, legt, low_rank_form, perturbed_legs
-from dynamark.tasks.problems import Forecasting, Run, Trajectories
+from dynamark.tasks.problems import Trajectories
 
 BASES = {"legs": legs, "legt": legt, "fout": fout}
 
@@ -102,26 +103,12 @@ def test_mamba_starts_as_the_paper_says() -> None:
     np.testing.assert_array_equal(layer(x)[:, :12].detach(), layer(moved)[:, :12].detach())
 
 
-def paths(count: int, seed: int, time: int = 32) -> Trajectories:
-    """y_t = 0.9 y_{t-1} + u_t / 2."""
-    u = torch.from_numpy(np.random.default_rng(seed).standard_normal((count, time, 1)))
-    y = torch.zeros_like(u)
-    for t in range(time):
-        y[:, t] = (0.9 * y[:, t - 1] if t else 0) + 0.5 * u[:, t]
-    return Trajectories(y, u)
-
-
 METHODS: list[SequenceMethod] = [
     S4(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2)),
     S4(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2), basis="legt"),
     S4PTD(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2)),
     Mamba(lanes=8, states=4, steps=200, rate=2e-2),
 ]
-
-
-def simulators(method: SequenceMethod, members: int = 2) -> list[SequenceModel]:
-    problems = [Forecasting(paths(16, k), paths(4, 10 + k), context=0) for k in range(members)]
-    return method.fit_forecasters(problems, [Run((k,)) for k in range(members)])
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
@@ -132,7 +119,7 @@ def test_training_finds_the_system_whatever_the_neighbours(method: SequenceMetho
     for model in simulators(method):
         answer = model.forecast(rest, 32, test.inputs)
         limit = 0.3 if isinstance(method, Mamba) else 0.05
-        assert float((answer - test.observations).square().mean() / test.observations.square().mean()) < limit
+        assert error(answer, test.observations) < limit
     short = replace(method, steps=4)
     for a, b in zip(simulators(short, 3), simulators(short, 2), strict=False):
         for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):
