@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.forcing import forced
-from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.methods.recurrent.kernels import available
 from dynamark.methods.recurrent.kernels_rollout import roll
+from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.symbolic import describe_code
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
@@ -100,7 +101,7 @@ class _Cell(nn.Module):
 
 
 @dataclass(frozen=True)
-class AlmostLinearModel(StateForecaster):
+class AlmostLinearModel(ObservedUnits):
     """The trained map F(z) = (diag a + W D(z)) z + h, D(z) the diagonal of 1 on linear units and [z > 0] on rectified ones."""
 
     a: Float[Tensor, " M"]
@@ -115,20 +116,11 @@ class AlmostLinearModel(StateForecaster):
         a, w, h, start = (p.detach().double() for p in (cell.a, cell.w, cell.h, cell.start))
         return cls(a, w, h, start, cell.rectified)
 
-    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """[x; L x] of the last observation."""
-        x = context.observations[:, -1].double()
-        return torch.cat([x, x @ self.start.T], dim=-1)
-
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """F(z)."""
         phi = state.clone()
         phi[..., len(self.a) - self.rectified :].clamp_(min=0)
         return torch.addcmul(self.h, self.a, state) + phi @ self.w.T
-
-    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The first N units."""
-        return state[..., : self.start.shape[1]]
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.branching import branched, dendrites
-from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.methods.recurrent.kernels import available
 from dynamark.methods.recurrent.kernels_rollout import roll
+from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -105,7 +106,7 @@ def _without_diagonal(w: Float[Tensor, "*R M M"]) -> Float[Tensor, "*R M M"]:
 
 
 @dataclass(frozen=True)
-class DendriticModel(StateForecaster):
+class DendriticModel(ObservedUnits):
     """The trained map."""
 
     a: Float[Tensor, " M"]
@@ -121,19 +122,10 @@ class DendriticModel(StateForecaster):
         parts = (cell.a, _without_diagonal(cell.w), cell.h, cell.alpha, cell.thresholds, cell.start)
         return cls(*(p.detach().double() for p in parts))
 
-    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """[x; L x] of the last observation."""
-        x = context.observations[:, -1].double()
-        return torch.cat([x, x @ self.start.T], dim=-1)
-
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """F(z)."""
         phi = dendrites(state, self.alpha, self.thresholds)
         return torch.addcmul(self.h, self.a, state) + phi @ self.w.T
-
-    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The first N units."""
-        return state[..., : self.start.shape[1]]
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None

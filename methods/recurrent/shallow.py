@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.methods.recurrent.generalised import mixed
 from dynamark.methods.recurrent.kernels import available
 from dynamark.methods.recurrent.kernels_rollout import roll
+from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -139,7 +140,7 @@ class _Cell(nn.Module):
 
 
 @dataclass(frozen=True)
-class ShallowModel(StateForecaster):
+class ShallowModel(ObservedUnits):
     """The trained map."""
 
     a: Float[Tensor, " M"]
@@ -157,11 +158,6 @@ class ShallowModel(StateForecaster):
         a, w1, w2, h1, h2, start = (p.detach().double() for p in parts)
         return cls(a, w1, w2, h1, h2, start, cell.clipped)
 
-    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """[x; L x] of the last observation."""
-        x = context.observations[:, -1].double()
-        return torch.cat([x, x @ self.start.T], dim=-1)
-
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """F(z)."""
         u = state @ self.w2.T
@@ -169,10 +165,6 @@ class ShallowModel(StateForecaster):
         if self.clipped:
             phi = phi - u.relu()
         return torch.addcmul(self.h1, self.a, state) + phi @ self.w1.T
-
-    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The first N units."""
-        return state[..., : self.start.shape[1]]
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
