@@ -24,6 +24,8 @@ from dynamark.runners.plugins import (
     task_names,
 )
 from dynamark.runners.suite import Entry, Suite
+from dynamark.runners.trials import open_fields
+from dynamark.runners.validation import ANSWERS
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
@@ -198,11 +200,16 @@ def expand(
             source = _task_source(instance)
             budget = instance.budget if entry.budget is None else entry.budget
             for spec, by_name in _expanded(entry.methods, method_names):
-                chosen = resolved(spec)
+                chosen = resolved(spec, entry.choose)
                 if not applies(chosen, instance):
                     if by_name:
                         skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
                     continue
+                if (fields := open_fields(chosen.fields)) and instance.kind not in ANSWERS:
+                    raise UserError(
+                        f"'{chosen.label}' is to choose '{min(fields)}' on validation data, and {instance.name} has none; "
+                        "give one value"
+                    )
                 for seed in wanted or range(entry.seeds):
                     run = PlannedRun(suite.name, instance, chosen, seed, budget, device, source)
                     runs.setdefault(run.key, run)
