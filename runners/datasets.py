@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dynamark.tasks.data as data
 from dynamark.errors import UserError, unknown
@@ -13,6 +13,8 @@ from dynamark.runners.plugins import matching, resolve_task
 from dynamark.tasks.catalogue import TASKS
 
 __all__ = ["export", "record", "verify"]
+
+Verdict = Literal["ok", "FAIL", "skip"]
 
 _FOLDER = Path(data.__file__).parent / "digests"
 _TIER, _SEEDS = "tiny", range(5)
@@ -32,17 +34,22 @@ def _read(family: str) -> dict[str, Any]:
     return told
 
 
-def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, str | None]]:
-    """Each instance that the repository knows the digest of (tiny tier, seeds 0 to 4), and what differs, if anything."""
+def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None]]:
+    """Each instance that the repository knows the digest of (tiny tier, seeds 0 to 4), and what differs, if anything.
+
+    A task that is not available here is one entry, skipped with the reason.
+    """
     for name in _chosen(globs):
         known = _read(name.split("/")[0])
         task = resolve_task(name, _TIER)
+        if task.unavailable is not None:
+            yield name, "skip", task.unavailable
+            continue
         for seed in _SEEDS:
             entry = f"{name}/{_TIER}/{seed}"
-            if entry not in known:
-                yield entry, "the repository has no digest of it"
-            else:
-                yield entry, data.verify_record(task, seed, known[entry])
+            missing = "the repository has no digest of it"
+            wrong = data.verify_record(task, seed, known[entry]) if entry in known else missing
+            yield entry, "ok" if wrong is None else "FAIL", wrong
 
 
 def record(globs: Sequence[str] = ()) -> list[Path]:

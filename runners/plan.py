@@ -31,6 +31,9 @@ from dynamark.tasks.problems import KINDS
 
 __all__ = ["Cohort", "Plan", "PlannedExperiment", "PlannedRun", "cohorts", "expand", "pending"]
 
+# What stands for the method where a task is left out altogether.
+_EVERY = "every method"
+
 # Members of one cohort: enough to be bound by arithmetic, few enough to fit in memory.
 COHORT = 8
 
@@ -123,7 +126,7 @@ Planned = PlannedRun | PlannedExperiment
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a suite, and the combinations that do not apply, with the reason."""
+    """The runs of a suite, and the combinations (task, method) that do not apply or cannot be had here, with the reason."""
 
     runs: tuple[Planned, ...]
     not_applicable: tuple[tuple[str, str, str], ...]
@@ -197,6 +200,9 @@ def expand(
     for entry in _narrowed(suite, method):
         for name in _chosen_tasks(entry, task):
             instance = resolve_task(name, tier or entry.tier, salt)
+            if instance.unavailable is not None:
+                skipped[instance.name, _EVERY, instance.unavailable] = None
+                continue
             source = _task_source(instance)
             budget = instance.budget if entry.budget is None else entry.budget
             for spec, by_name in _expanded(entry.methods, method_names):
@@ -297,9 +303,10 @@ def _task_source(task: Task) -> str:
 
 def _nothing(suite: Suite, task: Sequence[str], method: Sequence[str], skipped: list[tuple[str, str, str]]) -> str:
     if skipped:
-        return (
-            f"nothing to run: method '{skipped[0][1]}' {skipped[0][2]}, which the tasks of suite '{suite.name}' ask for"
-        )
+        left_out, by, why = skipped[0]
+        if by == _EVERY:
+            return f"nothing to run: {left_out} {why}"
+        return f"nothing to run: method '{by}' {why}, which the tasks of suite '{suite.name}' ask for"
     names = sorted({t for entry in suite.entries for t in entry.tasks})
     return f"nothing in suite '{suite.name}' matches --task {' '.join(task)}; its tasks: {', '.join(names)}"
 

@@ -106,6 +106,11 @@ class Task(ABC):
         """Steps or passes that a method may take at most; None leaves it to the method."""
         return None
 
+    @property
+    def unavailable(self) -> str | None:
+        """Why there is no such instance here (an extra is missing; no salt makes it anew), said of the task; None if there is."""
+        return None
+
     def fields(self) -> dict[str, Any]:
         """The parameters of the instance, the tier among them."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in {"name", "salt"}}

@@ -63,6 +63,8 @@ TASKS: dict[str, str] = {
     "lds/irregular": "dynamark.tasks.lds.irregular:Irregular",
     "lds/irregular_dropped": "dynamark.tasks.lds.irregular:Irregular(sampling='dropped')",
     "lds/switching": "dynamark.tasks.lds.switching:Switching",
+    "lds/sunspots": "dynamark.tasks.lds.recorded:Recorded",
+    "lds/elnino": "dynamark.tasks.lds.recorded:Recorded(series='elnino')",
     # koopman
     "koopman/slow_manifold": "dynamark.tasks.koopman.deterministic:SlowManifold",
     "koopman/duffing": "dynamark.tasks.koopman.deterministic:Duffing",

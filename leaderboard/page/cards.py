@@ -77,7 +77,8 @@ def _scale(task: TaskInfo, ordered: Sequence[Standing]) -> str:
         if task.name in s.skills
     )
     if not ticks:
-        return f'<p class="ends">{words}<span>ranks only</span></p>' if words else ""
+        reason = "ranks only" if task.oracle is not None else "oracle unknown: ranks only"
+        return f'<p class="ends">{words}<span>{reason}</span></p>' if words else ""
     return (
         f'<svg class="strip" viewBox="-1 0 102 10" preserveAspectRatio="none" role="img" '
         f'aria-label="skill of {len(ordered)} methods">'

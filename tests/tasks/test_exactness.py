@@ -126,6 +126,8 @@ def _square(node: ast.BinOp) -> bool:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_generators_are_exact(name: str) -> None:
+    if (why := resolve_task(name, "tiny").unavailable) is not None:
+        pytest.skip(f"{name} {why}")
     task = resolve_task(name, "tiny", salt="one that no other test has remembered")
     found = {
         f"{file.relative_to(ROOT)}: {what}"

@@ -32,8 +32,8 @@ def main(told: argparse.Namespace) -> int:
         for path in datasets.record(told.tasks):
             print(f"wrote {path}")
         return 0
-    wrong = 0
-    for entry, difference in datasets.verify(told.tasks):
-        wrong += difference is not None
-        print(f"{'ok  ' if difference is None else 'FAIL'}  {entry}{'' if difference is None else ': ' + difference}")
+    wrong = False
+    for entry, verdict, why in datasets.verify(told.tasks):
+        wrong |= verdict == "FAIL"
+        print(f"{verdict:4}  {entry}{'' if why is None else ': ' + why}")
     return 1 if wrong else 0
