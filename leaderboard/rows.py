@@ -76,7 +76,8 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
 
     Texts become categories in alphabetical order. Left out are: measurements of claims; variants that only claims ask for;
     skipped runs; and what newer rows replace (`attrs["replaced"]` counts them): runs of an older version of a task or with
-    other parameters under the same name, and runs of a method whose source has changed since.
+    other parameters under the same name, and runs of a method whose source has changed since. A run that a claim asked for
+    never replaces one of a suite: its budget may be another.
     """
     import pandas
 
@@ -136,10 +137,16 @@ def _compared(frame: pandas.DataFrame) -> ndarray:
     if not len(frame):
         return np.ones(0, dtype=bool)
     measured = holding("tier", lambda tier: tier == "experiment") | holding("status", lambda s: s == "skipped")
-    if "suite" not in frame:
-        return ~measured
     varied = holding("method", lambda name: "(" in name) | holding("task", lambda name: "(" in name)
-    return ~measured & ~(holding("suite", lambda suite: suite.startswith("claims-")) & varied)
+    return ~measured & ~(_for_claims(frame) & varied)
+
+
+def _for_claims(frame: pandas.DataFrame) -> ndarray:
+    """Which rows only claims asked for, perhaps with a budget of their own."""
+    if "suite" not in frame:
+        return np.zeros(len(frame), dtype=bool)
+    suites, told = frame["suite"].cat.categories, frame["suite"].cat.codes.to_numpy()
+    return np.array([str(suite).startswith("claims-") for suite in suites], dtype=bool)[told]
 
 
 def _codes(frame: pandas.DataFrame, columns: Sequence[str]) -> ndarray:
@@ -179,7 +186,7 @@ def _current(frame: pandas.DataFrame) -> ndarray:
     if (run[1:] == run[:-1]).any():
         doubled = np.flatnonzero(np.isin(run, run[1:][run[1:] == run[:-1]]))
         stamps = frame["finished"].to_numpy()[kept[doubled]] + "@" + frame["key"].to_numpy()[kept[doubled]]
-        by_time = doubled[np.lexsort((stamps, run[doubled]))]
+        by_time = doubled[np.lexsort((stamps, ~_for_claims(frame.iloc[kept[doubled]]), run[doubled]))]
         last = by_time[np.append(run[by_time][1:] != run[by_time][:-1], True)]
         single = np.setdiff1d(np.arange(len(kept)), doubled, assume_unique=True)
         kept = kept[np.sort(np.concatenate([single, last]))]

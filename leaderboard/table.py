@@ -52,6 +52,11 @@ class Standing:
     skills: dict[str, float] = field(default_factory=dict)  # mean skill, by task
     held_out: HeldOut | None = None  # on other data of the same tasks (rows with a salt)
 
+    @property
+    def broad(self) -> bool:
+        """Whether it has more than half of the runs of its table: a mean over fewer says little about the whole."""
+        return 2 * self.runs > self.possible
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -124,13 +129,14 @@ def _judged(rows: pandas.DataFrame, family: str | None) -> list[Judged]:
 
 
 # What the page shows beside the tables.
-_PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predict_seconds"]
+_PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predict_seconds", "provenance"]
 
 
 def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
     """Tables a family and tier: one for each track (tasks that methods have in common); then those over several families.
 
     Rows with a salt stand beside the public ones of their family and tier; where there are none, they have tables of their own.
+    Families of which a single method ran compare nothing and come last.
     """
     made = []
     salted = frame[(frame["salt"] != "").to_numpy()]
@@ -155,7 +161,8 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
             among = sorted(chosen["family"].unique(), key=in_order)
             track = f"{chosen['task'].nunique()} tasks of {' and '.join(map(str, among))}"
             made.append(_table("overall", tier, salt, track, chosen, {}))
-    return made
+    compared = {(t.family, t.tier, t.salt) for t in made if len(t.standings) > 1}
+    return sorted(made, key=lambda t: (t.family, t.tier, t.salt) not in compared)
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:

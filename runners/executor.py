@@ -84,8 +84,8 @@ class Inline:
         except Exception as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
         try:
-            method = cohort.method.build()
-            answers = worker.solve(method, problems, entropies, budget=cohort.budget, device=self._device)
+            methods = cohort.method.trials()
+            answers = worker.solve(methods, problems, entropies, budget=cohort.budget, device=self._device)
         except Exception as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)

@@ -24,6 +24,8 @@ from dynamark.runners.plugins import (
     task_names,
 )
 from dynamark.runners.suite import Entry, Suite
+from dynamark.runners.trials import open_fields
+from dynamark.runners.validation import ANSWERS
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
@@ -203,12 +205,7 @@ def expand(
                 continue
             source = _task_source(instance)
             budget = instance.budget if entry.budget is None else entry.budget
-            for spec, by_name in _expanded(entry.methods, method_names):
-                chosen = resolved(spec)
-                if not applies(chosen, instance):
-                    if by_name:
-                        skipped[instance.name, chosen.label, f"has no {KINDS[instance.kind][0]}"] = None
-                    continue
+            for chosen in _applicable(entry, instance, resolved, skipped):
                 for seed in wanted or range(entry.seeds):
                     run = PlannedRun(suite.name, instance, chosen, seed, budget, device, source)
                     runs.setdefault(run.key, run)
@@ -217,6 +214,22 @@ def expand(
     if not runs:
         raise UserError(_nothing(suite, task, method, list(skipped)))
     return Plan(tuple(runs.values()), tuple(skipped))
+
+
+def _applicable(
+    entry: Entry, task: Task, resolved: Callable[..., Method], skipped: dict[tuple[str, str, str], None]
+) -> Iterable[Method]:
+    """The methods of an entry that a task can be put to; of those given by name that it cannot, the reason goes to `skipped`."""
+    for spec, by_name in _expanded(entry.methods, method_names):
+        method = resolved(spec, entry.choose)
+        if not applies(method, task):
+            if by_name:
+                skipped[task.name, method.label, f"has no {KINDS[task.kind][0]}"] = None
+            continue
+        if (fields := open_fields(method.fields)) and task.kind not in ANSWERS:
+            told = f"'{method.label}' is to choose '{min(fields)}' on validation data, and {task.name} has none"
+            raise UserError(f"{told}; give one value")
+        yield method
 
 
 def _seeds(told: int | Sequence[int]) -> Sequence[int]:

@@ -1,7 +1,7 @@
 """From names to tasks and methods: the catalogue, files, modules and entry points.
 
 A spec is written `[alias=]NAME[(field=value, ...)]`, where NAME is a name of the catalogue, an entry point, `path/file.py:Class`
-or `module:Class`. Values are Python literals.
+or `module:Class`. Values are Python literals; of a set, `s4d(rate={0.003, 0.01})`, a method chooses one on validation data.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from dynamark.errors import UserError, unknown
 from dynamark.methods.catalogue import METHODS
 from dynamark.results.keys import canonical, source_digest
 from dynamark.runners.experiments.catalogue import EXPERIMENTS
+from dynamark.runners.trials import plain, trials, written
 from dynamark.tasks.catalogue import TASKS
 
 if TYPE_CHECKING:
     from dynamark.tasks.base import Task
 
 __all__ = [
+    "Choices",
     "Method",
     "Spec",
     "load",
@@ -41,6 +43,10 @@ __all__ = [
     "source_file",
     "task_names",
 ]
+
+
+# Fields with the values to choose among.
+Choices = tuple[tuple[str, tuple[Any, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,13 @@ class Method:
     source: str
 
     def build(self) -> Any:
-        """The method itself."""
-        return _construct(self.target, load(self.target, "method"), self.fields)
+        """The method itself; where a field is to be chosen, with its first value."""
+        return self.trials()[0]
+
+    def trials(self) -> list[Any]:
+        """The method with each combination of the values among which fields are to be chosen."""
+        cls = load(self.target, "method")
+        return [_construct(self.target, cls, fields) for fields in trials(self.fields)]
 
 
 def parse(text: str) -> Spec:
@@ -132,9 +143,9 @@ def resolve_task(text: str, tier: str, salt: str = "") -> Task:
     return dataclasses.replace(task, name=spec.alias or _label(shown, changed), salt=salt)
 
 
-def resolve_method(text: str) -> Method:
-    """The method that a spec names."""
-    return _resolve(text, METHODS, "method")
+def resolve_method(text: str, choose: Choices = ()) -> Method:
+    """The method that a spec names; what a suite lets it choose, and the spec does not fix, leaves its label as it is."""
+    return _resolve(text, METHODS, "method", choose)
 
 
 def resolve_experiment(text: str) -> Method:
@@ -142,7 +153,7 @@ def resolve_experiment(text: str) -> Method:
     return _resolve(text, EXPERIMENTS, "experiment")
 
 
-def _resolve(text: str, table: dict[str, str], kind: str) -> Method:
+def _resolve(text: str, table: dict[str, str], kind: str, choose: Choices = ()) -> Method:
     spec = parse(text)
     shown, behind = _find(spec.name, table, f"dynamark.{kind}s", kind)
     base = parse(behind)
@@ -150,7 +161,10 @@ def _resolve(text: str, table: dict[str, str], kind: str) -> Method:
     if not dataclasses.is_dataclass(cls):
         raise UserError(f"{kind} '{shown}' is not a dataclass; write @dataclass(frozen=True) above the class")
     preset = _fields(_construct(base.name, cls, base.fields, shown), shown)
-    fields = _fields(_construct(base.name, cls, {**base.fields, **spec.fields}, shown), shown)
+    told = {**base.fields, **{field: set(values) for field, values in choose}, **spec.fields}
+    open_to = {field: plain(value) for field, value in told.items() if isinstance(value, set)}
+    made = [_construct(base.name, cls, fields, shown) for fields in trials({**told, **open_to})]
+    fields = {**_fields(made[0], shown), **open_to}
     changed = {name: fields[name] for name in spec.fields if preset[name] != fields[name]}
     name = spec.alias or shown
     label = name if spec.alias else _label(shown, changed)
@@ -167,7 +181,7 @@ def _fields(method: Any, shown: str) -> dict[str, Any]:
 
 
 def _label(name: str, changed: dict[str, Any]) -> str:
-    inside = ", ".join(f"{field}={value!r}" for field, value in sorted(changed.items()))
+    inside = ", ".join(f"{field}={written(value)}" for field, value in sorted(changed.items()))
     return f"{name}({inside})" if inside else name
 
 

@@ -13,6 +13,7 @@ from dynamark.results.schema import Row
 from dynamark.results.store import Store
 from dynamark.runners.run import run
 from dynamark.runners.suite import Entry, Suite
+from dynamark.runners.trials import written
 from dynamark.tasks.catalogue import TASKS
 
 __all__ = ["again"]
@@ -48,7 +49,9 @@ def _named(row: Row, kind: str, table: dict[str, str]) -> str:
         raise UserError(
             f"{kind} '{row[kind]}' is not one of dynamark's; say where it is with --{kind} path/file.py:Class"
         )
-    return _spec(name, row[f"{kind}_fields"])
+    spec = _spec(name, row[f"{kind}_fields"])
+    # A suite may let a method choose fields without a word of it in the label.
+    return f"{name}={spec}" if kind == "method" and row[kind] == name else spec
 
 
 def _spec(name: str, fields: str) -> str:
@@ -59,7 +62,7 @@ def _spec(name: str, fields: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value of JSON as Python writes it; what was a tuple is one again."""
+    """A value of JSON as a spec writes it; what was a tuple is one again."""
     if isinstance(value, list):
         return f"({''.join(f'{_literal(v)}, ' for v in value)})"
-    return repr(value).replace("inf", "1e999") if isinstance(value, float) else repr(value)
+    return repr(value).replace("inf", "1e999") if isinstance(value, float) else written(value)

@@ -23,6 +23,7 @@ class Entry:
 
     tasks, methods: specs, or globs of names; of the methods that a glob finds those count that apply to a task.
     budget: training steps or passes at most; None leaves it to the task.
+    choose: fields with the values among which each method chooses, by its error on validation data.
     """
 
     tasks: tuple[str, ...]
@@ -30,6 +31,7 @@ class Entry:
     tier: str
     seeds: int
     budget: int | None = None
+    choose: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
     entries = []
     for entry in _tables(told.get("runs"), "runs", wrong):
         for key in entry:
-            if key not in {"tasks", "methods", *_DEFAULTS}:
-                raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier, seeds and budget")
+            if key not in {"tasks", "methods", "choose", *_DEFAULTS}:
+                raise wrong(
+                    f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier, seeds, budget, choose"
+                )
         tier, seeds, budget = (entry.get(key, told.get(key)) for key in _DEFAULTS)
         if not isinstance(tier, str):
             raise wrong('no tier; write tier = "tiny" at the top')
@@ -85,7 +89,8 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
         if budget is not None and not _counts(budget):
             raise wrong(f"budget = {budget!r} is not a positive whole number")
         tasks, methods = (_texts(entry.get(key), key, wrong) for key in ("tasks", "methods"))
-        entries.append(Entry(tasks, methods, tier, seeds, budget))
+        choose = _choices(entry.get("choose", {}), wrong)
+        entries.append(Entry(tasks, methods, tier, seeds, budget, choose))
     if not entries:
         raise wrong("no [[runs]]; write at least one with tasks and methods")
     left_out = []
@@ -94,6 +99,13 @@ def _suite(path: Path, told: dict[str, Any]) -> Suite:
             raise wrong("an entry of [[left_out]] needs what and reason")
         left_out.append((str(entry["what"]), str(entry["reason"])))
     return Suite(path.stem, str(told.get("about", "")), tuple(entries), tuple(left_out))
+
+
+def _choices(value: Any, wrong: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """{ rate = [0.003, 0.01] } as pairs of a field and its values."""
+    if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
+        raise wrong(f"choose must be fields with lists of values, as {{ rate = [0.003, 0.01] }}, not {value!r}")
+    return tuple((field, tuple(values)) for field, values in value.items())
 
 
 def _counts(value: Any) -> TypeGuard[int]:

@@ -6,7 +6,7 @@ import dataclasses
 import gc
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from dynamark.runners import wire
 from dynamark.runners.answers import Answer, BadAnswer, ask
 from dynamark.runners.plugins import load
 from dynamark.runners.scorer import measure
+from dynamark.runners.trials import trials
+from dynamark.runners.validation import Fitted, best
 from dynamark.tasks.problems import KINDS, Run, settle
 
 __all__ = ["Failure", "failure", "solve", "work"]
@@ -32,7 +34,7 @@ class Failure:
 
 
 def solve(
-    method: Any,
+    methods: Sequence[Any],
     problems: list[Any],
     entropies: list[list[int]],
     *,
@@ -40,35 +42,44 @@ def solve(
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
-    """Fit all members together where the method can, ask each model its query, and time both."""
+    """Fit all members together where the method can, ask each model its query, and time both.
+
+    methods: the method; where fields are to be chosen, once for each trial: all are fitted, and all count in the time.
+    """
     settled = [settle(problem, torch.device(device)) for problem in problems]
     hidden = [dataclasses.replace(problem, query=None) for problem in settled]
-    single, plural = KINDS[type(problems[0])]
-    fit_all = getattr(method, plural, None)
-    # A cohort of one is run as two, the second a copy: batched kernels of one and of several round differently.
-    copies = 2 if fit_all is not None and len(problems) == 1 else 1
-    runs = [
-        Run(entropy, torch.device(device), budget, on_progress if i == 0 else None)
-        for i, entropy in enumerate(entropies * copies)
-    ]
+
+    def fresh(entropy: list[int], place: int) -> Run:
+        return Run(entropy, torch.device(device), budget, None if place else on_progress)
+
     start = time.perf_counter()
-    if fit_all is not None:
-        models = list(fit_all(hidden * copies, runs))
-        if len(models) != len(runs):
-            raise BadAnswer(f"{plural} returned {len(models)} models for {len(runs)} problems")
-    else:
-        fit = getattr(method, single)
-        models = [fit(problem, run) for problem, run in zip(hidden, runs, strict=True)]
+    tried = [_fit(method, hidden, [fresh(e, i) for i, e in enumerate(entropies)]) for method in methods]
+    fitted = tried[0] if len(tried) == 1 else best(tried, hidden, methods)
     _finish(device)
     fit_seconds = (time.perf_counter() - start) / len(problems)
     answers = []
-    for model, problem, run in zip(models[: len(problems)], settled, runs, strict=False):
+    for (model, run), problem in zip(fitted, settled, strict=True):
         start = time.perf_counter()
         arrays = ask(model, problem, run)
         _finish(device)
         seconds = time.perf_counter() - start
         answers.append(Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(model), run.steps))
     return answers
+
+
+def _fit(method: Any, problems: list[Any], runs: list[Run]) -> Fitted:
+    """The model of each member, with its run."""
+    single, plural = KINDS[type(problems[0])]
+    fit_all = getattr(method, plural, None)
+    if fit_all is None:
+        fit = getattr(method, single)
+        return [(fit(problem, run), run) for problem, run in zip(problems, runs, strict=True)]
+    # A cohort of one is run as two, the second a copy: batched kernels of one and of several round differently.
+    copies = [Run(run.entropy, run.device, run.budget) for run in runs[:1]] if len(runs) == 1 else []
+    models = list(fit_all([*problems, *problems[: len(copies)]], [*runs, *copies]))
+    if len(models) != len(runs) + len(copies):
+        raise BadAnswer(f"{plural} returned {len(models)} models for {len(runs) + len(copies)} problems")
+    return list(zip(models, runs, strict=False))
 
 
 def _finish(device: str) -> None:
@@ -110,12 +121,13 @@ def work(folder: Path, job: dict[str, Any]) -> None:
     """In a fresh process: read problems and solve them, or measure; leave the answers or the failure in the folder."""
     steady()
     try:
-        method = load(job["method"], "method")(**job["fields"])
+        cls = load(job["method"], "method")
+        methods = [cls(**fields) for fields in trials(job["fields"])]
         if job["experiment"]:
-            wire.write(folder / "answers", [measure(method, words, job["device"]) for words in job["entropies"]])
+            wire.write(folder / "answers", [measure(methods[0], words, job["device"]) for words in job["entropies"]])
             return
         problems = wire.read(folder / "problems")
-        answers = solve(method, problems, job["entropies"], budget=job["budget"], device=job["device"])
+        answers = solve(methods, problems, job["entropies"], budget=job["budget"], device=job["device"])
         wire.write(folder / "answers", [vars(answer) for answer in answers])
     except BaseException as error:
         told = failure(error)

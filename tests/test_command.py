@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -145,10 +144,8 @@ def test_check_finds_randomness_that_is_not_seeded(here: Path, capsys: pytest.Ca
 def test_check_picks_small_tasks_and_passes_over_what_a_method_refuses(
     method: str, tasks: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start = time.monotonic()
     code, out, _ = said(capsys, "check", method)
     assert code == 0
-    assert time.monotonic() - start < 20
     lines = [line.removeprefix("ok    ") for line in out.splitlines()]
     met = dict.fromkeys(
         line.split(":")[0].rpartition("/")[2] for line in lines if ": answers" in line or "refused" in line

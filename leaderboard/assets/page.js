@@ -29,9 +29,9 @@ document.querySelector("#filter").addEventListener("input", (event) => {
 const held = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
 
 // Rows are written as text, never as HTML: their names are anybody's.
-const show = (entry) => {
-  dialog.querySelector("h2").textContent = `${entry.m} on ${entry.t}`;
-  dialog.querySelector("tbody").replaceChildren(...entry.r.map(([seed, key, score, skill, status, seconds]) => {
+const show = ([method, task, runs]) => {
+  dialog.querySelector("h2").textContent = `${held.methods[method]} on ${held.tasks[task]}`;
+  dialog.querySelector("tbody").replaceChildren(...runs.map(([seed, key, score, skill, seconds, status = "ok"]) => {
     const line = document.createElement("tr");
     for (const told of [seed, score, skill, status, seconds]) line.insertCell().textContent = told ?? "";
     line.insertCell().append(Object.assign(document.createElement("code"), { textContent: `dynamark reproduce ${key}` }));
@@ -40,7 +40,7 @@ const show = (entry) => {
   dialog.showModal();
 };
 const follow = () => {
-  const entry = Object.hasOwn(held, location.hash.slice(1)) ? held[location.hash.slice(1)] : undefined;
+  const entry = held.rows[/^#r(\d+)$/.exec(location.hash)?.[1]];
   if (entry) show(entry);
 };
 addEventListener("hashchange", follow);

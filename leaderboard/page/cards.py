@@ -163,4 +163,4 @@ def escape_lines(text: str) -> str:
 def _more(told: About | None) -> str:
     if told is None or not told.rest:
         return ""
-    return f"<details><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in told.rest)}</details>"
+    return f"<details class=more><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in told.rest)}</details>"

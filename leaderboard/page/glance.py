@@ -20,7 +20,10 @@ _LEADERS = 4
 
 
 def glance(sections: Sequence[Sequence[Table]], judged: Sequence[Judged]) -> str:
-    """A panel a family, of its public table of the most methods and tasks, and one of the claims."""
+    """A panel a family, of its public table of the most methods and tasks, and one of the claims.
+
+    A method that ran on a few tasks only leads no family, whatever its mean there.
+    """
     public = [own[0] for own in sections if own[0].family != "overall" and not own[0].salt]
     best = {t.family: t for t in sorted(public, key=lambda t: len(t.standings) * len(t.tasks))}
     panels = [_panel(best[family]) for family in sorted(best, key=in_order)]
@@ -30,8 +33,11 @@ def glance(sections: Sequence[Sequence[Table]], judged: Sequence[Judged]) -> str
 
 
 def _panel(table: Table) -> str:
-    best = "".join(_leader(s) for s in table.standings[:_LEADERS])
+    broad = [s for s in table.standings if s.broad]
+    best = "".join(_leader(s) for s in (broad or table.standings)[:_LEADERS])
     about = f"{table.tier}, {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
+    if 0 < len(broad) < len(table.standings):
+        about += f"; the best of the {len(broad)} with more than half of the runs"
     return (
         f'<article class="{accent(table.family)}"><h2><a href="#{table_id(table)}">{escape(title(table.family))}</a></h2>'
         f"<p>{escape(about)}</p><ol>{best}</ol></article>"

@@ -81,5 +81,5 @@ def _node(node: int, at: tuple[float, float], share: float | None) -> str:
     told = "" if share is None else f"<title>region {node}: {share:.1%} of the time</title>"
     return (
         f'<circle class="node" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_NODE:.0f}">{told}</circle>'
-        f'<text x="{at[0]:.1f}" y="{at[1] + 3.5:.1f}" text-anchor="middle">{node}</text>'
+        f'<text x="{at[0]:.1f}" y="{at[1] + 3.5:.1f}">{node}</text>'
     )

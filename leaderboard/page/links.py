@@ -20,26 +20,40 @@ class Links:
 
     def __init__(self, frame: pandas.DataFrame) -> None:
         columns = ["task", "tier", "method", "salt", "seed", "key", "score", "skill", "status", "fit_seconds"]
-        self._places: dict[tuple[str, ...], str] = {}
+        self._places: dict[tuple[str, ...], int] = {}
         self._met: set[tuple[str, ...]] = set()
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._methods: dict[str, int] = {}
+        self._tasks: dict[str, int] = {}
+        # A place in the list is the number of an id: method and task by their places, and their runs.
+        self._rows: list[tuple[int, int, list[list[Any]]]] = []
         for task, tier, method, salt, *run in frame[columns].itertuples(index=False, name=None):
-            place = self._places.setdefault((task, tier, method), f"r{len(self._places)}")
+            place = self._places.setdefault((task, tier, method), len(self._places))
             self._met.add((task, tier, method, salt))
-            held = self._rows.setdefault(place, {"m": method, "t": f"{task}, {tier}", "r": []})
-            seed, key, score, skill, status, seconds = run
-            named = f"{seed}, salt {salt}" if salt else int(seed)
-            held["r"].append([named, key[:_DIGITS], _digits(score), _digits(skill), status, _digits(seconds)])
+            if place == len(self._rows):
+                named = (self._methods, method), (self._tasks, f"{task}, {tier}")
+                self._rows.append((*(known.setdefault(name, len(known)) for known, name in named), []))  # type: ignore[arg-type]
+            self._rows[place][2].append(_run(salt, *run))
 
     def to(self, task: str, tier: str, salt: str, method: str) -> str | None:
         """The id of the rows of a method on a task; None where it has none with this salt."""
-        return self._places[task, tier, method] if (task, tier, method, salt) in self._met else None
+        return f"r{self._places[task, tier, method]}" if (task, tier, method, salt) in self._met else None
 
     def data(self) -> str:
         """All rows as JSON that may stand in a script element: no sign of it can end the element."""
-        text = json.dumps(self._rows, separators=(",", ":"), allow_nan=False)
+        told = {"methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
+        text = json.dumps(told, separators=(",", ":"), allow_nan=False)
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _digits(value: float) -> float | None:
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+def _run(salt: str, seed: int, key: str, score: float, skill: float, status: str, seconds: float) -> list[Any]:
+    """A run as the page holds it: seed, key, score, skill, seconds, and its status unless it is ok."""
+    named = f"{seed}, salt {salt}" if salt else int(seed)
+    told = [named, key[:_DIGITS], _digits(score), _digits(skill), _digits(seconds)]
+    return told if status == "ok" else [*told, status]
+
+
+def _digits(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    short = float(f"{value:.4g}")
+    return int(short) if short == int(short) and abs(short) < 1e6 else short

@@ -76,7 +76,7 @@ def equation(text: str) -> str:
     shown = re.sub(r"\^\{([^{}]*)\}", r"<sup>\1</sup>", shown)
     shown = re.sub(r"\^(-?\d+|[A-Za-z*+]\b|\*|\+)", r"<sup>\1</sup>", shown)
     shown = unicodedata.normalize("NFC", shown)
-    return re.sub(r"(?<=[\w)\]\u0302])_(\w+)\b", r"<sub>\1</sub>", shown)
+    return re.sub(r"(?<=[\w)\]*'\u0302])_(\w+)\b", r"<sub>\1</sub>", shown)
 
 
 def _letter(word: str) -> str:
@@ -139,8 +139,8 @@ def seconds(value: float | None) -> str:
     """A time in the unit that suits it."""
     if value is None:
         return ""
-    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
-        if value >= size or unit == "ms":
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size or unit == "µs":
             return f"{value / size:.2g} {unit}" if value / size < 99.5 else f"{value / size:.0f} {unit}"
     return ""
 

@@ -14,7 +14,10 @@ __all__ = ["pareto"]
 
 
 def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
-    """Skill against a cost on a logarithmic scale, with the front of those that nothing cheaper beats."""
+    """Skill against a cost on a logarithmic scale, with the front of those that nothing cheaper beats.
+
+    Where some methods have more than half of the table's runs, only they make the front: the others' means are of other tasks.
+    """
     found = [(float(v), s.skill, s) for s in table.standings if (v := getattr(s, what)) and s.skill is not None]
     if len(found) < 2:
         return ""
@@ -26,7 +29,8 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
         ("skill", (-0.04, 1.04), False),
     )
     front: list[tuple[float, float, Standing]] = []
-    for value, skill, s in sorted(found, key=lambda item: (item[0], -item[1], item[2].method)):
+    broad = [item for item in found if item[2].broad]
+    for value, skill, s in sorted(broad or found, key=lambda item: (item[0], -item[1], item[2].method)):
         if not front or skill > front[-1][1]:
             front.append((value, skill, s))
     steps = [
@@ -38,10 +42,16 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     leading = {s.method for _, _, s in front}
     for value, skill, s in found:
         shown = seconds(value) if what == "fit_seconds" else f"{cost(value)} parameters"
-        style = "dot lead" if s.method in leading else "dot"
+        style = "dot lead" if s.method in leading else "dot" if s.broad or not broad else "dot few"
         if s.low is not None and s.high is not None:
             chart.whisker(value, s.low, s.high, "whisker")
-        chart.point(value, skill, style, f"{s.method}: skill {skill:.3f}, {shown}", link=slug("method", s.method))
+        chart.point(
+            value,
+            skill,
+            style,
+            f"{s.method}: skill {skill:.3f}, {shown}, {s.runs} of {s.possible} runs",
+            link=slug("method", s.method),
+        )
     for value, skill, s in reversed(front):  # the best first: labels that would cover others are left out
         chart.text(value, skill, s.method)
     return chart.render()

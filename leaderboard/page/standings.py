@@ -64,7 +64,8 @@ def _task_head(task: TaskInfo) -> str:
     metric = f"<small>{escape(task.metric)} {'↓' if task.lower_is_better else '↑'}</small>" if task.metric else ""
     hint = f"{task.name}: median {task.metric} over seeds, {way} is better"
     return (
-        f'<th scope="col" title="{escape(hint)}"><button type="button">{escape(short(task.name))}{metric}</button></th>'
+        f'<th scope="col" class="task" title="{escape(hint)}">'
+        f'<button type="button">{escape(short(task.name))}{metric}</button></th>'
     )
 
 
@@ -94,7 +95,7 @@ def _cost(s: Standing, field: str, shown: Callable[[float | None], str]) -> str:
 
 
 def _line(s: Standing, cells: str, first_of_band: bool) -> str:
-    marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else ""]))
+    marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else "", "" if s.broad else "few"]))
     return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{cells}</tr>'
 
 

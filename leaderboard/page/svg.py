@@ -38,7 +38,9 @@ class Scale:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             if last > first:
                 step = max(1, math.ceil((last - first) / 6))
-                return [(10.0**k, _power(k)) for k in range(first, last + 1, step)]
+                powers = range(first, last + 1, step)
+                plain = all(-2 <= k <= 3 for k in powers)  # in one notation
+                return [(10.0**k, f"{10.0**k:g}" if plain or k == 0 else f"10{superscript(k)}") for k in powers]
             return [(v, brief(v)) for k in (first - 1, first) for m in (1, 2, 5) if self._holds(v := m * 10.0**k)]
         rough = (self.high - self.low) / 5
         size = 10 ** math.floor(math.log10(rough))
@@ -53,10 +55,6 @@ class Scale:
 def _plain(value: float) -> str:
     """A tick's label: as people write it where that is short."""
     return f"{value:.4g}" if 1e-3 <= abs(value) < 1e5 else brief(value)
-
-
-def _power(k: int) -> str:
-    return f"{10.0**k:g}" if -2 <= k <= 3 else f"10{superscript(k)}"
 
 
 def wants_logarithm(values: ndarray) -> bool:
@@ -115,12 +113,14 @@ class Chart:
             if not (math.isfinite(a) and math.isfinite(b)) or (self.x[2] and a <= 0) or (self.y[2] and b <= 0):
                 before = None
                 continue
-            # In tenths of a pixel from the point before: half the bytes of places.
+            # In tenths of a pixel (the style sheet scales them) from the point before: a third of the bytes of places.
             at = round(10 * self.sx(a)), round(10 * self.sy(b))
-            move = at if before is None else (at[0] - before[0], at[1] - before[1])
-            parts.append(f"{'M' if before is None else 'l'}{move[0] / 10:g} {move[1] / 10:g}")
+            parts.append(f"M{_pair(*at)}" if before is None else f"l{_pair(at[0] - before[0], at[1] - before[1])}")
             before = at
         if parts:
+            if len(parts) == 1:  # a single point shows as a dot
+                parts.append("h0")
+                style += " single"
             self.marks.append(f'<path class="line {style}" d="{"".join(parts)}">{_title(hint)}</path>')
 
     def point(self, x: float, y: float, style: str, hint: str = "", size: float = 4.5, link: str = "") -> None:
@@ -131,9 +131,10 @@ class Chart:
     def dots(self, x: ndarray, y: ndarray, style: str, size: float) -> None:
         """Many dots as one path of strokes without length; those that are not finite are left out."""
         seen = np.isfinite(x) & np.isfinite(y) & ((y > 0) if self.y[2] else True)
-        parts = [f"M{self.sx(float(a)):.1f} {self.sy(float(b)):.1f}h0" for a, b in zip(x[seen], y[seen], strict=True)]
+        places = ((self.sx(float(a)), self.sy(float(b))) for a, b in zip(x[seen], y[seen], strict=True))
+        parts = [f"M{_pair(round(10 * a), round(10 * b))}h0" for a, b in places]
         if parts:
-            self.marks.append(f'<path class="dots {style}" stroke-width="{size:g}" d="{"".join(parts)}"/>')
+            self.marks.append(f'<path class="dots {style}" stroke-width="{10 * size:g}" d="{"".join(parts)}"/>')
 
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
         """A vertical interval."""
@@ -149,8 +150,8 @@ class Chart:
         if any(start < b and a < start + width and abs(height - h) < 12 for a, b, h in self.labels):
             return
         self.labels.append((start, start + width, height))
-        place = f'x="{at + (-8 if left else 8):.1f}" y="{height + 4:.1f}" text-anchor="{"end" if left else "start"}"'
-        self.marks.append(f'<text class="name" {place}>{escape(shown)}</text>')
+        place = f'x="{at + (-8 if left else 8):.1f}" y="{height + 4:.1f}"'
+        self.marks.append(f'<text class="name{" before" if left else ""}" {place}>{escape(shown)}</text>')
 
     def circle(self) -> None:
         """The unit circle of the complex plane."""
@@ -165,23 +166,28 @@ class Chart:
         lines, words = [], []
         for value, text in self.sx.ticks():
             at = self.sx(value)
-            lines.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
-            words.append(f'<text x="{at:.1f}" y="{bottom + 15}" text-anchor="middle">{text}</text>')
+            lines.append(f"M{at:.4g} {top}V{bottom}")
+            words.append(f'<text x="{at:.4g}" y="{bottom + 15}">{text}</text>')
         for value, text in self.sy.ticks():
             at = self.sy(value)
-            lines.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-            words.append(f'<text x="{left - 7}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
+            lines.append(f"M{left} {at:.4g}H{right}")
+            words.append(f'<text class="y" x="{left - 7}" y="{at + 4:.4g}">{text}</text>')
         centre, middle = (left + right) / 2, (top + bottom) / 2
         below = f'x="{centre:.0f}" y="{self.height - 5}"'
         beside = f'x="12" y="{middle:.0f}" transform="rotate(-90 12 {middle:.0f})"'
         words += [
-            f'<text class="axis" {place} text-anchor="middle">{escape(label)}</text>'
+            f'<text class="axis" {place}>{escape(label)}</text>'
             for place, label in ((below, self.x[0]), (beside, self.y[0]))
         ]
         return (
             f'<svg class="chart" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.label)}">'
-            f"{''.join(lines)}{''.join(words)}{''.join(self.marks)}</svg>"
+            f'<path class="grid" d="{"".join(lines)}"/>{"".join(words)}{"".join(self.marks)}</svg>'
         )
+
+
+def _pair(a: int, b: int) -> str:
+    """Two numbers of a path; a minus sign parts them, too."""
+    return f"{a}{b}" if b < 0 else f"{a} {b}"
 
 
 def _title(hint: str) -> str:

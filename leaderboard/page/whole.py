@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from string import Template
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from dynamark.leaderboard.claims.verdicts import Judged
 
 __all__ = ["page"]
+
+# Machines that the foot of the page names, those of most runs first.
+_MACHINES = 4
 
 
 def page(
@@ -58,6 +62,7 @@ def page(
         "methods": claims + _methods(made, frame, sources),
         "count": f"{len(frame):,}",
         "digest": _digest(frame),
+        "machines": _machines(frame),
         "replaced": _replaced(frame),
         "data": links.data(),
     }
@@ -86,6 +91,20 @@ def _digest(frame: pandas.DataFrame) -> str:
 def _replaced(frame: pandas.DataFrame) -> str:
     count = frame.attrs.get("replaced", 0)
     return f"Not shown: {counted(count, 'older run')}, replaced by newer source or versions. " if count else ""
+
+
+def _machines(frame: pandas.DataFrame) -> str:
+    """What the runs were done on and with: seconds mean something only there."""
+    count: Counter[str] = Counter()
+    for told in frame.get("provenance", ()):
+        known = told or {}
+        place = f"{known.get('processor') or 'an unknown processor'}, {counted(known.get('threads') or 0, 'thread')}"
+        count[f"{place}, torch {known.get('torch')}, NumPy {known.get('numpy')}"] += 1
+    shown = [
+        f"{escape(place)} ({runs:,})" for place, runs in sorted(count.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    more = f", and {len(shown) - _MACHINES} more" if len(shown) > _MACHINES else ""
+    return f"Run on {'; '.join(shown[:_MACHINES])}{more}. " if shown else ""
 
 
 def _tiles(frame: pandas.DataFrame) -> str:

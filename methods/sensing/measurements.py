@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.methods.sensing.base import Matrices, Measurements
+from dynamark.methods.sensing.reading import available, read_by_blocks, read_compiled
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise, unvectorise
 from dynamark.tasks.problems import Operator, Recovery
@@ -21,8 +22,10 @@ from dynamark.tasks.problems import Operator, Recovery
 __all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_operator"]
 
 _ROWS = 4
-# A stored operator larger than the cache is read in blocks of this size, each used twice while it is there (bytes).
-_CACHE, _BLOCK = 16_000_000, 2_500_000
+# A stored operator larger than the cache is read once for both products (bytes).
+_CACHE = 16_000_000
+# After passes over so many bytes a run is long, and compiling that reading pays.
+_LONG = 20_000_000_000
 # With this many measurements an entry, or more, a decomposition of the operator pays.
 _TALL = 1.5
 # Below this share of sampled entries sparse products are faster than masks.
@@ -83,9 +86,12 @@ class DenseMeasurements(Measurements):
         size = self.groups[0][0].rows.numel() * self.y.element_size()
         if self._shared or size <= _CACHE:
             return super().gradient(left, right)
+        # By passes of a member: what it gets must not depend on how many others there are.
+        compiled = self.passes * size > _LONG and self.y.device.type == "cpu" and available()
+        read_once = read_compiled if compiled else read_by_blocks
         self.passes += 2
         flat = self._flat(left @ right.mT)
-        read = [_read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
+        read = [read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
         residual, z = (torch.stack(parts) for parts in zip(*read, strict=True))
         return residual, self._matrices(z)
 
@@ -104,17 +110,6 @@ class DenseMeasurements(Measurements):
         """A*(z)."""
         self.passes += 1
         return self._matrices(self._product(values, False))
-
-
-def _read_once(rows: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """A x - y and A^T (A x - y), block by block of rows: the second product finds each block in the cache."""
-    residual, z = torch.empty_like(y), torch.zeros_like(x)
-    count = max(1, _BLOCK // (rows.shape[1] * rows.element_size()))
-    for start in range(0, len(rows), count):
-        block, own = rows[start : start + count], residual[start : start + count]
-        torch.addmv(y[start : start + count], block, x, beta=-1, out=own)
-        z.addmv_(block.T, own)
-    return residual, z
 
 
 def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:

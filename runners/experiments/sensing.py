@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor
 
 from dynamark.tasks.base import Curve, Scores
-from dynamark.tasks.numerics.operators import DenseOperator
+from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
 from dynamark.tasks.problems import Run
 from dynamark.tasks.sensing.oracles import loss_minimiser
 from dynamark.tasks.sensing.truth import orthonormal
@@ -18,16 +19,23 @@ from dynamark.tasks.sensing.truth import orthonormal
 __all__ = ["EqualFactors", "Incremental", "Plateau", "SurplusConstant"]
 
 
-def _population(x: Tensor, values: Tensor, step: float, steps: int) -> Iterator[Tensor]:
+def _population(x: ndarray, values: ndarray, step: float, steps: int) -> Iterator[ndarray]:
     """X <- X - eta (X X^T - diag(values)) X, in the eigenbasis of the truth; every iterate, the start first."""
+    growth = 1 + step * values[:, None]
     yield x
     for _ in range(steps):
-        x = x - step * (x @ (x.mT @ x) - values[:, None] * x)
+        x = growth * x - x @ (step * (x.T @ x))
         yield x
 
 
-def _padded(values: tuple[float, ...], n: int) -> Tensor:
-    return torch.tensor([*values, *[0.0] * (n - len(values))], dtype=torch.float64)
+def _padded(values: tuple[float, ...], n: int) -> ndarray:
+    return np.array([*values, *[0.0] * (n - len(values))])
+
+
+def _start(run: Run, n: int, k: int) -> ndarray:
+    """Entries N(0, 1/n)."""
+    drawn: ndarray = torch.randn(n, k, generator=run.generator, dtype=torch.float64).numpy()
+    return drawn / n**0.5
 
 
 @dataclass(frozen=True)
@@ -49,19 +57,19 @@ class SurplusConstant:
 
     def measure(self, run: Run) -> Scores:
         """Scores `ratio` and `refined_ratio`."""
-        x = self.start_scale * torch.randn(self.n, self.fit_rank, generator=run.generator, dtype=torch.float64)
         values = _padded((1.0,) * self.rank, self.n)
         kept = {}
         wanted = {self.refined_from, self.refined_steps, self.steps}
-        for t, iterate in enumerate(_population(x / self.n**0.5, values, self.step, max(wanted))):
+        path = _population(self.start_scale * _start(run, self.n, self.fit_rank), values, self.step, max(wanted))
+        for t, iterate in enumerate(path):
             if t in wanted:
                 kept[t] = iterate
         surplus = min(self.fit_rank, self.n) - self.rank
-        squared = {t: float((at @ at.T - values.diag()).square().sum()) for t, at in kept.items()}
+        squared = {t: float(np.square(at @ at.T - np.diag(values)).sum()) for t, at in kept.items()}
         s, rest = kept[self.refined_from][: self.rank], kept[self.refined_from][self.rank :]
-        off = rest - rest @ s.T @ torch.linalg.solve(s @ s.T, s)
-        w = torch.linalg.svdvals(off)[:surplus].square()
-        predicted = (2 * self.step * (self.refined_steps - self.refined_from) + 1 / w).square().reciprocal().sum()
+        off = rest - rest @ s.T @ np.linalg.solve(s @ s.T, s)
+        w = np.square(np.linalg.svd(off, compute_uv=False)[:surplus])
+        predicted = np.sum((2 * self.step * (self.refined_steps - self.refined_from) + 1 / w) ** -2.0)
         return Scores(
             {
                 "ratio": squared[self.steps] * (2 * self.step * self.steps) ** 2 / surplus,
@@ -130,25 +138,36 @@ class Incremental:
         operator, truth = _instance(run, self.n, self.values, self.measurements)
         y = operator.forward(truth)
         stages = min(self.fit_rank, len(self.values))
-        targets = torch.stack([self._minimiser(operator, y, truth, s + 1) for s in range(stages)])
-        sizes = targets.norm(dim=(1, 2))
-        start = torch.randn(self.n, self.fit_rank, generator=run.generator, dtype=torch.float64) / self.n**0.5
-        x = torch.stack([scale * start for scale in self.scales])
-        distances = torch.empty(self.steps + 1, stages, len(self.scales), dtype=torch.float64)
-        for t in range(self.steps + 1):
-            product = x @ x.mT
-            distances[t] = (product[None] - targets[:, None]).norm(dim=(2, 3)) / sizes[:, None]
-            x = x - self.step * operator.adjoint(operator.forward(product) - y) @ x
-        least, when = distances.min(dim=0)
+        targets = half_vectorise(
+            torch.stack([self._minimiser(operator, y, truth, s + 1) for s in range(stages)])
+        ).numpy()
+        start = _start(run, self.n, self.fit_rank)
+        squared = np.empty((self.steps + 1, stages, len(self.scales)))
+        for t, seen in enumerate(self._path(operator, y, np.stack([scale * start for scale in self.scales]))):
+            off = seen - targets[:, None]
+            squared[t] = np.einsum("...i,...i", off, off)
+        distances = np.sqrt(squared) / np.linalg.norm(targets, axis=1)[:, None]
+        least, when = distances.min(axis=0), distances.argmin(axis=0)
         values = {f"delta_{s + 1}_{i}": float(least[s, i]) for s in range(stages) for i in range(len(self.scales))}
-        floored = least.clamp(min=1e-12)
+        floored = np.maximum(least, 1e-12)
         values |= {f"gain_{s + 1}": float(floored[s, -1] / floored[s, 0]) for s in range(stages)}
         values |= {f"rise_{s + 1}": float((floored[s, 1:] / floored[s, :-1]).max()) for s in range(stages)}
-        values["ordered"] = float((when.diff(dim=0) > 0).all())
-        curves = [
-            Curve(f"distance_{s + 1}", np.arange(self.steps + 1.0), distances[:, s, -1].numpy()) for s in range(stages)
-        ]
+        values["ordered"] = float((np.diff(when, axis=0) > 0).all())
+        curves = [Curve(f"distance_{s + 1}", np.arange(self.steps + 1.0), distances[:, s, -1]) for s in range(stages)]
         return Scores(values, tuple(curves))
+
+    def _path(self, operator: DenseOperator, y: Tensor, x: ndarray) -> Iterator[ndarray]:
+        """vech(X_t X_t^T) [scale, entry] of gradient descent from each scale: A*A is made once."""
+        gram, back = (operator.rows.T @ operator.rows).numpy(), (operator.rows.T @ y).numpy()
+        upper = np.triu_indices(self.n)
+        weight = np.where(upper[0] == upper[1], 1.0, np.sqrt(2.0))
+        place = np.empty((self.n, self.n), dtype=int)
+        place[upper] = place.T[upper] = np.arange(len(weight))
+        for _ in range(self.steps + 1):
+            seen = (x @ x.transpose(0, 2, 1))[:, *upper] * weight
+            yield seen
+            z = (seen @ gram - back) / weight
+            x = x - self.step * z[:, place] @ x
 
     def _minimiser(self, operator: DenseOperator, y: Tensor, truth: Tensor, rank: int) -> Tensor:
         if rank == len(self.values):
@@ -180,15 +199,15 @@ class Plateau:
 
     def measure(self, run: Run) -> Scores:
         """One start, scaled; `duration` ln(1/alpha)/eta steps each."""
-        start = torch.randn(self.n, self.fit_rank, generator=run.generator, dtype=torch.float64) / self.n**0.5
+        start = _start(run, self.n, self.fit_rank)
         strengths = (1.0, self.ratio, self.third) if self.third else (1.0, self.ratio)
         values = _padded(strengths, self.n)
-        target = _padded(strengths[: self.stage], self.n).diag()
+        target = np.diag(_padded(strengths[: self.stage], self.n))
         least = []
         for scale in self.scales:
             steps = int(self.duration * np.log(1 / scale) / self.step)
             path = _population(scale * start, values, self.step, steps)
-            least.append(min(float((x @ x.T - target).norm()) for x in path) / float(target.norm()))
+            least.append(min(float(np.linalg.norm(x @ x.T - target)) for x in path) / float(np.linalg.norm(target)))
         axis = np.log(self.scales) - np.mean(np.log(self.scales))
         exponent = float(axis @ np.log(least) / (axis @ axis))
         upper, lower = strengths[self.stage - 1], strengths[self.stage]

@@ -1,46 +1,80 @@
-"""Riemannian methods here against those of pymanopt: steps and seconds to the same error, from the same start, in one run.
+"""Methods here against public code, in one run: steps and seconds to the same error on the same measurements.
 
 Prints, for Gaussian sensing of a 30 x 30 matrix of rank 3 with 720 measurements at conditions 3 and 100: iterations, processor
-seconds (the least of three runs) and the relative error reached. pymanopt searches along lines, the descent here knows its step.
-Run with one thread: OMP_NUM_THREADS=1 python tests/benchmarks/sensing_peers.py
+seconds (the least of three runs) and the relative error reached. Riemannian methods stand against pymanopt, which searches along
+lines where the descent here knows its step; both start at the same point. GNMR stands against its authors' code, both from the
+spectral start; approximate Gauss-Newton too, from its random starts with twice the rank. Theirs is read from checkouts, never
+copied: https://github.com/pizilber/GNMR and https://github.com/hsijiaxidian/AGN. Run with one thread:
+OMP_NUM_THREADS=1 python tests/benchmarks/sensing_peers.py [--gnmr CHECKOUT] [--agn CHECKOUT]
 """
 
 from __future__ import annotations
 
+import argparse
+import ast
+import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 
-from dynamark.methods.sensing.gauss_newton import GaussNewtonRecovery
+from dynamark.methods.sensing.gauss_newton import ApproximateGaussNewton, GaussNewtonRecovery
 from dynamark.methods.sensing.manifold import RiemannianDescent
 from dynamark.methods.sensing.quasi_newton import QuasiNewton
 from dynamark.tasks.problems import Recovery, Run
 from dynamark.tasks.sensing.tasks import AsymmetricSensing
 
 LEVEL = 1e-8
+SURPLUS = 6
+
+# Name, iterations, seconds and relative error of a method.
+Told = tuple[str, int, float, float]
 
 
-def peers(problem: Recovery, truth: np.ndarray) -> list[tuple[str, int, float, float]]:
-    """Steepest descent and conjugate gradients of pymanopt: name, iterations, seconds, error."""
+def least(work: Callable[[], Any]) -> tuple[float, Any]:
+    """The least processor seconds of three runs, and what the last returned."""
+    seconds, found = float("inf"), None
+    for _ in range(3):
+        start = time.process_time()
+        found = work()
+        seconds = min(seconds, time.process_time() - start)
+    return seconds, found
+
+
+def relative(estimate: np.ndarray, truth: np.ndarray) -> float:
+    """|X - X*|/|X*|."""
+    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
+
+
+def arrays(problem: Recovery) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the operator and y."""
+    return problem.operator.rows.numpy(), problem.y.numpy()  # type: ignore[attr-defined]
+
+
+def of_pymanopt(problem: Recovery, truth: np.ndarray) -> list[Told]:
+    """Steepest descent and conjugate gradients of pymanopt."""
     import pymanopt  # type: ignore[import-not-found,unused-ignore]
 
-    rows, y = problem.operator.rows.numpy(), problem.y.numpy()  # type: ignore[attr-defined]
+    rows, y = arrays(problem)
     n1, n2 = problem.operator.shape
     assert problem.rank is not None
-    manifold = pymanopt.manifolds.FixedRankEmbedded(n1, n2, problem.rank)
+    fixed_rank = pymanopt.manifolds.FixedRankEmbedded(n1, n2, problem.rank)
 
-    @pymanopt.function.numpy(manifold)  # type: ignore[untyped-decorator,unused-ignore]
+    @pymanopt.function.numpy(fixed_rank)  # type: ignore[untyped-decorator,unused-ignore]
     def cost(u: Any, s: Any, vt: Any) -> float:
         return 0.5 * float(np.sum((rows @ ((u * s) @ vt).ravel() - y) ** 2))
 
-    @pymanopt.function.numpy(manifold)  # type: ignore[untyped-decorator,unused-ignore]
+    @pymanopt.function.numpy(fixed_rank)  # type: ignore[untyped-decorator,unused-ignore]
     def gradient(u: Any, s: Any, vt: Any) -> Any:
         z = (rows.T @ (rows @ ((u * s) @ vt).ravel() - y)).reshape(n1, n2)
-        return manifold.projection((u, s, vt), z)
+        return fixed_rank.projection((u, s, vt), z)
 
-    posed = pymanopt.Problem(manifold, cost, riemannian_gradient=gradient)
+    posed = pymanopt.Problem(fixed_rank, cost, riemannian_gradient=gradient)
     u, s, vt = np.linalg.svd((rows.T @ y).reshape(n1, n2), full_matrices=False)
     first = u[:, : problem.rank], s[: problem.rank], vt[: problem.rank]
     told = []
@@ -48,20 +82,70 @@ def peers(problem: Recovery, truth: np.ndarray) -> list[tuple[str, int, float, f
         optimizer = getattr(pymanopt.optimizers, name)(
             max_iterations=5000, min_gradient_norm=LEVEL / 3, min_step_size=1e-14, verbosity=0, max_time=60
         )
-        seconds = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            found = optimizer.run(posed, initial_point=first)
-            seconds = min(seconds, time.process_time() - start)
+        seconds, found = least(lambda: optimizer.run(posed, initial_point=first))  # noqa: B023 - called at once
         u, s, vt = found.point
-        told.append((f"pymanopt {name}", found.iterations, seconds, float(np.linalg.norm((u * s) @ vt - truth))))
+        told.append((f"pymanopt {name}", found.iterations, seconds, relative((u * s) @ vt, truth)))
     return told
 
 
-def own(problem: Recovery, truth: np.ndarray) -> list[tuple[str, int, float, float]]:
+def authors_gnmr(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
+    """The updating variant of the authors' GNMR, with as many outer steps as reach the level."""
+    names: dict[str, Any] = {}
+    unused = {"sklearn": SimpleNamespace(), "sklearn.preprocessing": SimpleNamespace(normalize=None)}
+    with mock.patch.dict(sys.modules, unused):  # type: ignore[arg-type]  # imported there, and not used
+        exec((checkout / "Matrix sensing" / "Python" / "GNMR_sensing.py").read_text(), names)
+    rows, y = arrays(problem)
+
+    def solve(steps: int) -> np.ndarray:
+        options = {"alpha": -1, "verbose": False, "max_outer_iter": steps}
+        found: np.ndarray = names["GNMR_sensing"](y, rows, *truth.shape, problem.rank, **options)[0]
+        return found
+
+    steps = next(count for count in range(1, 100) if relative(solve(count), truth) <= LEVEL)
+    seconds, found = least(lambda: solve(steps))
+    return "GNMR of its authors", steps, seconds, relative(found, truth)
+
+
+def authors_agn(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
+    """The loop of the authors' AGN script, from its start.
+
+    As published it stops at its first step: the transpose of the solution for R is missing, and is put in here.
+    """
+    text = (checkout / "AGN.py").read_text().replace("eta * Delta_R ", "eta * Delta_R.T ")
+    script = ast.parse(text).body
+    conditions = next(part for part in script if isinstance(part, ast.For))
+    loop = [part for part in conditions.body if isinstance(part, ast.For)][-1]
+    code = compile(ast.Module([loop], []), "AGN.py", "exec")
+    rows, y = arrays(problem)
+    n1, n2 = truth.shape
+    assert n1 == n2
+    rng = np.random.default_rng(0)
+    first = rng.standard_normal((2, n1, SURPLUS)) / 10
+    given = {
+        "np": np, "As": list(rows.reshape(-1, n1, n2)), "y": y, "X_star": truth, "n": n1, "m": len(y), "T": 10_000, "eta": 0.5,
+        "thresh_up": 1e10, "thresh_low": LEVEL * np.linalg.norm(truth), "i_kappa": 0,
+    }  # fmt: skip
+
+    def solve() -> dict[str, Any]:
+        names = given | {"L": first[0], "R": first[1], "errors_AGN": np.zeros((1, 10_000))}
+        exec(code, names)
+        return names
+
+    seconds, names = least(solve)
+    return "AGN of its authors, step 0.5", names["t"], seconds, relative(names["X"], truth)
+
+
+def own(problem: Recovery, truth: np.ndarray) -> list[Told]:
     """The methods here, each stopped at the first snapshot below the level."""
     told = []
-    for method in (RiemannianDescent(), RiemannianDescent(conjugate=True), QuasiNewton(), GaussNewtonRecovery()):
+    for method in (
+        RiemannianDescent(),
+        RiemannianDescent(conjugate=True),
+        QuasiNewton(),
+        GaussNewtonRecovery(),
+        ApproximateGaussNewton(rank=SURPLUS),
+        ApproximateGaussNewton(rank=SURPLUS, step=0.5),
+    ):
 
         def fit(budget: int, method: Any = method) -> Run:
             run = Run([0], budget=budget)
@@ -72,26 +156,20 @@ def own(problem: Recovery, truth: np.ndarray) -> list[tuple[str, int, float, flo
             return run
 
         run = fit(20_000)
-        errors = [float(np.linalg.norm((f @ g.T).numpy() - truth)) for _, (f, g) in run.snapshots]
-        at = next(i for i, error in enumerate(errors) if error <= LEVEL * np.linalg.norm(truth))
-        seconds = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            fit(run.passes[at])
-            seconds = min(seconds, time.process_time() - start)
-        told.append(
-            (
-                str(method).replace("rank=None, ", "").replace(", rank=None", ""),
-                run.snapshots[at][0],
-                seconds,
-                errors[at],
-            )
-        )
+        errors = [relative((f @ g.T).numpy(), truth) for _, (f, g) in run.snapshots]
+        at = next(i for i, error in enumerate(errors) if error <= LEVEL)
+        seconds, _ = least(lambda: fit(run.passes[at]))  # noqa: B023 - called at once
+        name = str(method).replace("rank=None, ", "").replace(", rank=None", "")
+        told.append((name, run.snapshots[at][0], seconds, errors[at]))
     return told
 
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gnmr", type=Path, help="a checkout of https://github.com/pizilber/GNMR")
+    parser.add_argument("--agn", type=Path, help="a checkout of https://github.com/hsijiaxidian/AGN")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     for condition in (3.0, 100.0):
         task = AsymmetricSensing.at(
@@ -102,12 +180,16 @@ def main() -> None:
         truth = left @ right.T
         print(f"condition {condition:g}")
         found = own(problem, truth)
+        if given.gnmr:
+            found.append(authors_gnmr(given.gnmr, problem, truth))
+        if given.agn:
+            found.append(authors_agn(given.agn, problem, truth))
         try:
-            found += peers(problem, truth)
+            found += of_pymanopt(problem, truth)
         except ImportError:
             print("  pymanopt is absent: pip install --target DIR pymanopt, and PYTHONPATH=DIR for this script")
         for name, steps, seconds, error in found:
-            print(f"  {name:48s} {steps:6d} steps {1e3 * seconds:9.1f} ms   error {error / np.linalg.norm(truth):.1e}")
+            print(f"  {name:85s} {steps:6d} steps {1e3 * seconds:9.1f} ms   error {error:.1e}")
 
 
 if __name__ == "__main__":

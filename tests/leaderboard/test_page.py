@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from page_support import HOSTILE, curve, filled, outline, page_of
+from page_support import HOSTILE, filled, outline, page_of
 from synthetic import row, rows_of, store
 
 from dynamark.cli.leaderboard import leaderboard
@@ -16,6 +19,7 @@ from dynamark.leaderboard.claims.verdicts import Finding, Judged
 from dynamark.leaderboard.page.claims import claims_section
 from dynamark.leaderboard.page.sources import Sources, bibtex
 from dynamark.methods.catalogue import METHODS
+from dynamark.runners.suite import load_suite
 from dynamark.tasks.catalogue import TASKS
 
 pytestmark = pytest.mark.usefixtures("nothing_published")
@@ -26,7 +30,8 @@ def test_the_page_is_well_formed_with_unique_ids_and_links_that_lead_somewhere(t
     seen = outline(text).seen
     ids = [a["id"] for _, a in seen if "id" in a]
     assert len(ids) == len(set(ids))
-    rows = set(re.findall(r'"(r\d+)":\{', text))
+    held = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])  # type: ignore[index]
+    rows = {f"r{place}" for place in range(len(held["rows"]))}
     for _, attributes in seen:
         if "href" in attributes:
             assert str(attributes["href"])[1:] in {*ids, *rows}, attributes
@@ -61,33 +66,73 @@ def test_every_row_can_be_run_again_from_the_page(tmp_path: Path) -> None:
         assert r["key"][:12] in text
 
 
-def test_a_page_of_the_published_size_stays_small(tmp_path: Path) -> None:
-    """80 tasks with 12 methods and 5 seeds, a tenth of that once more at the tiny tier; every fourth task has pictures."""
-    wild = np.random.default_rng(0).standard_normal((3, 2000))
-    pictures = [
-        {"name": name, "axis": x[:length].tolist(), "values": wild[0, :length].tolist()}
-        for name, x, length in (
-            ("attractor", wild[1], 2000),
-            ("attractor_true", wild[2], 2000),
-            ("eigenvalues", wild[1], 100),
-        )
-    ]
-    rows = [
-        row(
-            f"method{m}",
-            f"{('chaos', 'lds', 'koopman', 'sensing')[t % 4]}/task{t}",
-            seed,
-            0.1 * (m + 1),
-            tier=tier,
-            curves=[curve(f"{n}_by_time", seed) for n in ("error", "regret")] * (seed < 2)
-            + pictures * (seed + t % 4 == 0),
-        )
-        for tier, tasks in (("standard", 80), ("tiny", 8))
-        for m in range(12)
-        for t in range(tasks)
-        for seed in range(5)
-    ]
-    assert len(page_of(tmp_path, rows)) < 1_900_000  # what is left is for cards of methods and claims
+def published_size() -> list[dict[str, Any]]:
+    """Rows of every run of the standard suites, with the curves and pictures that their families have."""
+    wild = np.random.default_rng(0)
+
+    def walk(name: str, length: int = 128) -> dict[str, Any]:
+        steps = np.exp(np.cumsum(0.15 * wild.standard_normal(length)))
+        return {"name": name, "axis": np.arange(1.0, length + 1).tolist(), "values": steps.tolist()}
+
+    def picture(name: str, length: int) -> dict[str, Any]:
+        x, y = np.cumsum(wild.standard_normal((2, length)), axis=1).tolist()
+        return {"name": name, "axis": x, "values": y}
+
+    drawn = {
+        "sensing": (["error_by_steps", "error_by_passes", "effective_rank_by_steps"], {"singular_values": 24}),
+        "lds": (["nmse_by_time"], {}),
+        "koopman": (["nrmse", "residual_by_mode"], {"eigenvalues": 128}),
+        "chaos": (["error_by_lyapunov_time"], {"attractor": 2000}),
+    }
+    rows = []
+    for family, (names, shown) in drawn.items():
+        for entry in load_suite(f"standard-{family}").entries:
+            for task, method, seed in itertools.product(entry.tasks, entry.methods, range(entry.seeds)):
+                label = re.sub(r"^\w+=(?=\w+\()", "", method)
+                curves = [walk(name) for name in names]
+                if seed == 0:
+                    curves += [picture(f"{n}{end}", k) for n, k in shown.items() for end in ("", "_true")]
+                value = float(np.exp(wild.standard_normal()))
+                rows.append(
+                    row(label, task, seed, value, tier="standard", curves=curves, steps=1500, peak_memory=2**28)
+                )
+    return rows
+
+
+def test_a_page_of_all_standard_suites_stays_small(tmp_path: Path) -> None:
+    """With every run of theirs the page must leave a third of its 2 MB to claims and smaller tiers."""
+    rows = published_size()
+    store(tmp_path / "published", rows)
+    size = len(leaderboard(format="html", keys=[r["key"] for r in rows]).encode())
+    assert len(rows) > 3500
+    assert size < 1_400_000
+    assert size / len(rows) < 400  # bytes a run, with its share of tables, cards and drawings
+
+
+def test_methods_of_few_runs_lead_neither_the_page_nor_its_plots(tmp_path: Path) -> None:
+    told = {f"chaos/{name}": [0.1, 0.2] for name in "abc"}
+    rows = rows_of({"wide": told, "wider": told, "narrow": {"chaos/a": [0.011, 0.012]}}, parameters=10)
+    rows += [row("lone", "lds/x", k, 0.1, tier="standard") for k in range(2)]
+    for r in rows:
+        r["parameters"] += 10 * ["narrow", "wide", "wider", "lone"].index(r["method"])
+    text = page_of(tmp_path, rows)
+    glance = re.findall(r"<article.*?</article>", text[: text.index("<nav")])
+    chaos = next(panel for panel in glance if "Chaos" in panel)
+    assert "the best of the 2 with more than half of the runs" in chaos
+    assert "narrow" not in chaos
+    assert '<tr data-name="narrow" class="few">' in text
+    dots = dict(re.findall(r'aria-label="(\w+): skill [^"]*"><circle class="(dot[ \w]*)"', text))
+    assert dots == {"narrow": "dot few", "wide": "dot lead", "wider": "dot"}
+    # A family of which a single method ran compares nothing.
+    assert text.index('<section id="table-chaos-tiny"') < text.index('<section id="table-lds-standard"')
+
+
+def test_the_foot_says_what_it_ran_on(tmp_path: Path) -> None:
+    rows = [row("a", "chaos/a", 0, 1.0, provenance={"processor": HOSTILE, "threads": 2, "torch": "2", "numpy": "1"})]
+    rows += [row("a", "chaos/a", k, 1.0) for k in (1, 2)]
+    text = page_of(tmp_path, rows)
+    assert "Run on some processor, 1 thread, torch None, NumPy None (2); &lt;/script&gt;" in text
+    assert ", 2 threads, torch 2, NumPy 1 (1). " in text
 
 
 def test_one_family_and_no_rows(tmp_path: Path) -> None:

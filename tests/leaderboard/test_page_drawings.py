@@ -51,6 +51,7 @@ def test_numbers_are_short() -> None:
         "-2·10²⁰",
     ]
     assert [seconds(v) for v in (0.0123, 1.0, 90.0, 7200.0, None)] == ["12 ms", "1 s", "1.5 min", "2 h", ""]
+    assert seconds(1.1e-5) == "11 µs"
     assert [cost(v) for v in (None, 12, 1234, 5_600_000)] == ["", "12", "1.23k", "5.6M"]
 
 
@@ -66,7 +67,8 @@ def test_scales_and_ticks() -> None:
     assert [v for v, _ in linear.ticks()] == [0, 2, 4, 6, 8, 10]
     log = Scale(1e-6, 1e2, True, 0, 80)
     assert log(1e-2) == pytest.approx(40)
-    assert [t for _, t in log.ticks()] == ["10⁻⁶", "10⁻⁴", "0.01", "1", "100"]
+    assert [t for _, t in log.ticks()] == ["10⁻⁶", "10⁻⁴", "10⁻²", "1", "10²"]
+    assert [t for _, t in Scale(1e-2, 1e2, True, 0, 80).ticks()] == ["0.01", "0.1", "1", "10", "100"]
     assert [v for v, _ in Scale(1, 9, True, 0, 1).ticks()] == [1, 2, 5]
     assert [v for v, _ in Scale(15, 95, True, 0, 1).ticks()] == [20, 40, 60, 80]
     for low, high, log_ in ((1.0, 1.0, False), (0.0, 0.0, False), (3.0, 3.0, True), (1e-300, 1e300, True)):
@@ -78,8 +80,12 @@ def test_lines_break_where_there_is_nothing_to_draw() -> None:
     chart = Chart("l", ("x", (1, 10), True), ("y", (1, 10), True))
     chart.line([1, 2, 3, 4, 5], [1, np.nan, 3, -1, 5], "c0")
     assert chart.marks[0].count("M") == 3
+    assert "h0" not in chart.marks[0]
     chart.line([0, 0], [1, 1], "c0")
     assert len(chart.marks) == 1
+    chart.line([2], [2], "c0")  # a single point shows as a dot
+    assert chart.marks[1].startswith('<path class="line c0 single" d="M')
+    assert chart.marks[1].count("h0") == 1
 
 
 def test_labels_do_not_cover_each_other() -> None:
@@ -177,14 +183,14 @@ def test_pictures_show_the_truth_even_beside_a_model_that_runs_away(tmp_path: Pa
         picture("singular_values_true", [1, 2], [1, 0.5]),
     ]
     text = page_of(tmp_path, [row("esn", "chaos/lorenz63", 0, curves=curves)])
-    truth = re.search(r'<path class="line thin truth" d="M([\d.]+) [\d.]+((?:l\S+ \S+)+)"', text)
+    truth = re.search(r'<path class="line thin truth" d="M(\d+) \d+((?:l-?\d+ ?-?\d+)+)"', text)
     assert truth is not None
-    steps = [float(move.split()[0]) for move in truth.group(2).split("l")[1:]]
-    places = float(truth.group(1)) + np.cumsum(steps)
+    steps = [int(re.match(r"-?\d+", move)[0]) for move in truth.group(2).split("l")[1:]]  # type: ignore[index]
+    places = (int(truth.group(1)) + np.cumsum(steps)) / 10
     assert np.ptp(places) > 50  # pixels
     for name in ("attractor", "eigenvalues", "singular values"):
         assert f"<figcaption>{name}</figcaption>" in text
-    assert [len(re.findall("h0", d)) for d in re.findall(r'class="dots truth" stroke-width="10" d="(.*?)"', text)] == [
+    assert [len(re.findall("h0", d)) for d in re.findall(r'class="dots truth" stroke-width="100" d="(.*?)"', text)] == [
         1,
         2,
     ]

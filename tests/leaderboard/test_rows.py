@@ -34,6 +34,17 @@ def test_a_run_of_changed_source_replaces_the_older_one() -> None:
         assert told.attrs["replaced"] == 1
 
 
+def test_a_run_that_a_claim_asked_for_replaces_none_of_a_suite() -> None:
+    """It may have had another budget."""
+    rows = [
+        row(value=1.0, budget=10, suite="claims-chaos", finished="2027", key="a" * 64),
+        row(value=2.0, budget=5, suite="quick", finished="2026"),
+        row(value=3.0, seed=1, suite="claims-chaos"),
+    ]
+    for order in (rows, rows[::-1]):
+        assert prepare(arrow(order))["score"].tolist() == [2.0, 3.0]
+
+
 def test_runs_of_an_older_version_of_a_task_are_left_out() -> None:
     """Even those of methods that have not run on the new one: their scores mean something else."""
     rows = [

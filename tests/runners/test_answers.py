@@ -171,7 +171,7 @@ def test_a_method_does_not_see_the_query_while_it_fits() -> None:
             assert problem.query is None
             return Predicts(lambda s, h: shifted(s.observations, 1))
 
-    (answer,) = solve(Curious(), [PREDICTION], [[0]])
+    (answer,) = solve([Curious()], [PREDICTION], [[0]])
     assert answer.arrays["prediction"].shape == (2, 3, 40, 2)
 
 
@@ -181,7 +181,7 @@ def test_a_plural_that_returns_too_few_models_is_told() -> None:
             return []
 
     with pytest.raises(BadAnswer, match="fit_predictors returned 0 models for 2 problems"):
-        solve(Few(), [PREDICTION], [[0]])
+        solve([Few()], [PREDICTION], [[0]])
 
 
 def test_parameters_are_counted() -> None:

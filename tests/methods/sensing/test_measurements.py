@@ -7,7 +7,7 @@ import torch
 from sensing_support import normals
 
 from dynamark.errors import UserError
-from dynamark.methods.sensing import measurements
+from dynamark.methods.sensing import measurements, reading
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import leading
@@ -85,20 +85,46 @@ def test_few_samples_are_measured_sparsely_and_as_by_masks() -> None:
         sparse.normal(f @ g.mT)
 
 
+needs_numba = pytest.mark.skipif(not reading.available(), reason="numba not there")
+
+
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=needs_numba)])
 @pytest.mark.parametrize("cls", [AsymmetricSensing, PositiveSensing])
 def test_large_operators_are_read_once_and_give_the_same_gradient(
-    cls: type[LowRankRecovery], monkeypatch: pytest.MonkeyPatch
+    cls: type[LowRankRecovery], long: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problems = [cls.at("tiny", measurements=100).problem(seed) for seed in range(2)]
     f, g = normals(2, 20, 3), normals(2, 20, 3, seed=1)
     plain, fused = measure(problems), measure(problems)
     residual, z = plain.gradient(f, g)
     monkeypatch.setattr(measurements, "_CACHE", 1000)
-    monkeypatch.setattr(measurements, "_BLOCK", 7 * 8 * 210)
+    monkeypatch.setattr(reading, "_BLOCK", 7 * 8 * 210)
+    taken = []
+    monkeypatch.setattr(measurements, "read_compiled", lambda *given: taken.append(1) or reading.read_compiled(*given))
+    if long:
+        monkeypatch.setattr(measurements, "_LONG", -1)
     other, same = fused.gradient(f, g)
     torch.testing.assert_close(other, residual, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(same @ g, z @ g, rtol=1e-12, atol=1e-12)
     assert fused.passes == 2
+    assert len(taken) == 2 * long
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 30])
+def test_the_compiled_reading_is_the_plain_one_and_repeats_itself(count: int, dtype: torch.dtype) -> None:
+    """Any number of rows, whole groups of four or not, and any place in memory."""
+    rows, x, y = normals(count, 37).to(dtype), normals(37, seed=1).to(dtype), normals(count, seed=2).to(dtype)
+    residual, z = reading.read_compiled(rows, x, y)
+    assert residual.dtype == z.dtype == dtype
+    accuracy = 100 * torch.finfo(dtype).eps
+    torch.testing.assert_close(residual, rows @ x - y, rtol=accuracy, atol=accuracy)
+    torch.testing.assert_close(z, rows.T @ (rows @ x - y), rtol=accuracy, atol=10 * accuracy)
+    shifted = torch.cat([rows.flatten()[:1], rows.flatten()])[1:].view(count, 37)
+    again = reading.read_compiled(shifted, x, y)
+    assert torch.equal(again[0], residual)
+    assert torch.equal(again[1], z)
 
 
 @pytest.mark.parametrize("cls", [AsymmetricSensing, PositiveSensing])
