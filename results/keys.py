@@ -32,8 +32,8 @@ _IN_KEY = (
     "device",
 )
 
-# What every method imports: its changes are named by versions, not by digests.
-_VOCABULARY = {"dynamark", "dynamark.errors", "dynamark.folders", "dynamark.tasks.problems"}
+# What every method, task or experiment imports: its changes are named by versions, not by digests.
+_VOCABULARY = {"dynamark", "dynamark.errors", "dynamark.folders", "dynamark.tasks.base", "dynamark.tasks.problems"}
 
 
 def canonical(value: Any) -> str:

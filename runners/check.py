@@ -10,9 +10,10 @@ from typing import Literal
 
 from dynamark.errors import UserError
 from dynamark.results.schema import SCORED, Row
+from dynamark.runners.cohorts import cohorts
 from dynamark.runners.executor import Executor, Limits
 from dynamark.runners.local import Local
-from dynamark.runners.plan import applies, cohorts, expand
+from dynamark.runners.plan import applies, expand
 from dynamark.runners.plugins import Method, resolve_method, resolve_task
 from dynamark.runners.suite import Entry, Suite
 from dynamark.tasks.problems import KINDS

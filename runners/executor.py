@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from dynamark.runners.plan import Cohort
+from dynamark.runners.cohorts import Cohort
 
 __all__ = ["Executor", "Inline", "Limits", "Outcome", "failed"]
 

@@ -20,9 +20,9 @@ from typing import Any
 
 from dynamark.errors import UserError
 from dynamark.runners import scorer, wire
+from dynamark.runners.cohorts import Cohort
 from dynamark.runners.executor import Limits, Outcome, failed
 from dynamark.runners.fork import send
-from dynamark.runners.plan import Cohort
 
 __all__ = ["Local"]
 

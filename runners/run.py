@@ -15,8 +15,9 @@ from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import Row
 from dynamark.results.store import Store, default_store
+from dynamark.runners.cohorts import cohorts
 from dynamark.runners.executor import Executor, Inline, Limits, Outcome
-from dynamark.runners.plan import Plan, cohorts, expand, pending
+from dynamark.runners.plan import Plan, expand, pending
 from dynamark.runners.suite import Suite, load_suite
 
 __all__ = ["Report", "run"]

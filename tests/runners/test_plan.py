@@ -11,7 +11,8 @@ from support import DRAWN, LINE, WALK, write_suite
 from dynamark.cli import run as verb
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
-from dynamark.runners.plan import cohorts, expand, pending
+from dynamark.runners.cohorts import cohorts
+from dynamark.runners.plan import expand, pending
 from dynamark.runners.suite import Entry, Suite, load_suite, suite_names
 
 LINEAR = f"{LINE}(gain=0.5)"

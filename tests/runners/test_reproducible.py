@@ -11,7 +11,7 @@ from support import DRAWN, LINE, WALK, write_suite
 
 from dynamark.results.store import Store
 from dynamark.runners import run as running
-from dynamark.runners.plan import cohorts
+from dynamark.runners.cohorts import cohorts
 from dynamark.runners.run import run
 
 
