@@ -59,6 +59,12 @@ def test_the_page_shows_cards_plots_and_pictures(tmp_path: Path) -> None:
     assert 'class="guide"' in text  # the unit circle
 
 
+def test_an_unknown_oracle_is_said(tmp_path: Path) -> None:
+    unknown, known = ([row(method, oracle=end) for method in ("a", "b")] for end in (None, 0.01))
+    assert "oracle unknown: ranks only" in page_of(tmp_path / "unknown", unknown)
+    assert "oracle unknown" not in page_of(tmp_path / "known", known)
+
+
 def test_every_row_can_be_run_again_from_the_page(tmp_path: Path) -> None:
     rows = filled()
     text = page_of(tmp_path, rows)
