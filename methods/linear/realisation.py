@@ -155,7 +155,8 @@ def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int) -> ndarray:
 class N4SID:
     """Subspace identification of x_{t+1} = A x_t + B u_t + K e_t, y_t = C x_t + D u_t + e_t (see `subspace`).
 
-    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8), at least 2.
+    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8), at least 2; an
+        order that so many rows do not show is left out. Raises UserError if that leaves none.
 
     key: overschee1994
     """
@@ -171,8 +172,12 @@ class N4SID:
         return self._fit(problem)
 
     def _fit(self, problem: Prediction | Forecasting) -> LinearPredictor:
-        length = problem.train.observations.shape[1]
-        models = [subspace(problem.train, n, max(2, min(2 * n, length // 8))).predictor(length) for n in self.orders]
+        length, dim = problem.train.observations.shape[1:]
+        rows = {order: max(2, min(2 * order, length // 8)) for order in self.orders}
+        shown = [order for order in self.orders if order <= (rows[order] - 1) * dim]
+        if not shown:
+            raise UserError(f"sequences of {length} samples are too short for N4SID of order {min(self.orders)}")
+        models = [subspace(problem.train, order, rows[order]).predictor(length) for order in shown]
         held = problem.validation
 
         def error(model: LinearPredictor) -> float:

@@ -121,3 +121,18 @@ def test_methods_choose_and_predict() -> None:
     assert (simulator.from_inputs[:40] - g).norm() < 0.1 * g.norm()
     with pytest.raises(UserError, match="none"):
         ERA().fit_predictor(Prediction(Trajectories(train.observations), Trajectories(held.observations)), Run())
+
+
+def test_orders_that_short_sequences_do_not_show_are_left_out() -> None:
+    """Of one channel and 40 samples, five block rows show no more than four states."""
+    draw = np.random.default_rng(0)
+    y = np.zeros((20, 40, 1))
+    for t in range(1, 40):
+        y[:, t] = 0.8 * y[:, t - 1] + draw.standard_normal((20, 1))
+    short = Trajectories(torch.from_numpy(y))
+    problem = Prediction(short, short)
+    assert torch.equal(
+        N4SID().fit_predictor(problem, Run()).predict(short), N4SID((2, 4)).fit_predictor(problem, Run()).predict(short)
+    )
+    with pytest.raises(UserError, match="40 samples are too short for N4SID of order 8"):
+        N4SID((8, 16)).fit_predictor(problem, Run())
