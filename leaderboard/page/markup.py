@@ -104,7 +104,8 @@ TITLES = {
     "chaos": ("Chaos", "reconstruct strange attractors from one trajectory"),
     "overall": (
         "Overall",
-        "methods that ran on tasks of several families, compared on the tasks that all of a table ran on",
+        "methods that ran on tasks of several families, compared on the tasks that all of a table ran on; "
+        "families whose problems differ in kind share no method, and are ranked apart",
     ),
 }
 

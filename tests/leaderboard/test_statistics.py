@@ -152,6 +152,14 @@ def test_ranks_average_ties_and_put_failures_last() -> None:
     assert np.isnan(told[2, 2])
 
 
+def test_ranks_are_scipys() -> None:
+    from scipy.stats import rankdata
+
+    score = np.random.default_rng(0).integers(0, 6, (9, 40)).astype(float)
+    told = statistics.ranks(score, np.ones(score.shape, bool), np.ones(40, bool))
+    assert np.array_equal(told, rankdata(score, axis=0))
+
+
 def test_holm_by_hand() -> None:
     """Holm 1979 as in the textbook example: sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, then monotone."""
     assert statistics.holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
