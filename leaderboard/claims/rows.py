@@ -27,12 +27,16 @@ COLUMNS = (
     "method",
     "method_fields",
     "seed",
+    "budget",
     "status",
     "scores",
     "curves",
     "fit_seconds",
     "finished",
 )
+
+# The fields of a task that tell the budget of its runs.
+_BUDGETS = ("passes", "updates")
 
 
 def prepare(rows: pandas.DataFrame) -> pandas.DataFrame:
@@ -87,7 +91,20 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
         return near[_with(need.fields, near, "task")]
     named = (rows["task_name"] == need.task) & (rows["method_name"] == need.method)
     near = rows[early & named & (rows["tier"] == need.tier)]
-    return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method")]
+    return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method") & _unbound(near)]
+
+
+def _unbound(rows: pandas.DataFrame) -> ndarray:
+    """Which rows had the budget of their task and fixed fields: a suite may set another, and let a method choose."""
+    told = zip(rows["budget"], rows["task_told"], rows["method_told"], strict=True)
+    return np.array(
+        [
+            (budget != budget or budget is None or budget in [task.get(name) for name in _BUDGETS])
+            and not any(isinstance(value, dict) for value in method.values())
+            for budget, task, method in told
+        ],
+        dtype=bool,
+    )
 
 
 def _with(wanted: Mapping[str, Any], rows: pandas.DataFrame, side: str) -> ndarray:

@@ -38,6 +38,7 @@ def rows_for(claim: Claim, scores: Scores) -> pandas.DataFrame:
                     "scores": [{"name": name, "value": value} for name, value in values.items()],
                     "curves": [],
                     "fit_seconds": 0.1,
+                    "budget": None,
                     "finished": "2026-01-01",
                 }
             )

@@ -28,6 +28,7 @@ def row(
         "method": method,
         "method_fields": json.dumps(told.get("method_fields", {"rate": 1.0})),
         "seed": seed,
+        "budget": told.get("budget"),
         "status": status,
         "scores": [{"name": "error", "value": value}] if status == "ok" else None,
         "curves": [],
@@ -62,6 +63,18 @@ def test_rows_are_found_by_name_fields_tier_and_seed() -> None:
     assert changed["score.error"].tolist() == [2.0]
     assert changed["method.rate"].tolist() == [2.0]
     assert missing == 0
+
+
+def test_a_run_with_a_budget_of_a_suite_or_with_a_choice_is_not_what_a_claim_needs() -> None:
+    rows = rows_of(
+        row(seed=0, value=1.0, budget=50, task_fields={"passes": 50, "n": 9}),
+        row(seed=1, value=2.0, budget=9, task_fields={"passes": 50, "n": 9}, finished="2027"),
+        row(seed=1, value=3.0),
+        row(seed=2, value=4.0, method_fields={"rate": {"any of": [1.0, 2.0]}}),
+    )
+    chosen, missing = select(claim(Runs("f/t", "gd", seeds=3)), rows)
+    assert chosen["score.error"].tolist() == [1.0, 3.0]
+    assert missing == 1
 
 
 def test_a_default_that_a_claim_names_is_found_too() -> None:
