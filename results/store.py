@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,14 +71,17 @@ class Store:
         with self._locked():
             # Listed again under the lock: another command may have compacted them meanwhile.
             journals = finished_journals(self.journals)
-            groups: dict[tuple[str, str], list[Row]] = {}
-            for path in journals:
-                for row in read_journal(path):
-                    groups.setdefault((row["suite"], row["method"]), []).append(row)
-            for (suite, method), rows in groups.items():
-                self._merge(self.folder / f"{_safe(suite)}--{_safe(method)}.parquet", rows)
+            self.put(row for path in journals for row in read_journal(path))
             for path in journals:
                 path.unlink()
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Put rows into the Parquet files, each beside those of its suite and method."""
+        groups: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            groups.setdefault((row["suite"], row["method"]), []).append(row)
+        for (suite, method), own in groups.items():
+            self._merge(self.folder / f"{_safe(suite)}--{_safe(method)}.parquet", own)
 
     def _merge(self, path: Path, rows: list[Row]) -> None:
         parts = [table(rows)]

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas
+
+    from dynamark.leaderboard.claims.claim import Claim
+    from dynamark.runners.suite import Suite
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,18 +70,23 @@ def _rows(told: argparse.Namespace) -> pandas.DataFrame:
 
 def _run(told: argparse.Namespace) -> int:
     from dynamark.cli.output import tell_failures
-    from dynamark.leaderboard.claims.rows import experiments_of, runs_of
     from dynamark.leaderboard.claims.verdicts import choose
     from dynamark.runners.run import run
-    from dynamark.runners.suite import Entry, Suite
 
     chosen = choose(told.claims, told.family)
     failures = []
     for family in dict.fromkeys(held[0] for held in chosen.values()):
-        claims = [claim for f, claim in chosen.values() if f == family]
-        entries = tuple(Entry((task,), (method,), tier, seeds) for task, method, tier, seeds in runs_of(claims))
-        suite = Suite(f"claims-{family}", "what claims need", entries, experiments=tuple(experiments_of(claims)))
+        suite = suite_of(family, [claim for f, claim in chosen.values() if f == family])
         limits = {"workers": told.workers, "timeout": told.timeout, "retry_failed": told.retry_failed}
         failures += run(suite, store=told.store, progress=True, **limits).failures
     tell_failures(failures)
     return 4 if failures else 0
+
+
+def suite_of(family: str, claims: Sequence[Claim]) -> Suite:
+    """What claims of one family need, as a suite."""
+    from dynamark.leaderboard.claims.rows import experiments_of, runs_of
+    from dynamark.runners.suite import Entry, Suite
+
+    entries = tuple(Entry((task,), (method,), tier, seeds) for task, method, tier, seeds in runs_of(claims))
+    return Suite(f"claims-{family}", "what claims need", entries, experiments=tuple(experiments_of(claims)))
