@@ -226,7 +226,7 @@ C10 = Claim(
     paper="tong2021",
     kind=THEOREM,
     statement="Scaled gradient descent takes as many steps whatever the condition of X*; plain descent takes more and more.",
-    needs=[*_conditions("scaled_gd", {}, 1000), *_conditions("gd", {"start": "spectral"}, 40_000)],
+    needs=[*_conditions("scaled_gd", {}, 1000), *_conditions("gd", {"start": "spectral"}, 30_000)],
     checks=[
         Check(
             "steps to 1e-8, largest over smallest, scaled",

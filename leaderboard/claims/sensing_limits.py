@@ -69,7 +69,7 @@ C14 = Claim(
     paper="recht2010",
     kind=THEOREM,
     statement="Minimising the nuclear norm succeeds half the time at the statistical dimension of measurements.",
-    needs=_few("nuclear_norm", {}, 8000),
+    needs=_few("nuclear_norm", {}, 6000),
     checks=[
         Check(
             "half point over its oracle",
@@ -89,7 +89,7 @@ C15 = Claim(
     paper="zilber2022",
     kind=EMPIRICAL,
     statement="Gauss-Newton on factors recovers from fewer measurements than the convex problem, close to the information limit.",
-    needs=[*_few("gnmr", {}, 2000), *_few("nuclear_norm", {}, 8000)],
+    needs=[*_few("gnmr", {}, 1000), *_few("nuclear_norm", {}, 6000)],
     checks=[
         Check("half point in degrees of freedom", _half_point("gnmr"), Below(1.35)),
         Check(

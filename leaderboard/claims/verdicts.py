@@ -103,16 +103,22 @@ def judge(name: str, family: str, claim: Claim, prepared: pandas.DataFrame) -> J
     rows, missing = select(claim, prepared)
     failed = int((~rows["status"].isin(["ok", "diverged"])).sum())
     run = missing == 0
-    findings = tuple(_find(check, rows, run) for check in claim.checks)
-    controls = tuple(_find(check, rows, run) for check in claim.controls)
+    findings = tuple(_find(check, rows, run, failed) for check in claim.checks)
+    controls = tuple(_find(check, rows, run, failed) for check in claim.controls)
     verdict = _together([f.verdict for f in findings])
     return Judged(name, family, claim, verdict, findings, controls, tuple(rows["key"]), missing, failed)
 
 
-def _find(check: Check, rows: pandas.DataFrame, run: bool) -> Finding:
+def _find(check: Check, rows: pandas.DataFrame, run: bool, failed: int) -> Finding:
     if not run:
         return Finding(check, None, "not run")
-    measured = check.measure(rows)
+    try:
+        measured = check.measure(rows)
+    except KeyError:
+        if not failed:
+            raise
+        # Where all runs failed no row has the score.
+        measured = Measured(math.nan, math.nan, math.nan)
     return Finding(check, measured, _verdict(check, measured))
 
 

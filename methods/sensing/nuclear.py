@@ -56,8 +56,9 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
 class NuclearNorm:
     """min |X|_* subject to A(X) = y, by the alternating direction method: X = Pi(W - U), W = shrink(X + U), U <- U + X - W.
 
-    Pi is the projection on {A(X) = y}, by the pseudo-inverse of A, made once; the threshold is `weight` s^_1. Two passes a step.
-    Succeeds from about the statistical dimension of measurements on. The estimate is W, dense. For noise-free measurements.
+    Pi is the projection on {A(X) = y}, by the pseudo-inverse of A, made once; the threshold is `weight` s^_1. Three passes a
+    step: two of the projection, and one that tells how far W is from the measurements. Succeeds from about the statistical
+    dimension of measurements on. The estimate is W, dense. For noise-free measurements.
 
     Source: Recht, Fazel and Parrilo, Guaranteed minimum-rank solutions of linear matrix equations via nuclear norm
     minimization, SIAM Review 2010; the splitting is Boyd et al. 2011, section 5.2.

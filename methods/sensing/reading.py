@@ -1,7 +1,7 @@
 """A x - y and A^T (A x - y) in one reading of a matrix A that is larger than the cache: of a gradient step, all that takes time.
 
 In torch the second product finds each block of rows in the cache shared by all cores, where a reading costs most of one from
-memory. Compiled, it takes four rows from the core's own cache while the next four arrive. An optional extra
+memory. Compiled, it finds four rows in the core's own cache. An optional extra
 (`pip install 'dynamark[numba]'`) that changes the time, and the result only by rounding.
 """
 
@@ -60,14 +60,12 @@ def _compiled() -> Any:
 
 
 def _walk(rows: Any, x: Any, y: Any, residual: Any, z: Any) -> None:  # pragma: no cover - compiled
-    """Each group of four meets x while the group before adds to z; one more round lets the last add."""
+    """Four rows meet x, then add to z: more would not fit into the cache of a core, fewer read x and z more often."""
     count, last = len(rows), len(rows) - 1
-    carried = np.zeros(4, rows.dtype)
-    q0 = q1 = q2 = q3 = rows[0]
-    for start in range(0, count + 4, 4):
-        p0, p1 = rows[min(start, last)], rows[min(start + 1, last)]
+    weights = np.zeros(4, rows.dtype)
+    for start in range(0, count, 4):
+        p0, p1 = rows[start], rows[min(start + 1, last)]
         p2, p3 = rows[min(start + 2, last)], rows[min(start + 3, last)]
-        r0, r1, r2, r3 = carried[0], carried[1], carried[2], carried[3]
         s0 = s1 = s2 = s3 = rows.dtype.type(0)
         for j in range(len(x)):
             v = x[j]
@@ -75,9 +73,11 @@ def _walk(rows: Any, x: Any, y: Any, residual: Any, z: Any) -> None:  # pragma: 
             s1 += p1[j] * v
             s2 += p2[j] * v
             s3 += p3[j] * v
-            z[j] += r0 * q0[j] + r1 * q1[j] + r2 * q2[j] + r3 * q3[j]
+        # Rows beyond the last are the last again, with weight zero.
+        weights[:] = 0
         for i, total in enumerate((s0, s1, s2, s3)):
-            carried[i] = 0
             if start + i < count:
-                carried[i] = residual[start + i] = total - y[start + i]
-        q0, q1, q2, q3 = p0, p1, p2, p3
+                weights[i] = residual[start + i] = total - y[start + i]
+        r0, r1, r2, r3 = weights[0], weights[1], weights[2], weights[3]
+        for j in range(len(x)):
+            z[j] += r0 * p0[j] + r1 * p1[j] + r2 * p2[j] + r3 * p3[j]

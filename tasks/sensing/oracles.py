@@ -74,9 +74,9 @@ def loss_minimiser(
         down, across = z @ g, z.T @ f
         if max(float(down.norm()), float(across.norm())) <= tolerance * float(y.norm()):
             break
-        f, g = f - step * down @ torch.linalg.inv(g.T @ g), g - step * across @ torch.linalg.inv(f.T @ f)
-        if symmetric:
-            g = f
+        below = f - step * down @ torch.linalg.inv(g.T @ g)
+        g = below if symmetric else g - step * across @ torch.linalg.inv(f.T @ f)
+        f = below
     return f.numpy(), g.numpy()
 
 

@@ -212,6 +212,8 @@ def test_missing_rows_are_not_run_and_failed_ones_inconclusive() -> None:
     assert judge("X", "f", needs, rows_of(row())).verdict == "not run"
     failed = judge("X", "f", needs, rows_of(row(), row(seed=1, status="crashed")))
     assert (failed.verdict, failed.failed) == ("inconclusive", 1)
+    none = judge("X", "f", needs, rows_of(row(status="crashed"), row(seed=1, status="crashed")))
+    assert (none.verdict, none.failed) == ("inconclusive", 2)
 
 
 def test_reports_say_what_was_measured() -> None:
