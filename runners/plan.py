@@ -12,6 +12,7 @@ from dynamark.results.schema import FAILED
 from dynamark.runners.cohorts import Planned, PlannedExperiment, PlannedRun
 from dynamark.runners.plugins import (
     Method,
+    Spec,
     load,
     matching,
     method_names,
@@ -115,18 +116,31 @@ def _experiments(
 
 
 def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
-    """The entries with the chosen methods only; those that no entry lists are put to every task."""
+    """The entries with the chosen methods only; those that no entry lists are put to every task.
+
+    A bare name stands for what the entry lists under it, with the entry's own fields.
+    """
     if not specs:
         return suite.entries
-    listed = {parse(m).name for entry in suite.entries for m in entry.methods}
+    listed = {name for entry in suite.entries for m in entry.methods for name in _known_as(m)}
     new = tuple(s for s in specs if parse(s).name not in listed)
     narrowed = []
     for entry in suite.entries:
-        names = {parse(m).name for m in entry.methods}
-        methods = (*(s for s in specs if parse(s).name in names), *new)
-        if methods:
-            narrowed.append(replace(entry, methods=methods))
+        own = [found for s in specs for found in _listed(s, entry.methods)]
+        if own or new:
+            narrowed.append(replace(entry, methods=(*own, *new)))
     return narrowed
+
+
+def _listed(wanted: str, methods: Sequence[str]) -> Sequence[str]:
+    """What an entry has of a wanted spec."""
+    named = [m for m in methods if parse(wanted).name in _known_as(m)]
+    return named if parse(wanted) == Spec(wanted, {}) else [wanted] if named else []
+
+
+def _known_as(spec: str) -> set[str | None]:
+    """The name of a spec, and the alias under which it stands."""
+    return {parse(spec).name, parse(spec).alias}
 
 
 def _chosen_tasks(entry: Entry, globs: Sequence[str]) -> list[str]:

@@ -40,6 +40,14 @@ def test_a_method_that_the_suite_lists_narrows_it_and_another_joins_all_tasks() 
     assert {run.method.label for run in joined.runs} == {"walk.py:Line", "walk.py:Line(gain=0.5)"}
 
 
+def test_a_bare_name_or_an_alias_keeps_the_fields_that_the_suite_gives() -> None:
+    told = suite(LINEAR, f"steep={LINE}(gain=2.0)", DRAWN)
+    assert {run.method.label for run in expand(told, method=[LINE]).runs} == {"walk.py:Line(gain=0.5)", "steep"}
+    assert {run.method.label for run in expand(told, method=["steep"]).runs} == {"steep"}
+    other = f"{LINE}(gain=3.0)"
+    assert {run.method.label for run in expand(told, method=[other]).runs} == {"walk.py:Line(gain=3.0)"}
+
+
 def test_tasks_are_narrowed_by_globs_and_seeds_and_tier_replaced() -> None:
     told = suite(LINE, tasks=(WALK, "chaos/lorenz63"))
     plan = expand(told, task=["*walk*"], seeds=5, tier="standard")

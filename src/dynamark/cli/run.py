@@ -17,8 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="only this method; one that the suite does not list joins all its tasks: NAME, path/mine.py:Mine, "
-        "'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
+        help="only this method, with the suite's fields where none are told; one that the suite does not list joins all its "
+        "tasks: NAME, path/mine.py:Mine, 'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
     )
     add(
         "--seeds",
