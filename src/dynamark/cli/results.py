@@ -20,12 +20,12 @@ def main(told: argparse.Namespace) -> int:
     from dynamark.leaderboard.trust import verify
     from dynamark.results.store import Store, published_store, read_file
 
+    published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
     wrong = 0
     for file in map(Path, told.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; name a Parquet file of a store")
         rows = read_file(file, None).to_pylist()
-        published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
         problems = verify(rows, published, _known)
         wrong += bool(problems)
         print(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
