@@ -12,7 +12,6 @@ from dynamark.results.schema import FAILED
 from dynamark.runners.cohorts import Planned, PlannedExperiment, PlannedRun
 from dynamark.runners.plugins import (
     Method,
-    Spec,
     load,
     matching,
     method_names,
@@ -133,9 +132,10 @@ def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
 
 
 def _listed(wanted: str, methods: Sequence[str]) -> Sequence[str]:
-    """What an entry has of a wanted spec."""
-    named = [m for m in methods if parse(wanted).name in _known_as(m)]
-    return named if parse(wanted) == Spec(wanted, {}) else [wanted] if named else []
+    """What an entry has of a wanted spec: under a bare name its own specs, otherwise the wanted one where it has that method."""
+    name = parse(wanted).name
+    named = [m for m in methods if name in _known_as(m)]
+    return [wanted] if named and wanted != name else named
 
 
 def _known_as(spec: str) -> set[str | None]:

@@ -205,9 +205,7 @@ K18 = Claim(
         Check("spectral error of the features of the best score", median("best", _learnt("relaxed")), None),
     ],
     published=".06 (relaxed), .23 (vamp), .30 (projection), .20 (polynomials)",
-    note="Features fitted on a sample, spectrum by exact averages; error from estimates to the three leading eigenvalues. "
-    "Looked into on one seed: the relaxed score finds the five leading singular functions (0.94 and more of each) and not the "
-    "sixth and seventh (0.02, 0.03), in 1,000 steps or 3,000; the error of the best five alone is 0.28. Why is open.",
+    note="Features fitted on a sample, spectrum by exact averages; error from estimates to the three leading eigenvalues.",
 )
 
 K19 = Claim(

@@ -94,17 +94,11 @@ def _found(need: Runs | Experiment, rows: pandas.DataFrame) -> pandas.DataFrame:
     return near[_with(need.task_fields, near, "task") & _with(need.fields, near, "method") & _unbound(near)]
 
 
-def _unbound(rows: pandas.DataFrame) -> ndarray:
+def _unbound(rows: pandas.DataFrame) -> pandas.Series:
     """Which rows had the budget of their task and fixed fields: a suite may set another, and let a method choose."""
-    told = zip(rows["budget"], rows["task_told"], rows["method_told"], strict=True)
-    return np.array(
-        [
-            (budget != budget or budget is None or budget in [task.get(name) for name in _BUDGETS])
-            and not any(isinstance(value, dict) for value in method.values())
-            for budget, task, method in told
-        ],
-        dtype=bool,
-    )
+    own = [budget in map(task.get, _BUDGETS) for budget, task in zip(rows["budget"], rows["task_told"], strict=True)]
+    chooses = [any(isinstance(value, dict) for value in method.values()) for method in rows["method_told"]]
+    return (rows["budget"].isna() | np.array(own, dtype=bool)) & ~np.array(chooses, dtype=bool)
 
 
 def _with(wanted: Mapping[str, Any], rows: pandas.DataFrame, side: str) -> ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping
 
     import pandas
 
@@ -73,20 +73,20 @@ def _run(told: argparse.Namespace) -> int:
     from dynamark.leaderboard.claims.verdicts import choose
     from dynamark.runners.run import run
 
-    chosen = choose(told.claims, told.family)
+    limits = {"workers": told.workers, "timeout": told.timeout, "retry_failed": told.retry_failed}
     failures = []
-    for family in dict.fromkeys(held[0] for held in chosen.values()):
-        suite = suite_of(family, [claim for f, claim in chosen.values() if f == family])
-        limits = {"workers": told.workers, "timeout": told.timeout, "retry_failed": told.retry_failed}
+    for suite in suites_of(choose(told.claims, told.family)):
         failures += run(suite, store=told.store, progress=True, **limits).failures
     tell_failures(failures)
     return 4 if failures else 0
 
 
-def suite_of(family: str, claims: Sequence[Claim]) -> Suite:
-    """What claims of one family need, as a suite."""
+def suites_of(chosen: Mapping[str, tuple[str, Claim]]) -> Iterator[Suite]:
+    """What claims need, given by id with their family: a suite a family."""
     from dynamark.leaderboard.claims.rows import experiments_of, runs_of
     from dynamark.runners.suite import Entry, Suite
 
-    entries = tuple(Entry((task,), (method,), tier, seeds) for task, method, tier, seeds in runs_of(claims))
-    return Suite(f"claims-{family}", "what claims need", entries, experiments=tuple(experiments_of(claims)))
+    for family in dict.fromkeys(family for family, _ in chosen.values()):
+        claims = [claim for own, claim in chosen.values() if own == family]
+        entries = tuple(Entry((task,), (method,), tier, seeds) for task, method, tier, seeds in runs_of(claims))
+        yield Suite(f"claims-{family}", "what claims need", entries, experiments=tuple(experiments_of(claims)))
