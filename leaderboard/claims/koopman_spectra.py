@@ -182,19 +182,22 @@ K9 = Claim(
 
 
 _SCORES = ("relaxed", "projection", "vamp", "contrastive")
-_LEARNT = [Experiment("koopman/logistic_features", {"score": score, "features": 7}, seeds=3) for score in _SCORES]
-_FEW = [Experiment("koopman/logistic_features", {"score": "relaxed", "features": d}, seeds=3) for d in (3, 5)]
+_RATE, _FAST = 5e-5, 1e-3
 
 
-def _learnt(score: str) -> dict[str, object]:
-    return {"task.score": score}
+def _learning(**fields: object) -> Experiment:
+    return Experiment("koopman/logistic_features", {"rate": _RATE, "features": 7, "score": "relaxed"} | fields, seeds=5)
+
+
+def _learnt(score: str, rate: float = _RATE) -> dict[str, object]:
+    return {"task.score": score, "task.rate": rate}
 
 
 K18 = Claim(
     paper="kostic2024",
     kind=EMPIRICAL,
     statement="On the noisy logistic map seven features of the relaxed score beat VAMP's and polynomials.",
-    needs=_LEARNT,
+    needs=[*(_learning(score=score) for score in _SCORES), _learning(rate=_FAST)],
     checks=[
         Check("spectral error, relaxed over vamp", ratio("error", _learnt("relaxed"), _learnt("vamp")), Below(1.0)),
         Check("spectral error, relaxed - polynomials", median("difference", _learnt("relaxed")), Below(0.0)),
@@ -203,16 +206,24 @@ K18 = Claim(
         *(Check(f"spectral error, {score}", median("error", _learnt(score)), None) for score in _SCORES),
         Check("spectral error, Chebyshev polynomials", median("chebyshev", _learnt("relaxed")), None),
         Check("spectral error of the features of the best score", median("best", _learnt("relaxed")), None),
+        Check("spectral error, relaxed, rate 1e-3", median("error", _learnt("relaxed", _FAST)), None),
+        *(
+            Check(f"share of singular functions captured, relaxed, rate {rate:g}", median("captured", fields), None)
+            for rate in (_RATE, _FAST)
+            for fields in [_learnt("relaxed", rate)]
+        ),
     ],
     published=".06 (relaxed), .23 (vamp), .30 (projection), .20 (polynomials)",
-    note="Features fitted on a sample, spectrum by exact averages; error from estimates to the three leading eigenvalues.",
+    note="Features fitted on a sample, spectrum by exact averages; error from estimates to the three leading eigenvalues. "
+    "The rate is their code's before its search, which stays below 1e-4. A better score is not a smaller error: the controls "
+    "give the error of the features of the best score, and of a larger rate, which captures more of these.",
 )
 
 K19 = Claim(
     paper="kostic2024",
     kind=EMPIRICAL,
     statement="With three or five features the order is the other way round: polynomials are not beaten.",
-    needs=_FEW,
+    needs=[_learning(features=d) for d in (3, 5)],
     checks=[
         Check(
             f"spectral error, relaxed - polynomials, {d} features",

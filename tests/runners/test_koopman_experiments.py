@@ -14,7 +14,13 @@ from dynamark.runners.experiments.koopman import (
     TorusSpectrum,
 )
 from dynamark.runners.experiments.koopman_course import PERIODS, CourseCorrection
-from dynamark.runners.experiments.koopman_features import LogisticFeatures, population_spectrum, spectral_error
+from dynamark.runners.experiments.koopman_features import (
+    LogisticFeatures,
+    captured,
+    population_spectrum,
+    singular_functions,
+    spectral_error,
+)
 from dynamark.runners.experiments.koopman_fields import SpatialConvergence
 from dynamark.runners.experiments.koopman_modes import NearRational, NoisyExponentials, RankRegressions, ThreeTones
 from dynamark.runners.experiments.koopman_residuals import DuffingResiduals, verified_set
@@ -91,7 +97,13 @@ def test_learnt_features_are_compared_to_as_many_polynomials() -> None:
     scores = LogisticFeatures(features=3, samples=500, steps=2).measure(Run()).values
     assert scores["chebyshev"] == pytest.approx(0.3123, abs=1e-3)
     assert 0.3 < scores["best"] < 0.4
+    assert 0 < scores["captured"] < 1
     assert scores["difference"] == pytest.approx(scores["error"] - scores["chebyshev"])
+
+
+def test_the_leading_singular_functions_capture_themselves() -> None:
+    assert captured(singular_functions(5), 5) == pytest.approx(1)
+    assert captured(singular_functions(3), 5) == pytest.approx(0.6)
 
 
 def test_verified_points_are_the_least_around_each() -> None:
