@@ -13,9 +13,9 @@ from dynamark.methods.koopman.autoencoder import KoopmanNetwork, lifted_model
 from dynamark.methods.koopman.lifted import LiftedModel
 from dynamark.methods.koopman.networks import Scaling, seeded, windows
 from dynamark.methods.training import Recipe, train
-from dynamark.tasks.problems import Forecasting, Run
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["ConsistentAutoencoder", "inconsistency"]
+__all__ = ["ConsistentAutoencoder", "JointScaling", "inconsistency"]
 
 
 class ConsistentNetwork(KoopmanNetwork):
@@ -35,12 +35,27 @@ class ConsistentNetwork(KoopmanNetwork):
         return decoded, predicted, self.decoder(torch.stack(rolled, dim=1)), torch.stack([self.matrix, self.back])
 
 
+class JointScaling(Scaling):
+    """One affine map for all coordinates, which takes the training data onto [-1, 1].
+
+    Coordinates keep their share of the signal, and the clipped gradient its size.
+    """
+
+    def __init__(self, train: Trajectories) -> None:
+        super().__init__(train)
+        low, high = train.observations.double().aminmax()
+        self.mean = ((low + high) / 2).expand_as(self.mean).clone()
+        self.sd = ((high - low) / 2 if high > low else torch.ones_like(high)).expand_as(self.sd).clone()
+
+
 @dataclass(frozen=True)
 class ConsistentAutoencoder:
     """T mean |d(e(x)) - x|^2 + sum_t |d(z_0 C^t) - x_t|^2 + backward sum_t |d(z_T D^t) - x_{T-t}|^2 + consistency * gap(C, D),
 
     gap = sum_k (|D_k: C_:k - I|^2 + |C_k: D_:k - I|^2)/(2k), over the first k rows and columns, so that D undoes C.
     Norms of states are means over windows and coordinates.
+
+    One affine map for all coordinates, as their data has, takes the training states onto [-1, 1].
 
     Source: Azencot et al. 2020, eqs. (7)-(13); weights of their code. The learning rate falls exponentially to a hundredth,
     where theirs is cut at four epochs; steps are counted, not epochs.
@@ -60,7 +75,7 @@ class ConsistentAutoencoder:
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop."""
-        scalings = [Scaling(problem.train) for problem in problems]
+        scalings = [JointScaling(problem.train) for problem in problems]
         paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
         networks = [self._network(problem.train.dim, run) for problem, run in zip(problems, runs, strict=True)]
 

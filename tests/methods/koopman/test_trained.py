@@ -9,7 +9,7 @@ import pytest
 import torch
 from koopman_problems import linear_paths, posed
 
-from dynamark.methods.koopman.consistent import ConsistentAutoencoder, inconsistency
+from dynamark.methods.koopman.consistent import ConsistentAutoencoder, JointScaling, inconsistency
 from dynamark.methods.koopman.dpnets import LearnedFeatures
 from dynamark.methods.koopman.lran import Lran
 from dynamark.methods.koopman.recurrent import GatedStep, GruForecaster, MlpForecaster
@@ -58,6 +58,15 @@ def test_the_loss_of_the_linearly_recurrent_network() -> None:
     hidden = (0.09 / 0.35 + 0.5 * 0.09 / 0.1) / 1.5
     loss = method._loss(lambda *_: (first, predicted, moved, latent), window)
     assert float(loss) == pytest.approx((seen + 2 * hidden) / 3, rel=1e-12)
+
+
+def test_one_affine_map_takes_all_coordinates_onto_the_unit_interval() -> None:
+    shown = Trajectories(torch.tensor([[[0.0, 1.0], [2.0, 5.0], [3.0, -3.0]]], dtype=torch.float64))
+    scale = JointScaling(shown)
+    assert scale(shown.observations).tolist() == [[[-0.25, 0.0], [0.25, 1.0], [0.5, -1.0]]]
+    torch.testing.assert_close(scale.back(scale(shown.observations)), shown.observations)
+    constant = JointScaling(Trajectories(torch.full((1, 3, 2), 7.0, dtype=torch.float64)))
+    assert constant(torch.full((2,), 8.0, dtype=torch.float64)).tolist() == [1.0, 1.0]
 
 
 def test_a_matrix_and_its_inverse_are_consistent_where_they_are_triangular_or_whole() -> None:
