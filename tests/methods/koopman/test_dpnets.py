@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynamark.methods.koopman.dpnets import LearnedFeatures, feature_loss, metric_distortion
+from dynamark.methods.koopman.dpnets import LearnedFeatures, PairNetwork, feature_loss, metric_distortion
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 SINGULAR = torch.tensor([1.0, 0.6, 0.3], dtype=torch.float64)
@@ -80,6 +80,14 @@ def test_trained_features_find_the_leading_spectrum(score: str) -> None:
     start = Trajectories(torch.tensor([[[1.0]], [[-0.5]]], dtype=torch.float64))
     expected = np.exp(-0.5 * np.arange(1, 3)) * np.array([[1.0], [-0.5]])
     np.testing.assert_allclose(first.forecast(start, 2)[..., 0], expected, atol=0.12)
+
+
+def test_networks_start_within_the_bounds_of_their_authors_code() -> None:
+    first, _, second, _, last = PairNetwork((2, 16, 48, 5)).now
+    for layer, bound in ((first, 1.0), (second, (3 / 16) ** 0.5), (last, (3 / 48) ** 0.5)):
+        assert 0.8 * bound < float(layer.weight.abs().max()) <= bound  # type: ignore[operator, union-attr]
+    assert (first.bias, second.bias) == (None, None)
+    assert torch.equal(last.bias, torch.zeros(5))  # type: ignore[arg-type]
 
 
 def test_angles_are_shown_on_the_circle() -> None:
