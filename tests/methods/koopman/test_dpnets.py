@@ -85,7 +85,7 @@ def test_trained_features_find_the_leading_spectrum(score: str) -> None:
 def test_networks_start_within_the_bounds_of_their_authors_code() -> None:
     first, _, second, _, last = PairNetwork((2, 16, 48, 5)).now
     for layer, bound in ((first, 1.0), (second, (3 / 16) ** 0.5), (last, (3 / 48) ** 0.5)):
-        assert 0.8 * bound < float(layer.weight.abs().max()) <= bound  # type: ignore[operator, union-attr]
+        assert 0.8 * bound < float(layer.weight.detach().abs().max()) <= bound  # type: ignore[operator, union-attr]
     assert (first.bias, second.bias) == (None, None)
     assert torch.equal(last.bias, torch.zeros(5))  # type: ignore[arg-type]
 
