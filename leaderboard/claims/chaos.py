@@ -12,8 +12,8 @@ _NOISY = {"noise": 0.05}
 
 
 def _forced(alpha: float | None, **fields: object) -> Runs:
-    """Five seeds of the clipped network on noisy Lorenz data, 20 000 updates."""
-    return Runs(_LORENZ, "shplrnn", {"alpha": alpha, **fields}, _NOISY, tier="standard", seeds=5)
+    """As many seeds as the paper has of the clipped network on noisy Lorenz data, 20 000 updates."""
+    return Runs(_LORENZ, "shplrnn", {"alpha": alpha, **fields}, _NOISY, tier="standard", seeds=20)
 
 
 def _long(alpha: float | None) -> Runs:
@@ -21,7 +21,7 @@ def _long(alpha: float | None) -> Runs:
     return Runs(_LORENZ, "shplrnn", {"alpha": alpha}, {**_NOISY, "updates": 100_000}, tier="standard", seeds=5)
 
 
-_PRODUCTS = Experiment("chaos/forced_products", {"alpha": 0.2, "updates": 20_000}, seeds=3)
+_PRODUCTS = Experiment("chaos/forced_products", {"alpha": 0.2, "updates": 20_000}, seeds=20)
 # What is said of chaotic orbits says nothing of a network that settles on a fixed point.
 _CHAOTIC = Check("largest exponent (the premise)", smallest("lyapunov"), Above(0.05))
 
@@ -128,7 +128,7 @@ X10 = Claim(
     "hess2023",
     EMPIRICAL,
     "Shallow networks need no more units than there are dimensions; dendritic ones do.",
-    [_forced(0.2), *(Runs(_LORENZ, "dendplrnn", {"units": m}, _NOISY, tier="standard", seeds=5) for m in (3, 22))],
+    [_forced(0.2), *(Runs(_LORENZ, "dendplrnn", {"units": m}, _NOISY, tier="standard", seeds=20) for m in (3, 22))],
     [
         Check(
             "D_stsp, shallow over dendritic, three units each",

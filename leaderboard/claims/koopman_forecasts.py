@@ -160,7 +160,7 @@ K21 = Claim(
     statement="On a noisy pendulum a backward matrix and consistency halve the error over 1000 steps of a plain autoencoder.",
     needs=[
         Runs(
-            "koopman/pendulum64", "ckae", {"backward": backward, "consistency": consistency}, task, "standard", seeds=10
+            "koopman/pendulum64", "ckae", {"backward": backward, "consistency": consistency}, task, "standard", seeds=20
         )
         for task in (_NOISY, _CLEAN)
         for backward, consistency in ((0.1, 0.01), (0.0, 0.0))

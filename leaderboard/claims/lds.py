@@ -48,7 +48,7 @@ L06 = Claim(
     needs=[
         *(Runs("lds/sym_pos", "fir", {"taps": n}, _SIM, "standard", 75) for n in (20, 200)),
         *(
-            Runs(f"lds/{t}", "spectral_filtering", _SPECTRAL, _SIM, "standard", 75)
+            Runs(f"lds/{t}", "spectral_filtering", _SPECTRAL, _SIM, "standard", 150)
             for t in ("sym_pos", "sym_pos_sim_noisy", "sym")
         ),
         Runs("lds/sym", "spectral_filtering", {"both_signs": True}, _SIM, "standard", 75),
