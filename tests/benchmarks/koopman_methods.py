@@ -11,12 +11,14 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from dynamark.methods.koopman.autoencoder import KoopmanAutoencoder
+from dynamark.methods.koopman.consistent import ConsistentAutoencoder
 from dynamark.methods.koopman.dmd import Dmd, HankelDmd
 from dynamark.methods.koopman.edmd import Edmd
 from dynamark.methods.koopman.nystrom import Nystroem
@@ -138,15 +140,20 @@ def peers(rng: np.random.Generator) -> None:
 
 def cohorts(rng: np.random.Generator) -> None:
     """A run of one seed is fitted as two, the second a copy, so that its bits depend on no neighbour."""
-    network = KoopmanAutoencoder(steps=50, reencode_every=0)
-    short = posed(rng.standard_normal((50, 20, 2)))
-    one, two, eight = (
-        seconds(lambda n=n: network.fit_forecasters([short] * n, [Run((i,)) for i in range(n)]), 3) for n in (1, 2, 8)
-    )
-    print(
-        f"autoencoder, 50 steps: one {one:.2f} s, a pair {two:.2f} s, eight {eight:.2f} s: "
-        f"{eight / (8 * one):.2f} of eight fits alone, {eight / (8 * two):.2f} of eight runs of one seed"
-    )
+    plane, lifted = (posed(rng.standard_normal((50, 20, dim))) for dim in (2, 64))
+
+    def fit(network: Any, problem: Forecasting, n: int) -> Any:
+        return network.fit_forecasters([problem] * n, [Run((i,)) for i in range(n)])
+
+    for name, network, problem in (
+        ("periodic re-encoding", KoopmanAutoencoder(steps=50, reencode_every=0), plane),
+        ("consistent, 64 dimensions", ConsistentAutoencoder(steps=50), lifted),
+    ):
+        one, two, eight = (seconds(partial(fit, network, problem, n), 3) for n in (1, 2, 8))
+        print(
+            f"autoencoder, {name}, 50 steps: one {one:.2f} s, a pair {two:.2f} s, eight {eight:.2f} s: "
+            f"{eight / (8 * one):.2f} of eight fits alone, {eight / (8 * two):.2f} of eight runs of one seed"
+        )
 
 
 def main() -> None:
