@@ -82,6 +82,8 @@ TASKS: dict[str, str] = {
     "koopman/rd_decay": "dynamark.tasks.koopman.spirals:Spirals(d1=0.5, d2=0.5, length=10.0, discard=2.0)",
     "koopman/pendulum_delay": "dynamark.tasks.koopman.deterministic:Pendulum(context=32)",
     "koopman/lotka_volterra_delay": "dynamark.tasks.koopman.deterministic:LotkaVolterra(context=32)",
+    "koopman/rotation": "dynamark.tasks.koopman.maps:TorusMap",
+    "koopman/skew_product": "dynamark.tasks.koopman.maps:TorusMap(skew=True)",
     "koopman/ou": "dynamark.tasks.koopman.stochastic:OrnsteinUhlenbeck",
     "koopman/noisy_logistic": "dynamark.tasks.koopman.stochastic:NoisyLogistic",
     "koopman/double_well": "dynamark.tasks.koopman.stochastic:DoubleWell",

@@ -186,7 +186,9 @@ _RATE, _FAST = 5e-5, 1e-3
 
 
 def _learning(**fields: object) -> Experiment:
-    return Experiment("koopman/logistic_features", {"rate": _RATE, "features": 7, "score": "relaxed"} | fields, seeds=20)
+    return Experiment(
+        "koopman/logistic_features", {"rate": _RATE, "features": 7, "score": "relaxed"} | fields, seeds=20
+    )
 
 
 def _learnt(score: str, rate: float = _RATE) -> dict[str, object]:

@@ -10,10 +10,11 @@ import pytest
 from dynamark.tasks.koopman.deterministic import Duffing, LotkaVolterra, Pendulum, SlowManifold, VanDerPol
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.lifted import WakePixels
+from dynamark.tasks.koopman.maps import TorusMap
 from dynamark.tasks.koopman.systems import Ode
 from dynamark.tasks.koopman.waves import Kuramoto, Wake
 
-TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, WakePixels, Kuramoto]
+TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, WakePixels, Kuramoto, TorusMap]
 
 
 def tiny(cls: type[FlowTask], **fields: object) -> FlowTask:
