@@ -51,7 +51,7 @@ class MpEdmd:
     """K = R^{-1} U R, G = R* R, U the unitary polar factor of R^{-*} A R^{-1}: EDMD for measure-preserving systems.
 
     Every eigenvalue lies on the unit circle, whether or not the system preserves a measure. Dictionary and appended columns as
-    in `Edmd`; the dictionary must be linearly independent on the data.
+    in `Edmd`; combinations of features that vanish on the data, as cos^2 + sin^2 - 1 does, have eigenvalue 0.
 
     Source: Colbrook 2023, The mpEDMD algorithm for data-driven computations of measure-preserving dynamical systems.
     key: colbrook2023

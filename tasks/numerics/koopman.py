@@ -34,14 +34,19 @@ class Compressed:
         """K = G^+ A, the minimiser of |Psi_x K - Psi_y|; directions below `rcond` of the largest are dropped."""
         return torch.linalg.lstsq(self.xx, self.xy, rcond=rcond, driver="gelsd").solution
 
-    def unitary(self) -> Square:
-        """mpEDMD: K = xx^{-1} U xx, U the unitary polar factor of xy xx^{-1}: the best isometry of the dictionary's span.
+    def unitary(self, rcond: float = 1e-10) -> Square:
+        """mpEDMD: K = S^{-1} U S, U the unitary polar factor of G-orthonormal A: the best isometry of the dictionary's span.
 
-        Its spectrum lies on the unit circle. Source: Colbrook 2023, The mpEDMD algorithm, algorithm 3.1.
+        S maps coefficients to those of an orthonormal basis of the span. Directions below `rcond` of the largest, on which the
+        dictionary is dependent, are sent to 0; the rest of the spectrum lies on the unit circle.
+        Source: Colbrook 2023, The mpEDMD algorithm, algorithm 3.1.
         """
-        compressed = torch.linalg.solve_triangular(self.xx, self.xy, upper=True, left=False)
-        left, _, right = torch.linalg.svd(compressed)
-        return torch.linalg.solve_triangular(self.xx, left @ right @ self.xx, upper=True)
+        basis, sizes, features = torch.linalg.svd(self.xx)
+        kept = sizes > rcond * sizes[0]
+        basis, into = basis[:, kept], sizes[kept, None] * features[kept]
+        back = features[kept].mH / sizes[kept]
+        left, _, right = torch.linalg.svd(basis.mH @ self.xy @ back)
+        return back @ left @ right @ into
 
     def residuals(self, values: Shaped[Tensor, " mode"], vectors: Shaped[Tensor, "feature mode"]) -> Tensor:
         """|(Psi_y - lambda Psi_x) v| / |Psi_x v| of each pair, on the samples that were compressed [mode].

@@ -13,6 +13,7 @@ from koopman_problems import linear_paths, posed, slow_manifold
 from dynamark.errors import UserError
 from dynamark.methods.koopman.edmd import Edmd, MpEdmd
 from dynamark.methods.koopman.polynomial import PolynomialIncrement
+from dynamark.tasks.koopman.maps import TorusMap
 from dynamark.tasks.numerics.koopman import pair_residuals
 from dynamark.tasks.problems import Run, Trajectories
 
@@ -106,6 +107,20 @@ def test_the_measure_preserving_variant_has_moduli_one_and_equals_edmd_on_isomet
     rotation = MpEdmd(size=1).fit_forecaster(posed(orbit), Run())
     expected = np.array([1, c + 1j * s, c - 1j * s])
     assert np.abs(rotation.eigenvalues().numpy()[:, None] - expected).min(axis=0).max() < 1e-3
+
+
+def test_the_measure_preserving_variant_leaves_out_what_vanishes_on_the_data() -> None:
+    task = TorusMap.at("tiny")
+    assert isinstance(task, TorusMap)
+    problem = task.problem(0)
+    model = MpEdmd(size=2).fit_forecaster(problem, Run())
+    # of 15 monomials two vanish: x^2 + y^2 - 1 of each circle
+    moduli = model.eigenvalues().abs().sort().values
+    np.testing.assert_allclose(moduli[:2], 0.0, atol=1e-12)
+    np.testing.assert_allclose(moduli[2:], 1.0, atol=1e-12)
+    assert problem.query is not None
+    ahead = model.forecast(problem.query.rollouts["test"].context, task.test_steps)
+    np.testing.assert_allclose(ahead, task.data(0)["test"][:, 1:], atol=1e-11)
 
 
 def test_an_unknown_dictionary_names_the_known_ones() -> None:
