@@ -10,6 +10,7 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 from torch import Tensor
 
+from dynamark.errors import UserError
 from dynamark.methods.koopman.dmd import delayed_pairs, dmd
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
@@ -36,6 +37,10 @@ class OptDmd:
         x = problem.train.observations.double()
         basis, step = dmd(*delayed_pairs(problem.train, 1), self.rank, exact=False)
         values = torch.linalg.eigvals(step @ basis).numpy()
+        if x.shape[1] <= len(values):
+            raise UserError(
+                f"optdmd: trajectories of {x.shape[1]} states leave {len(values)} rates free; give longer ones or a smaller rank"
+            )
         rates = np.log(np.where(np.abs(values) > 1e-8, values, 1e-8)) / problem.train.dt
         times = problem.train.dt * np.arange(x.shape[1])
         channels = x.transpose(0, 1).flatten(1).numpy()

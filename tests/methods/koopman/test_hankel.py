@@ -9,6 +9,7 @@ import pytest
 import torch
 from koopman_problems import linear_paths, posed
 
+from dynamark.errors import UserError
 from dynamark.methods.koopman.dmd import HankelDmd, delayed_pairs, dmd
 from dynamark.methods.koopman.optdmd import OptDmd
 from dynamark.tasks.problems import Run, Trajectories
@@ -79,3 +80,10 @@ def test_optimised_dmd_forecasts_a_damped_rotation(noise: float) -> None:
     assert gap < (0.1 * unseen.abs().max() if noise else 1e-8)
     expected = np.sort_complex(np.linalg.eigvals(TURN.numpy()))
     np.testing.assert_allclose(np.sort_complex(model.eigenvalues().numpy()), expected, atol=0.005 if noise else 1e-9)
+
+
+def test_optimised_dmd_refuses_trajectories_that_leave_its_rates_free() -> None:
+    pairs = torch.randn(50, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(UserError, match="longer ones or a smaller rank"):
+        OptDmd().fit_forecaster(posed(pairs), Run())
+    assert len(OptDmd(rank=1).fit_forecaster(posed(pairs), Run()).eigenvalues()) == 1
