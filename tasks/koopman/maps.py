@@ -32,7 +32,8 @@ class TorusMap(FlowTask):
     they are here, states do not jump where x or y passes 1, and monomials are sums of characters. The rotation is linear:
     each character is an eigenfunction, of eigenvalue e^{2 pi i k.omega}; the list of truth holds |k| <= 6. Of the skew product
     only characters of x are, and the rest of its spectrum is the circle without eigenfunctions, in the list as 720 points:
-    no finite lift moves linearly, although the map is quadratic. Source: Anzai 1951; Colbrook et al. 2024.
+    no finite lift moves linearly, although the map is quadratic. There is no skill, only ranks and spectra.
+    Source: Anzai 1951; Colbrook et al. 2024.
     """
 
     skew: bool = False
@@ -90,6 +91,10 @@ class TorusMap(FlowTask):
         x, y = states[:, 0] + 1j * states[:, 1], states[:, 2] + 1j * states[:, 3]
         known = [np.ones_like(x), x, x.conj()] + ([] if self.skew else [y, y.conj()])
         return np.stack(known, axis=1)
+
+    def oracle(self, seed: int) -> None:
+        """None: any lift solves the one map and none the other, so that a scale between ignorance and the flow tells little."""
+        return
 
 
 def _circle(turns: Float[ndarray, "*any"]) -> Float[ndarray, "*any 2"]:
