@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import math
 
-from dynamark.leaderboard.claims.claim import EMPIRICAL, THEOREM, Above, Below, Between, Check, Claim, Experiment, Runs
-from dynamark.leaderboard.claims.measures import largest, median, ratio, smallest
+from dynamark.leaderboard.claims.claim import (
+    EMPIRICAL,
+    THEOREM,
+    Above,
+    Below,
+    Between,
+    Check,
+    Claim,
+    Experiment,
+    Measure,
+    Runs,
+)
+from dynamark.leaderboard.claims.measures import largest, median, ratio, share, smallest
 
 _LORENZ = "chaos/lorenz63"
 _NOISY = {"noise": 0.05}
@@ -22,8 +33,15 @@ def _long(alpha: float | None) -> Runs:
 
 
 _PRODUCTS = Experiment("chaos/forced_products", {"alpha": 0.2, "updates": 20_000}, seeds=20)
-# What is said of chaotic orbits says nothing of a network that settles on a fixed point.
-_CHAOTIC = Check("largest exponent (the premise)", smallest("lyapunov"), Above(0.05))
+# The least largest exponent of a network that counts as chaotic; that of the system is 0.91.
+_LEAST = 0.05
+_CHAOTIC = Check("share of networks that are chaotic", share("lyapunov", lambda values: values >= _LEAST), Above(0.5))
+
+
+def _of_chaotic(measure: Measure) -> Measure:
+    """Over chaotic networks alone: what is said of chaotic orbits says nothing of one that settles on a cycle."""
+    return lambda rows: measure(rows[rows["score.lyapunov"] >= _LEAST])
+
 
 X01 = Claim(
     "hess2023",
@@ -43,7 +61,10 @@ X02 = Claim(
     THEOREM,
     "A chaotic orbit meets a Jacobian whose norm exceeds one: ln s_max is at least the largest exponent of a step.",
     [_PRODUCTS],
-    [_CHAOTIC, Check("ln s_max - l dt", smallest("log_largest_norm_less_exponent"), Above(0.0))],
+    [
+        _CHAOTIC,
+        Check("ln s_max - l dt, least of those", _of_chaotic(smallest("log_largest_norm_less_exponent")), Above(0.0)),
+    ],
 )
 
 X03 = Claim(
@@ -53,9 +74,13 @@ X03 = Claim(
     [_PRODUCTS],
     [
         _CHAOTIC,
-        Check("ln of the product of 1000 steps, no forcing", median("log_free_product"), Above(math.log(1e3))),
-        Check("the same, forcing 0.05", median("log_forced_product"), Below(-math.log(1e3))),
-        Check("neutral forcing over 1 - exp(-l dt)", median("neutral_over_predicted"), Between(0.5, 2.0)),
+        Check(
+            "of those: ln of the product of 1000 steps, no forcing",
+            _of_chaotic(median("log_free_product")),
+            Above(math.log(1e3)),
+        ),
+        Check("the same, forcing 0.05", _of_chaotic(median("log_forced_product")), Below(-math.log(1e3))),
+        Check("neutral forcing over 1 - exp(-l dt)", _of_chaotic(median("neutral_over_predicted")), Between(0.5, 2.0)),
     ],
 )
 
