@@ -125,10 +125,28 @@ def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
     new = tuple(s for s in specs if parse(s).name not in listed)
     narrowed = []
     for entry in suite.entries:
-        own = [found for s in specs for found in _listed(s, entry.methods)]
-        if own or new:
-            narrowed.append(replace(entry, methods=(*own, *new)))
-    return narrowed
+        if own := [found for s in specs for found in _listed(s, entry.methods)]:
+            narrowed.append(replace(entry, methods=tuple(own)))
+    return [*narrowed, *(place for spec in new for place in _joined(suite, spec))]
+
+
+def _joined(suite: Suite, spec: str) -> Iterable[Entry]:
+    """Where a method joins that no entry lists: each task once, with methods that choose fields if it has those fields too.
+
+    What it has not it does not choose. Without such fields it stands with the methods that choose nothing.
+    """
+    names = [name for name, _ in _expanded([spec], method_names)]
+    has = set.intersection(*(set(resolve_method(name).fields) for name in names)) if names else set()
+
+    def unlike(entry: Entry) -> tuple[bool, bool]:
+        return not {field for field, _ in entry.choose} <= has, not entry.choose
+
+    taken: set[tuple[str, str]] = set()
+    for entry in sorted(suite.entries, key=unlike):
+        tasks = tuple(name for name in _chosen_tasks(entry, ()) if (name, entry.tier) not in taken)
+        taken.update((name, entry.tier) for name in tasks)
+        choose = tuple(choice for choice in entry.choose if choice[0] in has)
+        yield replace(entry, tasks=tasks, methods=(spec,), choose=choose)
 
 
 def _listed(wanted: str, methods: Sequence[str]) -> Sequence[str]:

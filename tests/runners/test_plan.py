@@ -14,6 +14,7 @@ from dynamark.results.keys import run_key
 from dynamark.runners.cohorts import cohorts
 from dynamark.runners.plan import expand, pending
 from dynamark.runners.suite import Entry, Suite, load_suite, suite_names
+from dynamark.runners.trials import open_fields
 
 LINEAR = f"{LINE}(gain=0.5)"
 
@@ -38,6 +39,18 @@ def test_a_method_that_the_suite_lists_narrows_it_and_another_joins_all_tasks() 
     assert {run.method.label for run in expand(both, method=[LINE]).runs} == {"walk.py:Line"}
     joined = expand(suite(DRAWN), method=[LINE, LINEAR])
     assert {run.method.label for run in joined.runs} == {"walk.py:Line", "walk.py:Line(gain=0.5)"}
+
+
+@pytest.mark.parametrize(("field", "budget", "open_to"), [("gain", 7, {"gain"}), ("rate", 3, set())])
+def test_a_method_that_joins_meets_each_task_once_with_choices_among_fields_that_it_has(
+    field: str, budget: int, open_to: set[str]
+) -> None:
+    plain = Entry((WALK,), (DRAWN,), "tiny", 2, 3)
+    trained = Entry((WALK,), (DRAWN,), "tiny", 2, 7, ((field, (0.5, 1.0)),))
+    runs = expand(Suite("s", "", (plain, trained)), method=[LINE]).runs
+    assert [run.seed for run in runs] == [0, 1]
+    assert {run.row["budget"] for run in runs} == {budget}
+    assert all(set(open_fields(run.method.fields)) == open_to for run in runs)
 
 
 def test_a_bare_name_or_an_alias_keeps_the_fields_that_the_suite_gives() -> None:
