@@ -169,7 +169,7 @@ X17 = Claim(
     "brenner2022",
     EMPIRICAL,
     "Dendritic networks of 22 units reconstruct the Lorenz attractor.",
-    [Runs(_LORENZ, "dendplrnn", {}, {**_NOISY, "updates": 100_000}, tier="standard", seeds=5)],
+    [Runs(_LORENZ, "dendplrnn", {}, {**_NOISY, "updates": 100_000}, tier="standard", seeds=10)],
     [Check("D_stsp", median("d_stsp"), Below(1.5))],
     published="D_stsp 0.9",
     note="The paper counts cells of another range and drops the lowest in each dimension.",
