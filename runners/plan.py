@@ -60,7 +60,7 @@ def expand(
     resolved = functools.cache(resolve_method)  # for this plan only: a file may change between two plans
     runs: dict[str, Planned] = {}
     skipped: dict[tuple[str, str, str], None] = {}
-    for entry in _narrowed(suite, method):
+    for entry in _narrowed(suite, method, resolved):
         for name in _chosen_tasks(entry, task):
             instance = resolve_task(name, tier or entry.tier, salt)
             if instance.unavailable is not None:
@@ -114,7 +114,7 @@ def _experiments(
             yield from (PlannedExperiment(suite.name, experiment, k, device, salt) for k in seeds or range(count))
 
 
-def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
+def _narrowed(suite: Suite, specs: Sequence[str], resolved: Callable[..., Method]) -> Iterable[Entry]:
     """The entries with the chosen methods only; those that no entry lists are put to every task.
 
     A bare name stands for what the entry lists under it, with the entry's own fields.
@@ -127,16 +127,16 @@ def _narrowed(suite: Suite, specs: Sequence[str]) -> Iterable[Entry]:
     for entry in suite.entries:
         if own := [found for s in specs for found in _listed(s, entry.methods)]:
             narrowed.append(replace(entry, methods=tuple(own)))
-    return [*narrowed, *(place for spec in new for place in _joined(suite, spec))]
+    return [*narrowed, *(place for spec in new for place in _joined(suite, spec, resolved))]
 
 
-def _joined(suite: Suite, spec: str) -> Iterable[Entry]:
+def _joined(suite: Suite, spec: str, resolved: Callable[..., Method]) -> Iterable[Entry]:
     """Where a method joins that no entry lists: each task once, with methods that choose fields if it has those fields too.
 
     What it has not it does not choose. Without such fields it stands with the methods that choose nothing.
     """
     names = [name for name, _ in _expanded([spec], method_names)]
-    has = set.intersection(*(set(resolve_method(name).fields) for name in names)) if names else set()
+    has = set.intersection(*(set(resolved(name, ()).fields) for name in names)) if names else set()
 
     def unlike(entry: Entry) -> tuple[bool, bool]:
         return not {field for field, _ in entry.choose} <= has, not entry.choose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from dynamark.leaderboard.claims.claim import (
     EMPIRICAL,
@@ -14,9 +15,13 @@ from dynamark.leaderboard.claims.claim import (
     Claim,
     Experiment,
     Measure,
+    Measured,
     Runs,
 )
 from dynamark.leaderboard.claims.measures import largest, median, ratio, share, smallest
+
+if TYPE_CHECKING:
+    import pandas
 
 _LORENZ = "chaos/lorenz63"
 _NOISY = {"noise": 0.05}
@@ -28,7 +33,7 @@ def _forced(alpha: float | None, **fields: object) -> Runs:
 
 
 def _long(alpha: float | None) -> Runs:
-    """The same for 100 000 updates."""
+    """Five seeds of it for 100 000 updates."""
     return Runs(_LORENZ, "shplrnn", {"alpha": alpha}, {**_NOISY, "updates": 100_000}, tier="standard", seeds=5)
 
 
@@ -39,8 +44,16 @@ _CHAOTIC = Check("share of networks that are chaotic", share("lyapunov", lambda 
 
 
 def _of_chaotic(measure: Measure) -> Measure:
-    """Over chaotic networks alone: what is said of chaotic orbits says nothing of one that settles on a cycle."""
-    return lambda rows: measure(rows[rows["score.lyapunov"] >= _LEAST])
+    """Over networks that do not settle: what is said of chaotic orbits says nothing of one on a cycle.
+
+    A failed run is kept, so that its NaN is seen; where all networks settle there is nothing to measure.
+    """
+
+    def measured(rows: pandas.DataFrame) -> Measured:
+        settled = rows["score.lyapunov"] < _LEAST
+        return Measured.exactly(math.nan) if settled.all() else measure(rows[~settled])
+
+    return measured
 
 
 X01 = Claim(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -68,6 +69,29 @@ def test_adaptive_forcing_is_judged_against_the_best_constant() -> None:
     constants = {0.05: 9.0, 0.1: 1.5, 0.2: 1.0, 0.3: 1.2}
     assert verdict("X07", by_forcing({None: 1.1, **constants})) == "reproduced"
     assert verdict("X07", by_forcing({None: 1.45, **constants})) == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("settled", "exponent", "margin", "expected"),
+    [
+        (1, -0.3, -1.0, "reproduced"),  # what settles is not asked
+        (0, -0.3, 0.1, "reproduced"),
+        (20, -0.3, 0.1, "not reproduced"),
+        (1, 0.9, -1.0, "not reproduced"),
+        (1, math.nan, math.nan, "inconclusive"),  # a failed run is not taken for one that settles
+    ],
+)
+def test_what_is_said_of_chaotic_orbits_is_asked_of_chaotic_networks(
+    settled: int, exponent: float, margin: float, expected: str
+) -> None:
+    def scores(told: Mapping[str, Any], seed: int) -> dict[str, float]:
+        first = seed < settled
+        return {
+            "lyapunov": exponent if first else 0.9,
+            "log_largest_norm_less_exponent": margin if first else 0.2,
+        }
+
+    assert verdict("X02", scores) == expected
 
 
 def test_the_reconstruction_with_adaptive_forcing_is_found() -> None:

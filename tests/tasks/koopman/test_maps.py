@@ -41,6 +41,14 @@ def test_the_mean_over_training_states_integrates_characters_exactly() -> None:
     assert np.exp(2j * np.pi * 16 * x).mean() == pytest.approx(1)
 
 
+def pool(task: TorusMap) -> np.ndarray:
+    """The states at which eigenfunctions are asked."""
+    query = task.problem(0).query
+    assert query is not None
+    assert query.points is not None
+    return query.points[:, 0].numpy()
+
+
 def answer(task: TorusMap, functions: np.ndarray, values: np.ndarray) -> dict[str, float]:
     """The scores of these eigenpairs, beside the true forecast."""
     truth = task.data(0)["test"][:, 1:]
@@ -51,10 +59,7 @@ def answer(task: TorusMap, functions: np.ndarray, values: np.ndarray) -> dict[st
 @pytest.mark.parametrize("skew", [False, True])
 def test_true_characters_have_no_residual_and_the_whole_leading_spectrum(skew: bool) -> None:
     task = tiny(skew=skew)
-    query = task.problem(0).query
-    assert query is not None
-    assert query.points is not None
-    found = answer(task, task.eigenfunctions(query.points[:, 0].numpy()), task.spectrum[1])
+    found = answer(task, task.eigenfunctions(pool(task)), task.spectrum[1])
     for name in ("spec_err", "spec_miss", "eigfun_err", "residual_max"):
         assert found[name] < 1e-12, name
     assert found["rho"] == pytest.approx(1)
@@ -64,10 +69,7 @@ def test_a_character_of_y_is_an_eigenfunction_of_the_rotation_and_of_the_skew_pr
     residual = {}
     for skew in (False, True):
         task = tiny(skew=skew)
-        query = task.problem(0).query
-        assert query is not None
-        assert query.points is not None
-        states = query.points[:, 0].numpy()
+        states = pool(task)
         character = (states[:, 2] + 1j * states[:, 3])[:, None]
         residual[skew] = answer(task, character, np.exp([2j * np.pi * SECOND]))["residual_max"]
     assert residual[False] < 1e-12
