@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dynamark.leaderboard.table import Standing, Table
+from dynamark.leaderboards.table import Standing, Table
 
 __all__ = ["FORMATS", "clean", "leader", "markdown", "number", "place", "render", "short"]
 

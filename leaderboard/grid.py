@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynamark.leaderboard import statistics
+from dynamark.leaderboards import statistics
 
 if TYPE_CHECKING:
     import pandas

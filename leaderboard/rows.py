@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy import ndarray
 
-from dynamark.leaderboard.statistics import skill
-from dynamark.results.schema import SCORED
+from dynamark.leaderboards.statistics import skill
+from dynamark.results.schema import EXPERIMENT, SCORED
 from dynamark.results.store import Store, published_store, read_rows
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ INSTANCE = ["family", "task", "tier", "salt"]
 RUN = [*INSTANCE, "method", "seed"]
 
 COLUMNS = [
-    *("key", "suite", *INSTANCE, "task_version", "task_fields", "method", "seed"),
+    *("key", "suite", "kind", *INSTANCE, "task_version", "task_fields", "method", "seed"),
     *("status", "primary", "fit_seconds", "parameters", "peak_memory", "steps", "finished"),
 ]
-_TEXTS = ["suite", *INSTANCE, "task_fields", "method", "status"]
+_TEXTS = ["suite", "kind", *INSTANCE, "task_fields", "method", "status"]
 _NUMBERS = [
     "task_version",
     "seed",
@@ -136,7 +136,7 @@ def _compared(frame: pandas.DataFrame) -> ndarray:
 
     if not len(frame):
         return np.ones(0, dtype=bool)
-    measured = holding("tier", lambda tier: tier == "experiment") | holding("status", lambda s: s == "skipped")
+    measured = holding("kind", lambda kind: kind == EXPERIMENT) | holding("status", lambda s: s == "skipped")
     varied = holding("method", lambda name: "(" in name) | holding("task", lambda name: "(" in name)
     return ~measured & ~(_for_claims(frame) & varied)
 

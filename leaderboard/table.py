@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
 
-from dynamark.errors import UserError
-from dynamark.leaderboard import statistics
-from dynamark.leaderboard.coverage import alike, tracks
-from dynamark.leaderboard.grid import Grid, TaskInfo
-from dynamark.leaderboard.rows import gather
-from dynamark.results.store import default_store, published_store, read_rows
+from dynamark.leaderboards import statistics
+from dynamark.leaderboards.coverage import alike, tracks
+from dynamark.leaderboards.grid import Grid, TaskInfo
 
 if TYPE_CHECKING:
     import pandas
 
-    from dynamark.leaderboard.claims.verdicts import Judged
 
-__all__ = ["FAMILIES", "HeldOut", "Standing", "Table", "TaskInfo", "in_order", "leaderboard", "tables"]
+__all__ = ["FAMILIES", "HeldOut", "Standing", "Table", "TaskInfo", "in_order", "tables"]
 
 # In the order of a page; other families and tiers follow by name.
 FAMILIES = ("sensing", "lds", "koopman", "chaos")
@@ -78,58 +73,6 @@ class Table:
     track: str  # which tasks, in every table of a family but the first
     standings: tuple[Standing, ...]
     tasks: tuple[TaskInfo, ...]
-
-
-def leaderboard(
-    *stores: Path | str,
-    format: str = "terminal",
-    family: str | None = None,
-    published: bool = True,
-    keys: Iterable[str] | None = None,
-    methods: Mapping[str, str] | None = None,
-) -> str:
-    """The leaderboard of the published rows and of one's own (by default those of `default_store()`), as text.
-
-    format: `terminal`, `md`, `html` (a whole page), `tex`, `csv` or `json`.
-    family: only this one.
-    keys: only these runs.
-    methods: where the source of each method is (`module:Class` by name), for the cards of the page.
-    """
-    from dynamark.leaderboard.formats import FORMATS, render
-
-    if format not in FORMATS:
-        raise UserError(f"unknown format '{format}'; formats: {', '.join(FORMATS)}")
-    own = stores or ([default_store()] if default_store().exists() else [])
-    frame = gather(own, published, keys, _PAGE if format == "html" else ())
-    have = [str(name) for name in frame["family"].cat.categories]
-    if family is not None and family not in have:
-        raise UserError(f"no rows of family '{family}'; families with rows: {', '.join(have) or 'none'}")
-    if format == "html":
-        from dynamark.leaderboard.page.symbols import codes
-        from dynamark.leaderboard.page.whole import page
-
-        rows = _claimed(own, published, keys)
-        return page(frame, family, _judged(rows, family), methods, codes(rows))
-    return render(tables(frame, family), format)
-
-
-def _claimed(stores: Sequence[Path | str], published: bool, keys: Iterable[str] | None) -> pandas.DataFrame:
-    """The rows that claims are judged on; none where runs were chosen by their keys."""
-    from dynamark.leaderboard.claims.rows import COLUMNS
-
-    folders = [*([published_store()] if published else []), *stores] if keys is None else []
-    return read_rows(folders, COLUMNS).to_pandas()
-
-
-def _judged(rows: pandas.DataFrame, family: str | None) -> list[Judged]:
-    """The claims, of one family where one is chosen."""
-    from dynamark.leaderboard.claims.verdicts import FAMILIES, choose, judge_all
-
-    return [] if not len(rows) or family not in (None, *FAMILIES) else judge_all(choose(family=family), rows)
-
-
-# What the page shows beside the tables.
-_PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predict_seconds", "provenance"]
 
 
 def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:

@@ -104,7 +104,7 @@ def _stack(members: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 
 
 def _optimizer(stacked: Stacked, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:
-    """The optimiser with one group a multiplier of the rate, and the multipliers."""
+    """The optimizer with one group a multiplier of the rate, and the multipliers."""
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in stacked.parameters.items():
         scale = next((s for pattern, s in recipe.rates.items() if re.search(pattern, name)), 1.0)

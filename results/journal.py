@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from dynamark.errors import UserError
+from dynamark.results.convert import upgraded_row
 from dynamark.results.schema import SCHEMA_VERSION, Row
 
 __all__ = ["Journal", "finished_journals", "read_journal"]
@@ -99,4 +100,5 @@ def read_journal(path: Path) -> list[Row]:
         )
     if "provenance" not in head or any("key" not in row for row in rows):
         raise UserError(f"{path} is not a journal of dynamark; move it out of the store")
-    return [{**row, "provenance": head["provenance"]} for row in rows]
+    schema = int(head.get("schema", 0))
+    return [{**upgraded_row(row, schema), "provenance": head["provenance"]} for row in rows]

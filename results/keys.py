@@ -17,9 +17,10 @@ from dynamark.folders import cache_folder
 
 __all__ = ["canonical", "run_key", "source_digest"]
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 
 _IN_KEY = (
+    "kind",
     "task",
     "task_version",
     "task_fields",
@@ -43,8 +44,8 @@ def canonical(value: Any) -> str:
 
 def run_key(row: Mapping[str, Any]) -> str:
     """sha256 of what identifies the run of this row (or of a plan's entry, which has the same columns)."""
-    told = {name: row[name] for name in _IN_KEY}
-    return hashlib.sha256(canonical([KEY_VERSION, told]).encode()).hexdigest()
+    identity = {name: row[name] for name in _IN_KEY}
+    return hashlib.sha256(canonical([KEY_VERSION, identity]).encode()).hexdigest()
 
 
 def source_digest(file: Path) -> str:

@@ -20,7 +20,7 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
     import scipy
     import torch
 
-    from dynamark import __version__
+    from dynamark.version import __version__
 
     commit, dirty = _commit()
     return {

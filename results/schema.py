@@ -6,14 +6,17 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["FAILED", "SCHEMA", "SCHEMA_VERSION", "SCORED", "STATUSES", "Row", "table"]
+__all__ = ["EXPERIMENT", "FAILED", "RUN", "SCHEMA", "SCHEMA_VERSION", "SCORED", "STATUSES", "Row", "table"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # How a run can end. A diverged run answered, but with NaN or infinity: it is scored, with the worst values.
 SCORED = ("ok", "diverged")
 FAILED = ("error", "timeout", "out_of_memory", "crashed")
 STATUSES = (*SCORED, *FAILED, "skipped")
+
+# What a row is: a task x method x seed, or a measurement that a claim needs and no task and method give.
+RUN, EXPERIMENT = "run", "experiment"
 
 Row = dict[str, Any]
 
@@ -53,6 +56,7 @@ _PROVENANCE = pa.struct(
 _COLUMNS = [
     ("key", pa.string()),
     ("suite", pa.string()),
+    ("kind", pa.string()),  # what it is: a run, or an experiment of a claim
     ("family", pa.string()),
     ("task", pa.string()),
     ("tier", pa.string()),
@@ -81,7 +85,6 @@ _COLUMNS = [
     ("peak_memory", pa.int64()),  # bytes, of the cohort's process
     ("parameters", pa.int64()),
     ("steps", pa.int64()),
-    ("flops", pa.float64()),
     ("cohort_size", pa.int32()),
     ("finished", pa.string()),  # UTC, ISO 8601
     ("provenance", _PROVENANCE),

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dynamark.errors import UserError
+from dynamark.results.convert import columns_of, upgraded
 from dynamark.results.journal import finished_journals, read_journal
 from dynamark.results.schema import SCHEMA, SCHEMA_VERSION, Row, table
 
@@ -142,7 +143,7 @@ def read_file(path: Path, columns: list[str] | None) -> pa.Table:
                 f"{path} was written by a newer dynamark (schema {int(version)}); upgrade dynamark to read it"
             )
         try:
-            read = file.read(columns=columns)
+            read = upgraded(file.read(columns=columns_of(columns, int(version))), int(version))
             # Columns in the order of the schema, whatever the order that was asked for or written.
             names = [name for name in SCHEMA.names if columns is None or name in columns]
             return read.select(names).cast(pa.schema([SCHEMA.field(name) for name in names], metadata=SCHEMA.metadata))

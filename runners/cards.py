@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dynamark.methods.catalogue import METHODS
-from dynamark.runners.plugins import load, parse, resolve_method, resolve_task
+from dynamark.methods.catalog import METHODS
+from dynamark.runners.registry import load, resolve_method, resolve_task
+from dynamark.runners.spec import Spec, parse
 from dynamark.tasks.base import Metric, Task
-from dynamark.tasks.catalogue import TASKS
+from dynamark.tasks.catalog import TASKS
 from dynamark.tasks.problems import KINDS
 
 __all__ = ["method_cards", "task_cards"]
@@ -27,7 +28,7 @@ def task_cards() -> str:
         if (own := names[0].partition("/")[0]) != family:
             family = own
             parts += [f"## {family}", ""]
-        metrics = resolve_task(names[0], "standard").metrics
+        metrics = resolve_task(Spec(names[0]), "standard").metrics
         parts += _task_card(target, names, scored.setdefault(metrics, names[0]))
     return "\n".join(parts).rstrip() + "\n"
 
@@ -41,7 +42,7 @@ def method_cards(bibtex: Callable[[str], str | None]) -> str:
 
 
 def _by_class(table: Mapping[str, str]) -> dict[str, list[str]]:
-    """`module:Class` to the names of a catalogue that stand for it, in its order."""
+    """`module:Class` to the names of a catalog that stand for it, in its order."""
     found: dict[str, list[str]] = {}
     for name, spec in table.items():
         found.setdefault(parse(spec).name, []).append(name)
@@ -49,7 +50,7 @@ def _by_class(table: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _task_card(target: str, names: list[str], like: str) -> list[str]:
-    first = resolve_task(names[0], "standard")
+    first = resolve_task(Spec(names[0]), "standard")
     lines = [f"### {', '.join(names)}", "", *_prose(type(first)), ""]
     lines += [f"- kind: {first.kind.__name__}; a method needs `{KINDS[first.kind][0]}`"]
     if like in names:
@@ -70,13 +71,13 @@ def _score(metric: Metric) -> str:
 
 def _tier(task: Task, tier: str) -> str:
     """The parameters of a tier, those that all tiers share at `standard` only."""
-    at = resolve_task(task.name, tier).fields()
+    at = resolve_task(Spec(task.name), tier).fields()
     told = at if tier == "standard" else {name: at[name] for name in task.tiers[tier] if name in at}
     return f"{tier}: " + (_fields({name: v for name, v in told.items() if name != "tier"}) or "as standard")
 
 
 def _method_card(target: str, names: list[str], bibtex: Callable[[str], str | None]) -> list[str]:
-    cls, first = load(target, "method"), resolve_method(target)
+    cls, first = load(target, "method"), resolve_method(Spec(target))
     solves = [f"{kind.__name__} (`{single}`)" for kind, (single, plural) in KINDS.items() if _has(cls, single, plural)]
     together = any(hasattr(cls, plural) for _, plural in KINDS.values())
     lines = [f"## {', '.join(names)}", "", *_prose(cls), ""]

@@ -4,36 +4,38 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dynamark.errors import UserError
 from dynamark.results.schema import SCORED, Row
-from dynamark.runners.cohorts import cohorts
-from dynamark.runners.executor import Executor, Limits
-from dynamark.runners.local import Local
-from dynamark.runners.plan import applies, expand
-from dynamark.runners.plugins import Method, resolve_method, resolve_task
-from dynamark.runners.suite import Entry, Suite
+from dynamark.runners.execute.executor import Executor, Limits
+from dynamark.runners.execute.local import Local
+from dynamark.runners.objects import Given, one_spec, specs_of
+from dynamark.runners.plan.cohorts import cohorts
+from dynamark.runners.plan.expand import applies, expand
+from dynamark.runners.plan.suite import Entry, Suite
+from dynamark.runners.registry import Method, resolve_method, resolve_task
+from dynamark.runners.spec import Spec, parse
 from dynamark.tasks.problems import KINDS
 
 __all__ = ["Finding", "check"]
 
 # A task, and a budget of steps or passes (None leaves it to the task).
-Small = tuple[str, int | None]
+Small = tuple[Spec, int | None]
 
 # Of each kind the smallest instances at hand, in seconds all together; a method that refuses the first is put to the next. The
 # first of forecasting has trajectories long enough for windows and washouts, the second has inputs.
 _SMALL: tuple[tuple[Small, ...], ...] = (
-    (("sensing/asymmetric", 100),),
-    (("lds/sym_pos_noisy", 10),),
-    (("lds/regret", None),),
+    ((parse("sensing/asymmetric"), 100),),
+    ((parse("lds/sym_pos_noisy"), 10),),
+    ((parse("lds/regret"), None),),
     (
-        ("slow_manifold=koopman/slow_manifold(train=20, validation=5, test=4, steps=240, test_steps=20)", 10),
-        ("lds/sym_pos", 10),
+        (parse("slow_manifold=koopman/slow_manifold(train=20, validation=5, test=4, steps=240, test_steps=20)"), 10),
+        (parse("lds/sym_pos"), 10),
     ),
-    (("sensing/digits", 10),),
+    ((parse("sensing/digits"), 10),),
 )
 
 
@@ -47,23 +49,26 @@ class Finding:
 
 
 def check(
-    method: str, *, task: Sequence[str] = (), timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu"
+    method: Given, *, task: Given | Iterable[Given] = (), timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu"
 ) -> list[Finding]:
     """Try a method at the tiny tier, in isolated processes, and say what is wrong with it.
 
     Looked at: that it imports, is frozen and pickles; on one small task of each kind that it supports, with a small budget
     (or on `task`, with that task's own): shapes and types of its answers, finiteness, causality, device, that a second run
-    gives the same bits, that its members do not depend on their neighbours, and seconds.
+    gives the same bits, that its members do not depend on their neighbors, and seconds.
     """
-    chosen = resolve_method(method)
+    spec, tasks = one_spec(method, "method"), specs_of(task, "task")
+    chosen = resolve_method(spec)
+    for name in tasks:  # before any process starts
+        resolve_task(name, "tiny")
     findings = [_frozen(chosen), _pickles(chosen)]
-    tries = [((name, None),) for name in task] or _small(chosen)
+    tries = [((name, None),) for name in tasks] or _small(chosen)
     if not tries:
         wanted = ", ".join(sorted(single for single, _ in KINDS.values()))
         raise UserError(f"method '{chosen.label}' implements no protocol; write one of: {wanted}")
     with Local(1, Limits(timeout), device) as executor:
-        for tasks in tries:
-            findings += _first_that_suits(method, tasks, executor, device)
+        for instances in tries:
+            findings += _first_that_suits(spec, instances, executor, device)
     return findings
 
 
@@ -89,7 +94,7 @@ def _small(method: Method) -> list[tuple[Small, ...]]:
     return [tasks for tasks in _SMALL if applies(method, resolve_task(tasks[0][0], "tiny"))]
 
 
-def _first_that_suits(method: str, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
+def _first_that_suits(method: Spec, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
     """What is found on the first task that the method does not refuse (by a `UserError`)."""
     found: list[Finding] = []
     for place, (task, budget) in enumerate(tasks):
@@ -103,7 +108,7 @@ def _first_that_suits(method: str, tasks: Sequence[Small], executor: Executor, d
 
 
 def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]:
-    """What two seeds say, then the same two once more, then with a third as neighbour."""
+    """What two seeds say, then the same two once more, then with a third as neighbor."""
     task = first[0]["task"]
     bad = [row for row in first if row["status"] != "ok"]
     told = f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
@@ -112,7 +117,7 @@ def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]
         return found
     for what, seeds, remedy in (
         ("the same bits again", 2, "draw numbers from run.generator or run.numpy only"),
-        ("no influence of neighbours", 3, "a member's scores change with its cohort"),
+        ("no influence of neighbors", 3, "a member's scores change with its cohort"),
     ):
         same = _same(first, again(seeds))
         found.append(Finding(f"{task}: {what}", same, "" if same else remedy))
@@ -121,7 +126,7 @@ def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]
     return [*found, Finding(f"{task}: time", True, f"{seconds:.2g} s a run; {first[0]['primary']['score']} {score}")]
 
 
-def _rows(method: str, task: str, budget: int | None, executor: Executor, device: str, seeds: int) -> list[Row]:
+def _rows(method: Spec, task: Spec, budget: int | None, executor: Executor, device: str, seeds: int) -> list[Row]:
     """The rows of so many seeds, by seed; in no store."""
     plan = expand(Suite("check", "", (Entry((task,), (method,), "tiny", seeds, budget),)), device=device)
     for cohort in cohorts(plan.runs):

@@ -1,68 +1,72 @@
-"""A row run again, from what it says of itself."""
+"""Re-running a result from its recorded configuration."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from importlib.metadata import entry_points
-from typing import Any, Literal
+from typing import Any
 
 from dynamark.errors import UserError
-from dynamark.methods.catalogue import METHODS
-from dynamark.results.schema import Row
+from dynamark.results.schema import EXPERIMENT, Row
 from dynamark.results.store import Store
-from dynamark.runners.run import run
-from dynamark.runners.suite import Entry, Suite
-from dynamark.runners.trials import written
-from dynamark.tasks.catalogue import TASKS
+from dynamark.runners.objects import Given, one_spec
+from dynamark.runners.plan.suite import Entry, Suite
+from dynamark.runners.registry import method_names, task_names
+from dynamark.runners.run import Device, run
+from dynamark.runners.spec import Spec, open_fields
 
-__all__ = ["again"]
+__all__ = ["rerun"]
+
+_MINE = "path/file.py:Class"
 
 
-def again(row: Row, *, task: str | None = None, method: str | None = None, timeout: float = 600.0) -> Row:
-    """The row that the same run leaves today, made in a store of its own.
+def rerun(row: Row, *, task: Given | None = None, method: Given | None = None, timeout: float = 600.0) -> Row:
+    """The row that the same run gives today, made in a store of its own.
 
-    task, method: specs of what is in no catalogue, such as path/mine.py:Mine.
+    task, method: what is in no catalog, such as path/mine.py:Mine, a class or an instance.
     """
-    device: Literal["cpu", "cuda"] = "cuda" if row["device"] == "cuda" else "cpu"
-    suite, seeds = _suite(row, task, method), [row["seed"]]
+    device: Device = "cuda" if row["device"] == "cuda" else "cpu"
     with tempfile.TemporaryDirectory() as folder:
-        run(suite, seeds=seeds, store=folder, workers=1, timeout=timeout, device=device, salt=row["salt"])
-        made: list[Row] = Store(folder).rows().to_pylist()
-    return made[0]
-
-
-def _suite(row: Row, task: str | None, method: str | None) -> Suite:
-    """A suite of this row alone."""
-    if row["tier"] == "experiment":
-        spec = _spec(row["task"], row["task_fields"])
-        return Suite("reproduce", "one measurement again", (), experiments=((spec, 1),))
-    tasks = (task or _named(row, "task", TASKS),)
-    methods = (method or _named(row, "method", METHODS),)
-    return Suite("reproduce", "one run again", (Entry(tasks, methods, row["tier"], 1, row["budget"]),))
-
-
-def _named(row: Row, kind: str, table: dict[str, str]) -> str:
-    """The spec of a task or method of the catalogue, from its label and fields."""
-    name = str(row[kind]).partition("(")[0]
-    if name not in table and name not in {point.name for point in entry_points(group=f"dynamark.{kind}s")}:
-        raise UserError(
-            f"{kind} '{row[kind]}' is not one of dynamark's; say where it is with --{kind} path/file.py:Class"
+        run(
+            _suite(row, task, method),
+            seeds=[row["seed"]],
+            store=folder,
+            workers=1,
+            timeout=timeout,
+            device=device,
+            salt=row["salt"],
         )
-    spec = _spec(name, row[f"{kind}_fields"])
-    # A suite may let a method choose fields without a word of it in the label.
-    return f"{name}={spec}" if kind == "method" and row[kind] == name else spec
+        rows: list[Row] = Store(folder).rows().to_pylist()
+    return rows[0]
 
 
-def _spec(name: str, fields: str) -> str:
-    """NAME(field=value, ...) with every field of the row."""
-    told = {field: value for field, value in json.loads(fields).items() if field != "tier"}
-    inside = ", ".join(f"{field}={_literal(value)}" for field, value in told.items())
-    return f"{name.partition('(')[0]}({inside})" if inside else name
+def _suite(row: Row, task: Given | None, method: Given | None) -> Suite:
+    """A suite of this row alone."""
+    if row["kind"] == EXPERIMENT:
+        experiment = Spec(str(row["task"]).partition("(")[0], _fields(row["task_fields"]))
+        return Suite("reproduce", "one measurement again", (), experiments=((experiment, 1),))
+    tasks = _task(row) if task is None else one_spec(task, "task")
+    methods = _method(row) if method is None else one_spec(method, "method")
+    return Suite("reproduce", "one run again", (Entry((tasks,), (methods,), row["tier"], 1, row["budget"]),))
 
 
-def _literal(value: Any) -> str:
-    """A value of JSON as a spec writes it; what was a tuple is one again."""
-    if isinstance(value, list):
-        return f"({''.join(f'{_literal(v)}, ' for v in value)})"
-    return repr(value).replace("inf", "1e999") if isinstance(value, float) else written(value)
+def _task(row: Row) -> Spec:
+    name = str(row["task"]).partition("(")[0]
+    if name not in task_names():
+        raise UserError(f"task '{row['task']}' is not one of dynamark's; say where it is with --task {_MINE}")
+    return Spec(name, _fields(row["task_fields"]))
+
+
+def _method(row: Row) -> Spec:
+    """The method under its label: a suite may let it choose fields, which the label does not tell."""
+    name = str(row["method"]).partition("(")[0]
+    if name not in method_names():
+        raise UserError(f"method '{row['method']}' is not one of dynamark's; say where it is with --method {_MINE}")
+    fields = json.loads(row["method_fields"])
+    choices = open_fields(fields)
+    fixed = {key: value for key, value in fields.items() if key not in choices}
+    return Spec(name, fixed, row["method"], choices)
+
+
+def _fields(text: str) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(text).items() if name != "tier"}

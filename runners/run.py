@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, unknown
 from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import Row
 from dynamark.results.store import Store, default_store
-from dynamark.runners.cohorts import cohorts
-from dynamark.runners.executor import Executor, Inline, Limits, Outcome
-from dynamark.runners.plan import Plan, expand, pending
-from dynamark.runners.suite import Suite, load_suite
+from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
+from dynamark.runners.objects import Given, specs_of
+from dynamark.runners.plan.cohorts import cohorts
+from dynamark.runners.plan.expand import Plan, expand, pending
+from dynamark.runners.plan.suite import Suite, load_suite
 
-__all__ = ["Report", "run"]
+__all__ = ["Device", "Engine", "Report", "run"]
+
+Engine = Literal["local", "inline"]
+Device = Literal["cpu", "cuda"]
+
+# Failures that a report shows; more of them are counted.
+_SHOWN = 5
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
-    """What a command did: its plan, how many runs it skipped, and the statuses of those that it ran."""
+    """What a command did: its plan, how many runs were cached, and the statuses of those that it ran."""
 
     plan: Plan
     store: Path
@@ -38,46 +46,68 @@ class Report:
         """The keys of all planned runs."""
         return {run.key for run in self.plan.runs}
 
+    def __repr__(self) -> str:
+        return "\n".join([f"Report({self.summary})", *(f"  {line}" for line in self.failed[:_SHOWN]), *self._more])
+
+    @property
+    def summary(self) -> str:
+        """One line: how many runs ended how, how many were cached, and where the rows are."""
+        words = {"ok": "succeeded"}
+        done = [f"{count} {words.get(status, status)}" for status, count in sorted(self.statuses.items())]
+        return f"{', '.join(done) or 'nothing to do'}; {self.skipped} cached; results in {self.store}"
+
+    @property
+    def failed(self) -> list[str]:
+        """A line a failed run."""
+        return [f"{r['status']}: {r['method']} on {r['task']}, seed {r['seed']}: {r['reason']}" for r in self.failures]
+
+    @property
+    def _more(self) -> list[str]:
+        rest = len(self.failures) - _SHOWN
+        return [f"  and {rest} more failures"] if rest > 0 else []
+
 
 def run(
-    suite: str | Suite,
+    suite: str | Path | Suite,
     *,
-    task: Sequence[str] = (),
-    method: Sequence[str] = (),
+    task: Given | Iterable[Given] = (),
+    method: Given | Iterable[Given] = (),
     seeds: int | Sequence[int] | None = None,
     tier: str | None = None,
     store: Path | str | None = None,
     workers: int | None = None,
     timeout: float = 600.0,
     memory_gb: float = 8.0,
-    engine: Literal["local", "inline"] = "local",
-    device: Literal["cpu", "cuda"] = "cpu",
+    engine: Engine = "local",
+    device: Device = "cpu",
     force: bool = False,
     retry_failed: bool = False,
     salt: str = "",
     shard: tuple[int, int] = (1, 1),
     progress: bool = False,
 ) -> Report:
-    """Run a suite and keep its rows; runs that the store holds already are skipped.
+    """Run a suite and keep its results; runs that the results folder holds already are skipped.
 
     suite: the name of a shipped suite, the path of a TOML file, or a `Suite`.
-    task, method: globs of tasks and specs of methods that narrow the suite; a method that the suite does not list is put to
-        all its tasks.
-    seeds: so many, counted from 0, or a list of them; by default the suite's own number.
+    task: only these tasks: globs of names. A task that the suite does not list, given by `path/tasks.py:Class`, as a class
+        or as an instance, is run with all methods of the suite.
+    method: only these methods: a name, `path/mine.py:Mine`, a class, an instance, or a list of these. A method that the suite
+        does not list is run on all its tasks.
+    seeds: number of seeds, counted from 0, or a list of seeds; by default the suite's own number.
     tier: replaces the suite's own.
-    store: folder of the rows; by default $DYNAMARK_STORE, else results/runs below the current folder.
+    store: folder of the results; by default $DYNAMARK_STORE, else results/runs below the current folder.
     workers: cohorts at a time; by default the number of cores.
-    timeout, memory_gb: limits of one run; a cohort has the time of its members together.
-    engine: `local` isolates every cohort in a process, `inline` stays in this one, without limits.
-    salt: another word makes all data anew, for a held-out comparison.
+    timeout, memory_gb: limits of one run, in seconds and GiB; a cohort has the time of its members together.
+    engine: `local` isolates every cohort in a process, `inline` runs in this process, without limits.
+    salt: any string regenerates all data from other seeds, for a held-out evaluation.
     shard: (i, n) runs the i-th of n parts, counted from 1.
     """
-    _check(timeout, memory_gb, workers, shard, device)
+    _check(timeout, memory_gb, workers, shard, device, engine)
     home = Store(store if store is not None else default_store())
     plan = expand(
-        suite if isinstance(suite, Suite) else load_suite(suite),
-        task=task,
-        method=method,
+        suite if isinstance(suite, Suite) else load_suite(str(suite)),
+        task=specs_of(task, "task"),
+        method=specs_of(method, "method"),
         seeds=seeds,
         tier=tier,
         device=device,
@@ -112,32 +142,42 @@ def run(
     return report
 
 
-def _check(timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str) -> None:
-    for name, value in (("--timeout", timeout), ("--memory-gb", memory_gb), ("--workers", workers)):
+def _check(
+    timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str, engine: str
+) -> None:
+    for name, value in (("timeout", timeout), ("memory_gb", memory_gb), ("workers", workers)):
         if value is not None and not value > 0:
-            raise UserError(f"{name} {value} is not positive; give a number above 0")
+            raise UserError(f"{name} = {value} is not positive; give a number above 0")
     if not 1 <= shard[0] <= shard[1]:
-        raise UserError(f"--shard {shard[0]}/{shard[1]} is not a part of a whole; write i/n with 1 <= i <= n")
+        raise UserError(f"invalid shard {shard[0]}/{shard[1]}: expected I/N with 1 <= I <= N")
+    for name, word, allowed in (("engine", engine, get_args(Engine)), ("device", device, get_args(Device))):
+        if word not in allowed:
+            raise unknown(name, word, list(allowed))
     if device == "cuda":
         import torch
 
         if not torch.cuda.is_available():
-            raise UserError("no CUDA device is available to torch; use --device cpu")
+            raise UserError("no CUDA device is available to torch; use device cpu")
 
 
 def _executor(engine: str, workers: int | None, limits: Limits, device: str) -> Executor:
     if engine == "inline":
         return Inline(device)
-    from dynamark.runners.local import Local
+    from dynamark.runners.execute.local import Local
 
     return Local(workers or os.cpu_count() or 1, limits, device)
 
 
 def _bar(total: int, progress: bool) -> Any:
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
-    # disable=None: quiet off a terminal.
-    return tqdm(total=total, unit="run", disable=None if progress else True)
+    # disable=None: quiet off a terminal; a notebook is none, and shows the bar all the same.
+    return tqdm(total=total, unit="run", disable=(False if _in_notebook() else None) if progress else True)
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
 
 
 def _rows(outcome: Outcome) -> list[Row]:

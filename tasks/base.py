@@ -55,7 +55,7 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """One standardised instance. Its fields are its parameters; its methods are pure functions of (task, seed).
+    """One standardized instance. Its fields are its parameters; its methods are pure functions of (task, seed).
 
     A subclass states the kind of its problem, its version (raised when the meaning of a score changes), its tiers (the
     fields in which the tiers differ) and its metrics, the primary one first, and says how an instance is generated, posed
@@ -161,10 +161,10 @@ _OWN = {"name", "salt", "tier"}
 @functools.lru_cache(maxsize=16)
 def _remembered(task: Task, seed: int) -> Mapping[str, np.ndarray]:
     if task.cached:
-        from dynamark.tasks import data
+        from dynamark.tasks.cache import cached
 
-        made = data.cached(task, seed)
+        arrays = cached(f"{task.digest[:32]}-{seed}", lambda: task.generate(seed))
     else:
-        made = task.generate(seed)
+        arrays = task.generate(seed)
     # Bits of matrix products follow the memory layout, and that of fresh arrays differs from that of the cache.
-    return {name: np.asarray(array, order="C") for name, array in made.items()}
+    return {name: np.asarray(array, order="C") for name, array in arrays.items()}

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -208,7 +208,7 @@ class TrainingQuery:
 
 @dataclass(frozen=True)
 class Training:
-    """Train a multilayer perceptron with the given layer widths on labelled samples (cross entropy)."""
+    """Train a multilayer perceptron with the given layer widths on labeled samples (cross entropy)."""
 
     inputs: Float[Tensor, "sample *feature"]
     labels: Int[Tensor, " sample"]
@@ -314,7 +314,7 @@ class Network(Protocol):
     """A trained classifier."""
 
     def logits(self, inputs: Float[Tensor, "sample *feature"]) -> Float[Tensor, "sample label"]:
-        """Unnormalised log probabilities."""
+        """Unnormalized log probabilities."""
         ...
 
 
@@ -382,17 +382,3 @@ class Run:
             self.snapshots.append((step, tuple(f.detach().clone() for f in factors)))
             if passes is not None:
                 self.passes.append(passes)
-
-
-def settle(value: Any, device: torch.device) -> Any:
-    """The same problem with every tensor on `device`."""
-    import dataclasses
-
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, Mapping):
-        return {k: settle(v, device) for k, v in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {f.name: settle(getattr(value, f.name), device) for f in dataclasses.fields(value)}
-        return type(value)(**parts)
-    return value

@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables and pages of a test's own rows alone."""
-    from dynamark.leaderboard import rows, table
+    from dynamark.leaderboards import assemble, rows
 
-    for module in (rows, table):
+    for module in (rows, assemble):
         monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from dynamark.runners.answers import ask
+from dynamark.runners.execute.answers import ask
 from dynamark.tasks.problems import KINDS, Recovery, Run
 from dynamark.tasks.sensing.tasks import LowRankRecovery
 

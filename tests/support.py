@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from dynamark.runners.plan.suite import Entry
+from dynamark.runners.spec import Spec, parse
 
 PLUGINS = Path(__file__).parent / "plugins"
 WALK = f"{PLUGINS}/walk.py:Walk"
@@ -22,3 +26,13 @@ def write_suite(
         f"tasks = {json.dumps(list(tasks))}\nmethods = {json.dumps(list(methods))}\n"
     )
     return str(path)
+
+
+def specs(*texts: str) -> tuple[Spec, ...]:
+    """The specs of texts."""
+    return tuple(map(parse, texts))
+
+
+def entry(tasks: Sequence[str], methods: Sequence[str], *rest: Any, **more: Any) -> Entry:
+    """An entry of a suite, its specs given as texts."""
+    return Entry(specs(*tasks), specs(*methods), *rest, **more)

@@ -21,9 +21,9 @@ MAY = {
     "methods": ("dynamark.methods", "dynamark.tasks.problems", "dynamark.tasks.numerics"),
     "results": ("dynamark.results", "dynamark.__version__"),
     "runners/experiments": ("dynamark.runners.experiments", "dynamark.tasks", "dynamark.methods"),
-    "runners": ("dynamark.runners", "dynamark.results", "dynamark.methods.catalogue", "dynamark.tasks"),
-    # Of tasks only their names: the catalogue is a mere table of strings; docstrings behind it are read, not imported.
-    "leaderboard": ("dynamark.leaderboard", "dynamark.results", "dynamark.tasks.catalogue"),
+    "runners": ("dynamark.runners", "dynamark.results", "dynamark.methods.catalog", "dynamark.tasks"),
+    # Of tasks only their names: the catalog is a mere table of strings; docstrings behind it are read, not imported.
+    "leaderboard": ("dynamark.leaderboards", "dynamark.results", "dynamark.tasks.catalog"),
     "cli": ("dynamark",),
 }
 
@@ -120,8 +120,8 @@ def test_the_face_has_at_most_ten_names_and_each_is_documented() -> None:
 def test_the_folder_leaderboard_is_called_like_the_function(tmp_path: Path) -> None:
     for first in (
         "pass",
-        "import dynamark.leaderboard.statistics as s; s.holm",
-        "from dynamark.leaderboard import table",
+        "import dynamark.leaderboards.statistics as s; s.holm",
+        "from dynamark.leaderboards import table",
     ):
         code = f"import dynamark\n{first}\nprint(dynamark.leaderboard({str(tmp_path)!r}, published=False))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,8 @@ import dynamark
 from dynamark.cli import main
 from dynamark.results.store import Store
 from dynamark.runners.check import _SMALL
-from dynamark.runners.plugins import resolve_task
+from dynamark.runners.registry import resolve_task
+from dynamark.runners.spec import parse
 from dynamark.tasks.problems import KINDS
 
 MEASURED = f"{PLUGINS}/measured.py:StandardError"
@@ -151,11 +152,11 @@ def test_check_picks_small_tasks_and_passes_over_what_a_method_refuses(
         line.split(":")[0].rpartition("/")[2] for line in lines if ": answers" in line or "refused" in line
     )
     assert list(met) == tasks
-    assert ("slow_manifold: refused, so another is tried: UserError: ERA realises" in out) == (method == "era")
+    assert ("slow_manifold: refused, so another is tried: UserError: ERA realizes" in out) == (method == "era")
 
 
 def test_the_small_tasks_of_check_cover_every_kind() -> None:
-    kinds = [resolve_task(tasks[0][0], "tiny").kind for tasks in _SMALL]
+    kinds = [resolve_task(parse(tasks)[0][0], "tiny").kind for tasks in _SMALL]
     assert set(kinds) == set(KINDS)
     assert len(kinds) == len(KINDS)
 

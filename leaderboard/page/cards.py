@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dynamark.leaderboard.formats import short
-from dynamark.leaderboard.page.curves import Curves, charts
-from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import (
+from dynamark.leaderboards.formats import short
+from dynamark.leaderboards.page.curves import Curves, charts
+from dynamark.leaderboards.page.links import Links
+from dynamark.leaderboards.page.markup import (
     accent,
     brief,
     cost,
@@ -23,9 +23,9 @@ from dynamark.leaderboard.page.markup import (
     slug,
     table_id,
 )
-from dynamark.leaderboard.page.pictures import pictures
-from dynamark.leaderboard.page.sources import About, Sources, bibtex
-from dynamark.leaderboard.table import Standing, Table, TaskInfo
+from dynamark.leaderboards.page.pictures import pictures
+from dynamark.leaderboards.page.sources import About, Sources, bibtex
+from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
 if TYPE_CHECKING:
     import pandas

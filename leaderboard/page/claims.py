@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dynamark.leaderboard.claims.claim import Measured
-from dynamark.leaderboard.claims.report import MARKS, summary
-from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page.markup import accent, brief, counted, equation, escape, slug
-from dynamark.leaderboard.page.sources import bibtex
+from dynamark.leaderboards.page.markup import accent, brief, counted, equation, escape, slug
+from dynamark.leaderboards.page.sources import bibtex
+from dynamark.runners.claims.claim import Measured
+from dynamark.runners.claims.report import MARKS, summary
+from dynamark.runners.claims.verdicts import Finding, Judged
 
 __all__ = ["claims_section"]
 

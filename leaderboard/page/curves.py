@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy import ndarray
 
-from dynamark.leaderboard.page.markup import escape, slug
-from dynamark.leaderboard.page.svg import Chart, around, wants_logarithm
-from dynamark.leaderboard.table import Standing, Table
+from dynamark.leaderboards.page.markup import escape, slug
+from dynamark.leaderboards.page.svg import Chart, around, wants_logarithm
+from dynamark.leaderboards.table import Standing, Table
 
 if TYPE_CHECKING:
     import pandas
@@ -25,7 +25,7 @@ __all__ = [
     "captioned",
     "charts",
     "chosen",
-    "colours",
+    "colors",
     "curves_of",
     "linked",
     "words",
@@ -36,8 +36,8 @@ Curves = dict[str, dict[str, "Line"]]
 
 # Points of a drawn curve, and methods in one chart.
 _POINTS, _LINES = 32, 5
-# Width and height of a chart in a card, and the number of colours that the style sheet has for methods.
-SMALL, _COLOURS = (345, 225), 8
+# Width and height of a chart in a card, and the number of colors that the style sheet has for methods.
+SMALL, _COLORS = (345, 225), 8
 # Curves that are pictures, of one seed: their truth is the curve of the same name with "_true". The labels of their axes.
 PICTURES = {
     "attractor": ("", ""),
@@ -112,8 +112,8 @@ def charts(curves: Curves, table: Table, task: str) -> str:
             continue
         lines = {m: curves[name][m] for m in chosen(curves[name], table, task)}
         if any(len(line.axis) > 1 for line in lines.values()):
-            drawn = _chart(name, lines, colours(lines, table), f"{task}: {words(name)}, median over seeds")
-            legend = [(colours(lines, table)[method], linked(method)) for method in lines]
+            drawn = _chart(name, lines, colors(lines, table), f"{task}: {words(name)}, median over seeds")
+            legend = [(colors(lines, table)[method], linked(method)) for method in lines]
             shown.append(captioned(words(name), drawn, legend))
     shown += [_family(name, own, curves, table, task) for name, own in families.items()]
     return "".join(shown)
@@ -131,7 +131,7 @@ def _families(curves: Curves) -> dict[str, list[str]]:
 def _family(name: str, members: Sequence[str], curves: Curves, table: Table, task: str) -> str:
     """The curves of a family for the best method that has them."""
     method = chosen(curves[members[0]], table, task)[0]
-    lines = {member: curves[member][method] for member in members[:_COLOURS] if method in curves[member]}
+    lines = {member: curves[member][method] for member in members[:_COLORS] if method in curves[member]}
     tones = {member: f"c{place}" for place, member in enumerate(lines)}
     drawn = _chart(name, lines, tones, f"{task}: {words(name)} of {method}, median over seeds")
     numbers = [(tones[member], escape(_NUMBERED.fullmatch(member)[2])) for member in lines]  # type: ignore[index]
@@ -151,12 +151,12 @@ def chosen(having: Mapping[str, Line], table: Table, task: str) -> list[str]:
     return best + [s.method for s in ordered[_LINES:] if s.own][:2]
 
 
-def colours(methods: Iterable[str], table: Table) -> dict[str, str]:
+def colors(methods: Iterable[str], table: Table) -> dict[str, str]:
     """A class a method: the same in all charts of a table, unless two in one chart would share it."""
     place = {s.method: i for i, s in enumerate(table.standings)}
     taken: dict[str, str] = {}
     for method in methods:
-        wanted = [f"c{(place[method] + k) % _COLOURS}" for k in range(_COLOURS)]
+        wanted = [f"c{(place[method] + k) % _COLORS}" for k in range(_COLORS)]
         taken[method] = next((c for c in wanted if c not in taken.values()), wanted[0])
     return taken
 

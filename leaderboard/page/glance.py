@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dynamark.leaderboard.claims.report import MARKS
-from dynamark.leaderboard.formats import place
-from dynamark.leaderboard.page.markup import accent, counted, escape, slug, table_id, title
-from dynamark.leaderboard.table import Standing, Table, in_order
+from dynamark.leaderboards.formats import place
+from dynamark.leaderboards.page.markup import accent, counted, escape, slug, table_id, title
+from dynamark.leaderboards.table import Standing, Table, in_order
+from dynamark.runners.claims.report import MARKS
 
 if TYPE_CHECKING:
-    from dynamark.leaderboard.claims.verdicts import Judged
+    from dynamark.runners.claims.verdicts import Judged
 
 __all__ = ["glance"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from dynamark.leaderboard.page.markup import brief, escape
+from dynamark.leaderboards.page.markup import brief, escape
 
 __all__ = ["graph"]
 
@@ -19,7 +19,7 @@ Edge = tuple[int, int, float]
 def graph(edges: Sequence[Edge], shares: Mapping[int, float], tones: Mapping[int, str], label: str) -> str:
     """Nodes on a circle, and arrows as wide as their weight; "" where there is none.
 
-    tones: the class of each node's colour, which its arrows have, too.
+    tones: the class of each node's color, which its arrows have, too.
     """
     edges = [edge for edge in edges if math.isfinite(edge[2]) and edge[2] > 0]
     nodes = sorted({node for start, end, _ in edges for node in (start, end)})
@@ -61,10 +61,10 @@ def _arrow(edge: Edge, places: dict[int, tuple[float, float]], most: float) -> s
     middle = ((x + u) / 2 - 0.14 * (v - y), (y + v) / 2 + 0.14 * (u - x))
     tip = (u - a * (_NODE + 3), v - b * (_NODE + 3))
     path = f"M{x:.1f} {y:.1f}Q{middle[0]:.1f} {middle[1]:.1f} {tip[0]:.1f} {tip[1]:.1f}"
-    return f'<path class="edge" {looks} d="{path}">{title}</path>{_head(tip, _towards(middle, tip), share)}'
+    return f'<path class="edge" {looks} d="{path}">{title}</path>{_head(tip, _toward(middle, tip), share)}'
 
 
-def _towards(start: Sequence[float], end: Sequence[float]) -> tuple[float, float]:
+def _toward(start: Sequence[float], end: Sequence[float]) -> tuple[float, float]:
     length = math.hypot(end[0] - start[0], end[1] - start[1]) or 1.0
     return (end[0] - start[0]) / length, (end[1] - start[1]) / length
 

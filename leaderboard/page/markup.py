@@ -8,8 +8,8 @@ import math
 import re
 import unicodedata
 
-from dynamark.leaderboard.formats import clean
-from dynamark.leaderboard.table import FAMILIES, Table
+from dynamark.leaderboards.formats import clean
+from dynamark.leaderboards.table import FAMILIES, Table
 
 __all__ = [
     "TITLES",
@@ -116,7 +116,7 @@ def title(family: str) -> str:
 
 
 def accent(family: str) -> str:
-    """The class that gives a family its colour."""
+    """The class that gives a family its color."""
     return f"f-{family}" if family in FAMILIES else "f-other"
 
 

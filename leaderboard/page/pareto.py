@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from dynamark.leaderboard.page.markup import cost, seconds, slug
-from dynamark.leaderboard.page.svg import Chart, around
-from dynamark.leaderboard.table import Standing, Table
+from dynamark.leaderboards.page.markup import cost, seconds, slug
+from dynamark.leaderboards.page.svg import Chart, around
+from dynamark.leaderboards.table import Standing, Table
 
 __all__ = ["pareto"]
 

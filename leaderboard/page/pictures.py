@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from dynamark.leaderboard.page.curves import PICTURES, SMALL, Curves, Line, captioned, chosen, colours, linked, words
-from dynamark.leaderboard.page.svg import Chart, around, wants_logarithm
-from dynamark.leaderboard.table import Table
+from dynamark.leaderboards.page.curves import PICTURES, SMALL, Curves, Line, captioned, chosen, colors, linked, words
+from dynamark.leaderboards.page.svg import Chart, around, wants_logarithm
+from dynamark.leaderboards.table import Table
 
 __all__ = ["pictures"]
 
@@ -21,7 +21,7 @@ def pictures(curves: Curves, table: Table, task: str) -> str:
     for name in PICTURES:
         having = curves.get(name, {})
         for method in chosen(having, table, task)[:1]:
-            tone = colours([method], table)[method]
+            tone = colors([method], table)[method]
             truth = curves.get(f"{name}_true", {}).get(method)
             legend = [*([] if truth is None else [("truth", "truth")]), (tone, linked(method))]
             parts.append(captioned(words(name), _picture(name, method, having[method], truth, tone), legend))

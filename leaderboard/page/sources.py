@@ -1,6 +1,6 @@
 """What tasks and methods say of themselves: their docstrings and metrics, read from the source without importing it.
 
-Where the source of a task is, its catalogue says; where that of a method is, whoever asks for the page: this floor knows no
+Where the source of a task is, its catalog says; where that of a method is, whoever asks for the page: this floor knows no
 methods.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from dynamark.tasks import catalogue
-from dynamark.tasks.catalogue import TASKS
+from dynamark.tasks import catalog
+from dynamark.tasks.catalog import TASKS
 
 __all__ = ["About", "Sources", "bibtex"]
 
@@ -27,17 +27,17 @@ class About:
     equation: str  # its first paragraph
     rest: tuple[str, ...]  # further paragraphs
     key: str | None  # of BibTeX
-    fields: str  # what the catalogue sets differently, as text
+    fields: str  # what the catalog sets differently, as text
 
 
 class Sources:
-    """The sources behind names. methods: from name to `module:Class(field=value, ...)`, as a catalogue has it."""
+    """The sources behind names. methods: from name to `module:Class(field=value, ...)`, as a catalog has it."""
 
     def __init__(self, methods: Mapping[str, str]) -> None:
         self._tables: dict[str, Mapping[str, str]] = {"task": TASKS, "method": methods}
 
     def about(self, kind: str, name: str) -> About | None:
-        """What a "task" or "method" says of itself; None for those that no catalogue has, whose source is elsewhere."""
+        """What a "task" or "method" says of itself; None for those that no catalog has, whose source is elsewhere."""
         found = self._find(kind, name)
         if found is None:
             return None
@@ -65,7 +65,7 @@ class Sources:
         return {}
 
     def _find(self, kind: str, name: str) -> tuple[Path, ast.ClassDef, str] | None:
-        """The file and class behind a name, and the fields that its catalogue sets."""
+        """The file and class behind a name, and the fields that its catalog sets."""
         target = self._tables[kind].get(name.partition("(")[0])
         if target is None:
             return None
@@ -78,7 +78,7 @@ class Sources:
 
 def _file(module: str) -> Path | None:
     head, *parts = module.split(".")
-    path = Path(catalogue.__file__).parents[1].joinpath(*parts).with_suffix(".py")
+    path = Path(catalog.__file__).parents[1].joinpath(*parts).with_suffix(".py")
     return path if head == "dynamark" and path.is_file() else None
 
 
@@ -121,7 +121,7 @@ def _metrics_of(node: ast.ClassDef) -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def _papers() -> dict[str, str]:
-    text = (resources.files("dynamark.leaderboard") / "papers.bib").read_text(encoding="utf-8")
+    text = (resources.files("dynamark.leaderboards") / "papers.bib").read_text(encoding="utf-8")
     entries = re.findall(r"^@\w+\{(\w+),.*?^\}", text, re.MULTILINE | re.DOTALL)
     whole = re.findall(r"^@\w+\{\w+,.*?^\}", text, re.MULTILINE | re.DOTALL)
     return dict(zip(entries, whole, strict=True))

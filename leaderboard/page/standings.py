@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from dynamark.leaderboard.formats import number, place, short
-from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug, table_id
-from dynamark.leaderboard.table import Standing, Table, TaskInfo
+from dynamark.leaderboards.formats import number, place, short
+from dynamark.leaderboards.page.links import Links
+from dynamark.leaderboards.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug, table_id
+from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
 __all__ = ["overall", "standings"]
 

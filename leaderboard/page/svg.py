@@ -1,4 +1,4 @@
-"""Charts as inline SVG: scales, axes, and marks. Colours are classes, so that a chart follows the page into the dark."""
+"""Charts as inline SVG: scales, axes, and marks. Colors are classes, so that a chart follows the page into the dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy import ndarray
 
-from dynamark.leaderboard.page.markup import brief, escape, superscript
+from dynamark.leaderboards.page.markup import brief, escape, superscript
 
 __all__ = ["Chart", "Scale", "wants_logarithm"]
 
@@ -172,8 +172,8 @@ class Chart:
             at = self.sy(value)
             lines.append(f"M{left} {at:.4g}H{right}")
             words.append(f'<text class="y" x="{left - 7}" y="{at + 4:.4g}">{text}</text>')
-        centre, middle = (left + right) / 2, (top + bottom) / 2
-        below = f'x="{centre:.0f}" y="{self.height - 5}"'
+        center, middle = (left + right) / 2, (top + bottom) / 2
+        below = f'x="{center:.0f}" y="{self.height - 5}"'
         beside = f'x="12" y="{middle:.0f}" transform="rotate(-90 12 {middle:.0f})"'
         words += [
             f'<text class="axis" {place}>{escape(label)}</text>'

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamark.leaderboard.page.curves import SMALL, Line, captioned
-from dynamark.leaderboard.page.graph import graph
-from dynamark.leaderboard.page.markup import escape
-from dynamark.leaderboard.page.svg import Chart, around
+from dynamark.leaderboards.page.curves import SMALL, Line, captioned
+from dynamark.leaderboards.page.graph import graph
+from dynamark.leaderboards.page.markup import escape
+from dynamark.leaderboards.page.svg import Chart, around
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["codes"]
 
-# Points of a region, and the number of colours.
-_DOTS, _COLOURS = 120, 8
+# Points of a region, and the number of colors.
+_DOTS, _COLORS = 120, 8
 
 
 def codes(rows: pandas.DataFrame) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _figures(task: str, held: dict[str, Line], size: int) -> str:
     occupied = held.get("region_occupation", Line(np.array([]), np.array([])))
     shares = {int(i): float(share) for i, share in zip(occupied.axis, occupied.values, strict=True)}
     nodes = sorted({*places, *(node for i, j, _ in edges for node in (i, j))})
-    tones = {node: f"c{place % _COLOURS}" for place, node in enumerate(nodes)}
+    tones = {node: f"c{place % _COLORS}" for place, node in enumerate(nodes)}
     legend = [(tones[node], escape(f"{node}" + (f", {shares[node]:.0%}" if node in shares else ""))) for node in nodes]
     drawn = graph(edges, shares, tones, f"symbolic graph of {task}")
     parts = [captioned("what follows what", drawn, [])] if drawn else []
@@ -57,7 +57,7 @@ def _figures(task: str, held: dict[str, Line], size: int) -> str:
 
 
 def _plane(task: str, places: dict[int, Line], tones: dict[int, str], held: dict[str, Line]) -> Chart:
-    """The points of each region in its colour, and the fixed points."""
+    """The points of each region in its color, and the fixed points."""
     x, y = (np.concatenate([getattr(line, side) for line in places.values()]) for side in ("axis", "values"))
     chart = Chart(
         f"regions of {task}", ("first coordinate", around(x, False), False), ("last", around(y, False), False), *SMALL

@@ -10,21 +10,21 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from dynamark.leaderboard.page.cards import method_card, task_card
-from dynamark.leaderboard.page.claims import claims_section
-from dynamark.leaderboard.page.curves import curves_of
-from dynamark.leaderboard.page.glance import glance
-from dynamark.leaderboard.page.links import Links
-from dynamark.leaderboard.page.markup import TITLES, accent, counted, escape, table_id, title
-from dynamark.leaderboard.page.pareto import pareto
-from dynamark.leaderboard.page.sources import Sources
-from dynamark.leaderboard.page.standings import overall, standings
-from dynamark.leaderboard.table import Table, tables
+from dynamark.leaderboards.page.cards import method_card, task_card
+from dynamark.leaderboards.page.claims import claims_section
+from dynamark.leaderboards.page.curves import curves_of
+from dynamark.leaderboards.page.glance import glance
+from dynamark.leaderboards.page.links import Links
+from dynamark.leaderboards.page.markup import TITLES, accent, counted, escape, table_id, title
+from dynamark.leaderboards.page.pareto import pareto
+from dynamark.leaderboards.page.sources import Sources
+from dynamark.leaderboards.page.standings import overall, standings
+from dynamark.leaderboards.table import Table, tables
 
 if TYPE_CHECKING:
     import pandas
 
-    from dynamark.leaderboard.claims.verdicts import Judged
+    from dynamark.runners.claims.verdicts import Judged
 
 __all__ = ["page"]
 
@@ -81,7 +81,7 @@ _EMPTY = "<p>No rows yet; <code>dynamark run quick</code> makes some.</p>"
 
 
 def _asset(name: str) -> str:
-    return (resources.files("dynamark.leaderboard") / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files("dynamark.leaderboards") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _digest(frame: pandas.DataFrame) -> str:

@@ -137,15 +137,15 @@ class Chebyshev:
 
 @dataclass(frozen=True)
 class Radial:
-    """phi(|x - c_j| / l) of each centre: exp(-r), exp(-r^2) or r^2 ln r (the scale l counts for the first two)."""
+    """phi(|x - c_j| / l) of each center: exp(-r), exp(-r^2) or r^2 ln r (the scale l counts for the first two)."""
 
     kind: Literal["exponential", "gaussian", "thin_plate"]
-    centres: Float[Tensor, "centre dim"]
+    centers: Float[Tensor, "center dim"]
     scale: float
 
     def __call__(self, x: States) -> Features:
         """psi(x), one row a state."""
-        r = torch.cdist(x, self.centres, compute_mode="donot_use_mm_for_euclid_dist")
+        r = torch.cdist(x, self.centers, compute_mode="donot_use_mm_for_euclid_dist")
         if self.kind == "thin_plate":
             return torch.xlogy(r * r, r)
         return torch.exp(-r / self.scale) if self.kind == "exponential" else torch.exp(-((r / self.scale) ** 2))
@@ -155,8 +155,8 @@ class Radial:
         return None
 
     def parameter_count(self) -> int:
-        """Centres and scale."""
-        return self.centres.numel() + 1
+        """Centers and scale."""
+        return self.centers.numel() + 1
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Extended:
 def build(name: str, size: int, x: States, rng: np.random.Generator, append: bool = True) -> Dictionary:
     """The dictionary of this name for these states.
 
-    size: the total degree (monomials, chebyshev), the largest wave number (fourier) or the number of centres (exponential,
+    size: the total degree (monomials, chebyshev), the largest wave number (fourier) or the number of centers (exponential,
     gaussian, thin_plate), which are the means of k-means with the mean distance to the mean as scale. Any other name is a list
     of monomials, such as "x0 x1 x0*x0", with "1" for the constant. append: add constant and state where the state is not in the
     span.
@@ -218,7 +218,7 @@ def build(name: str, size: int, x: States, rng: np.random.Generator, append: boo
         low, high = x.amin(0), x.amax(0)
         dictionary = Chebyshev(size, low, torch.where(high > low, high, low + 1))
     elif name in ("exponential", "gaussian", "thin_plate"):
-        dictionary = Radial(name, centres(x, size, rng), float((x - x.mean(0)).norm(dim=1).mean()))  # type: ignore[arg-type]
+        dictionary = Radial(name, centers(x, size, rng), float((x - x.mean(0)).norm(dim=1).mean()))  # type: ignore[arg-type]
     elif name == "fourier":
         dictionary = Fourier(size)
     else:
@@ -254,8 +254,8 @@ def _terms(text: str, dim: int) -> tuple[tuple[int, ...], ...]:
     return tuple(listed)
 
 
-def centres(x: States, count: int, rng: np.random.Generator) -> Float[Tensor, "centre dim"]:
-    """The means of k-means (started by k-means++) on at most 20 points a centre; repeated points give fewer centres."""
+def centers(x: States, count: int, rng: np.random.Generator) -> Float[Tensor, "center dim"]:
+    """The means of k-means (started by k-means++) on at most 20 points a center; repeated points give fewer centers."""
     from scipy.cluster.vq import kmeans2
 
     points = x.numpy()

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Dmd", "DmdModel", "HankelDmd", "delayed_pairs", "dmd"]
+__all__ = ["DMD", "DMDModel", "HankelDMD", "delayed_pairs", "dmd"]
 
 
 @dataclass(frozen=True)
-class Dmd:
+class DMD:
     """X ~ U S V*, K~ = U* Y V S^{-1} (snapshots in columns): the best linear map on the leading r left singular vectors.
 
     rank: r; 0 keeps every direction above rounding. exact: steps leave the span of X for that of Y, x+ = Y V S^{-1} U* x
@@ -28,14 +28,14 @@ class Dmd:
     rank: int = 0
     exact: bool = True
 
-    def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition."""
         x, y = delayed_pairs(problem.train, 1)
-        return DmdModel(*dmd(x, y, self.rank, exact=self.exact), problem.train.dim)
+        return DMDModel(*dmd(x, y, self.rank, exact=self.exact), problem.train.dim)
 
 
 @dataclass(frozen=True)
-class HankelDmd:
+class HankelDMD:
     """DMD of windows (x_{n-d+1}, ..., x_n): a linear recurrence, which d >= 2m delays make exact for m tones.
 
     rank: r; 0 takes the least r whose singular values hold `energy` of sum s^2. A forecast shifts the window: the newest block of
@@ -49,15 +49,15 @@ class HankelDmd:
     rank: int = 0
     energy: float = 0.999
 
-    def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition, of the smaller Gram matrix where windows are long."""
         delays = min(self.delays, problem.train.observations.shape[1] - 1)
         x, y = delayed_pairs(problem.train, delays)
-        return DmdModel(*dmd(x, y, self.rank, self.energy), problem.train.dim)
+        return DMDModel(*dmd(x, y, self.rank, self.energy), problem.train.dim)
 
 
 @dataclass(frozen=True)
-class DmdModel:
+class DMDModel:
     """z = w U, w+ = z B, B [rank, window * dim]: a linear map of windows, of rank r. Rows are windows, oldest state first."""
 
     basis: Float[Tensor, "entry rank"]

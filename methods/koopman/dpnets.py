@@ -132,7 +132,7 @@ def _regress(network: nn.Module, shown: nn.Module, x: Tensor, y: Tensor) -> Lift
 def feature_loss(
     f: Float[Tensor, "pair feature"], g: Float[Tensor, "pair feature"], score: Score, gamma: float = 1.0
 ) -> Tensor:
-    """What `LearnedFeatures` minimises; covariances are not centred."""
+    """What `LearnedFeatures` minimizes; covariances are not centerd."""
     c_x, c_y, c_xy = _covariances(f, g)
     if score == "contrastive":
         return (c_x * c_y).sum() - 2 * c_xy.diagonal().sum()
@@ -153,7 +153,7 @@ def _covariances(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """E f'f, E g'g and E f'g, padded with zeros to a multiple of eight rows and columns.
 
     Batched products of 7 columns round differently from one place of the batch to the next, those of eight do not: a member's
-    bits must not depend on its neighbours.
+    bits must not depend on its neighbors.
     """
     f, g = (nn.functional.pad(part, (0, -part.shape[1] % 8)) for part in (f, g))
     n = len(f)

@@ -12,11 +12,11 @@ from dynamark.methods.koopman.lifted import LiftedModel, lifted_pairs, pairs
 from dynamark.tasks.numerics.koopman import compress, galerkin
 from dynamark.tasks.problems import Forecasting, Run
 
-__all__ = ["Edmd", "MpEdmd", "linear_model"]
+__all__ = ["EDMD", "MPEDMD", "linear_model"]
 
 
 @dataclass(frozen=True)
-class Edmd:
+class EDMD:
     """K = G^+ A, G = Psi_x* Psi_x, A = Psi_x* Psi_y: the least-squares map of features, psi(y) ~ psi(x) K.
 
     dictionary, size: see `dictionaries.build`; constant and state are appended unless the state is in the span (`append`).
@@ -47,11 +47,11 @@ class Edmd:
 
 
 @dataclass(frozen=True)
-class MpEdmd:
+class MPEDMD:
     """K = R^{-1} U R, G = R* R, U the unitary polar factor of R^{-*} A R^{-1}: EDMD for measure-preserving systems.
 
     Every eigenvalue lies on the unit circle, whether or not the system preserves a measure. Dictionary and appended columns as
-    in `Edmd`; combinations of features that vanish on the data, as cos^2 + sin^2 - 1 does, have eigenvalue 0.
+    in `EDMD`; combinations of features that vanish on the data, as cos^2 + sin^2 - 1 does, have eigenvalue 0.
 
     Source: Colbrook 2023, The mpEDMD algorithm for data-driven computations of measure-preserving dynamical systems.
     key: colbrook2023
@@ -63,7 +63,7 @@ class MpEdmd:
     relift: int = 0
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
-        """One factorisation and one polar decomposition."""
+        """One factorization and one polar decomposition."""
         x, y = pairs(problem.train)
         lift = build(self.dictionary, self.size, x, run.numpy, self.append)
         matrix = compress(lifted_pairs(lift, x, y)).unitary()

@@ -15,13 +15,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.koopman.dmd import DmdModel
+from dynamark.methods.koopman.dmd import DMDModel
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.methods.koopman.optdmd import shared_modes
 from dynamark.tasks.numerics.integrators import dop853
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["BaggedDmd", "Havok", "PySindy"]
+__all__ = ["HAVOK", "BaggedDMD", "PySINDy"]
 
 
 def extra(module: str) -> Any:
@@ -33,11 +33,11 @@ def extra(module: str) -> Any:
 
 
 @dataclass(frozen=True)
-class BaggedDmd:
-    """Optimised DMD on `trials` random subsets of the snapshots, rates averaged: PyDMD's BOPDMD, rates in conjugate pairs.
+class BaggedDMD:
+    """Optimized DMD on `trials` random subsets of the snapshots, rates averaged: PyDMD's BOPDMD, rates in conjugate pairs.
 
     trials: 0 fits all snapshots at once. share: the part of the snapshots in a subset. rank: number of rates; 0 takes the
-    dimension of the state. Trajectories are channels of one fit; amplitudes and modes as in `OptDmd`.
+    dimension of the state. Trajectories are channels of one fit; amplitudes and modes as in `OptDMD`.
 
     Source: Sashidhar and Kutz 2022; PyDMD.
     key: sashidhar2022
@@ -67,7 +67,7 @@ class BaggedDmd:
 
 
 @dataclass(frozen=True)
-class Havok:
+class HAVOK:
     """v' = A v + B v_r on the leading r principal components of windows: PyDMD's HAVOK, forecast with the forcing v_r at zero.
 
     A tool of analysis, whose forecast loses what the forcing would have told. It reads one trajectory: of several, the first.
@@ -80,7 +80,7 @@ class Havok:
     delays: int = 32
     rank: int = 0
 
-    def fit_forecaster(self, problem: Forecasting, run: Run) -> DmdModel:
+    def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition; the flow of A over a time step."""
         havok = extra("pydmd").HAVOK
         x = problem.train.observations[0].double()
@@ -90,11 +90,11 @@ class Havok:
         kept = len(flow)
         u, s = (torch.from_numpy(np.asarray(part, dtype=float)) for part in (model.modes, model.singular_vals))
         u, s = u[:, :kept], s[:kept]
-        return DmdModel(u / s, flow.T @ (u * s).T, x.shape[1])
+        return DMDModel(u / s, flow.T @ (u * s).T, x.shape[1])
 
 
 @dataclass(frozen=True)
-class PySindy:
+class PySINDy:
     """x' = Theta(x) Xi, Xi sparse: pysindy with polynomials and thresholded least squares, integrated by steps of order 8.
 
     pysindy's own `simulate` takes over a second a trajectory. substeps: steps of the integrator a sample.

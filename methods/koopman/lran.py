@@ -15,11 +15,11 @@ from dynamark.methods.koopman.networks import Scaling, seeded, windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run
 
-__all__ = ["Lran"]
+__all__ = ["LRAN"]
 
 
 @dataclass(frozen=True)
-class Lran:
+class LRAN:
     """x^_t = d(e(x_0) K^t), t = 0 .. T-1, K free, trained on
 
     1/(1+beta) [sum_t delta^t |x^_t - x_t|^2/(|x_t|^2 + eps) / sum_t delta^t

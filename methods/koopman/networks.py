@@ -1,4 +1,4 @@
-"""What the trained Koopman methods share: layers, seeded initialisation, windows of trajectories."""
+"""What the trained Koopman methods share: layers, seeded initialization, windows of trajectories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 @contextmanager
 def seeded(run: Run) -> Iterator[None]:
-    """Let torch's initialisation of layers draw from the run's generator; the global state is left as it was."""
+    """Let torch's initialization of layers draw from the run's generator; the global state is left as it was."""
     seed = int(torch.randint(2**62, (), generator=run.generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Optimised DMD: all snapshots of a trajectory fitted at once by exponentials, which noise in early ones does not bias."""
+"""Optimized DMD: all snapshots of a trajectory fitted at once by exponentials, which noise in early ones does not bias."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
 from dynamark.tasks.problems import Forecasting, Run
 
-__all__ = ["OptDmd", "shared_modes"]
+__all__ = ["OptDMD", "shared_modes"]
 
 
 @dataclass(frozen=True)
-class OptDmd:
+class OptDMD:
     """min over rates a and amplitudes B of |X - e^{t a} B|, from the rates of projected DMD; modes shared by all trajectories.
 
     Trajectories are channels of one fit, each with its own amplitudes; mode k of the state is the leading direction of its

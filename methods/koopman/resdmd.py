@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 import torch
 
-from dynamark.methods.koopman.edmd import Edmd
+from dynamark.methods.koopman.edmd import EDMD
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.koopman import pair_residuals
 from dynamark.tasks.problems import Forecasting, Run
 
-__all__ = ["ResDmd"]
+__all__ = ["ResDMD"]
 
 
 @dataclass(frozen=True)
-class ResDmd:
+class ResDMD:
     """The pairs (lambda, phi) of EDMD with |phi(y) - lambda phi(x)| <= threshold |phi(x)| over validation pairs (x, y).
 
     If none qualifies, the one of least residual is kept. x ~ sum_j phi_j(x) m_j by least squares on the training states, and
-    x_n = Re sum_j phi_j(x_0) lambda_j^n m_j: what is not verified is not forecast. dictionary, size, append, ridge: as in `Edmd`.
+    x_n = Re sum_j phi_j(x_0) lambda_j^n m_j: what is not verified is not forecast. dictionary, size, append, ridge: as in `EDMD`.
 
     Source: Colbrook and Townsend 2024, algorithm 2, with residuals on held-out pairs, since those on training pairs flatter.
     key: colbrook2024
@@ -34,7 +34,7 @@ class ResDmd:
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """EDMD, a residual a pair, and least squares on the eigenfunctions that are left."""
-        lifted = Edmd(self.dictionary, self.size, self.append, self.ridge).fit_forecaster(problem, run)
+        lifted = EDMD(self.dictionary, self.size, self.append, self.ridge).fit_forecaster(problem, run)
         x, y = (part[:, None] for part in pairs(problem.validation))
         values = lifted.eigenvalues()
         residual = torch.nan_to_num(

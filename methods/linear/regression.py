@@ -1,6 +1,6 @@
 """Regression on filtered inputs and outputs: one closed-form fit for all fixed banks of filters.
 
-Minimises sum_t |y_t - U_t M - Y_{t-1} N|^2, U the inputs and Y the outputs through their banks, by a ridge whose penalty the
+Minimizes sum_t |y_t - U_t M - Y_{t-1} N|^2, U the inputs and Y the outputs through their banks, by a ridge whose penalty the
 validation sequences choose. Without an output bank the model simulates; with one it predicts one step and rolls on.
 """
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent on full matrices, cut to low rank afterwards or not, and on two factors."""
+"""Stochastic gradient descent on full matrices, cut to low rank afterward or not, and on two factors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class TwoFactors:
     gradient a step. A direction
     moves in proportion to its singular value, so that with a decaying start training stalls.
 
-    Source: the vanilla factorisation of Schotthöfer et al. 2022, figure 4.
+    Source: the vanilla factorization of Schotthöfer et al. 2022, figure 4.
     key: schotthoefer2022
     """
 

@@ -10,24 +10,24 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.recurrent.compiled import available
+from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forcing import forced
 from dynamark.methods.recurrent.forecaster import autonomous
-from dynamark.methods.recurrent.kernels import available
-from dynamark.methods.recurrent.kernels_rollout import roll
 from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.symbolic import describe_code
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["AlmostLinear", "AlmostLinearModel"]
+__all__ = ["AlmostLinearModel", "AlmostLinearRNN"]
 
 # Regions are told one by one up to this many rectified units; symbols are counted along so many free runs of so many steps.
 _TELLABLE, _ORBITS, _STEPS = 10, 16, 1000
 
 
 @dataclass(frozen=True)
-class AlmostLinear:
+class AlmostLinearRNN:
     """z_{t+1} = a z_t + W phi(z_t) + h, x_t = the first N units; phi is the identity but for ReLU on the last P units.
 
     Trained by identity teacher forcing: every `interval` steps the observed units are overwritten by the data, the others
@@ -82,7 +82,7 @@ class _Cell(nn.Module):
 
     stacked = True
 
-    def __init__(self, method: AlmostLinear, dim: int, generator: torch.Generator) -> None:
+    def __init__(self, method: AlmostLinearRNN, dim: int, generator: torch.Generator) -> None:
         super().__init__()
         m = method.units
         r = torch.randn(m, m, generator=generator)

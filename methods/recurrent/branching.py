@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.recurrent import kernels_dendritic
-from dynamark.methods.recurrent.kernels import available
+from dynamark.methods.recurrent import compiled_dendritic
+from dynamark.methods.recurrent.compiled import available
 
 __all__ = ["branched", "branched_eagerly", "dendrites"]
 
@@ -57,7 +57,7 @@ class Branched(torch.autograd.Function):
     @staticmethod
     def forward(*args: Any) -> tuple[Tensor, Tensor]:
         """States [R, T, S, M] after each step; and, for the way back, the forced states before it."""
-        return kernels_dendritic.forward(*args)
+        return compiled_dendritic.forward(*args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
@@ -72,4 +72,4 @@ class Branched(torch.autograd.Function):
         """The gradients by the parameters and z_1."""
         a, w, alpha, thresholds, before = ctx.saved_tensors
         interval, dim = ctx.settings
-        return *kernels_dendritic.backward(a, w, alpha, thresholds, before, cotangents[0], interval, dim), None, None
+        return *compiled_dendritic.backward(a, w, alpha, thresholds, before, cotangents[0], interval, dim), None, None

@@ -1,4 +1,4 @@
-"""Dendritic piecewise linear networks with sparse teacher forcing."""
+"""DendriticPLRNN piecewise linear networks with sparse teacher forcing."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.recurrent.branching import branched, dendrites
+from dynamark.methods.recurrent.compiled import available
+from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forecaster import autonomous
-from dynamark.methods.recurrent.kernels import available
-from dynamark.methods.recurrent.kernels_rollout import roll
 from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["Dendritic", "DendriticModel"]
+__all__ = ["DendriticModel", "DendriticPLRNN"]
 
 
 @dataclass(frozen=True)
-class Dendritic:
+class DendriticPLRNN:
     """z_{t+1} = a z_t + W phi(z_t) + h, phi(z)_i = sum_b alpha_b (relu(z_i - H_ib) - relu(z_i)), x_t = the first N units.
 
     The clipped form; W has no diagonal, which a holds. Trained by sparse teacher forcing: every `interval` steps, a
     predictability time, the observed units are overwritten by the data; the others start at L x_1 and carry on. Loss: mean
     squared error of the observed units, not forced.
-    units: M. branches: B. window, batch, updates, rate, final_rate: as in `AlmostLinear`. clip: largest norm of a gradient.
+    units: M. branches: B. window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. clip: largest norm of a gradient.
     Start: K = (R'R/M + I) / l_max with R_ij ~ N(0, 1), a and W its diagonal and the rest; alpha ~ U(+-1/sqrt B),
-    H_ib uniform between the least and the largest value in the data, h ~ U(+-1/sqrt M), L as in `AlmostLinear`.
-    Trained in float32, evaluated in float64. Raises UserError as `AlmostLinear` does.
+    H_ib uniform between the least and the largest value in the data, h ~ U(+-1/sqrt M), L as in `AlmostLinearRNN`.
+    Trained in float32, evaluated in float64. Raises UserError as `AlmostLinearRNN` does.
     Source: Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo & Durstewitz, Tractable dendritic RNNs for reconstructing
     nonlinear dynamical systems, ICML 2022, in the form and with the settings of its Lorenz-63 runs; forcing by Mikhaeil,
     Monfared & Durstewitz, NeurIPS 2022. The paper observes through a trained matrix, and its rate falls tenfold at 10, 80 and
@@ -76,7 +76,7 @@ class _Cell(nn.Module):
 
     stacked = True
 
-    def __init__(self, method: Dendritic, data: Tensor, generator: torch.Generator) -> None:
+    def __init__(self, method: DendriticPLRNN, data: Tensor, generator: torch.Generator) -> None:
         super().__init__()
         m, b, dim = method.units, method.branches, data.shape[-1]
         r = torch.randn(m, m, generator=generator)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.recurrent import kernels
+from dynamark.methods.recurrent import compiled
 
 __all__ = ["Forced", "forced", "forced_eagerly"]
 
@@ -77,8 +77,8 @@ class Forced(torch.autograd.Function):
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:
-    if kernels.available() and a.device.type == "cpu":
-        return kernels.forward, kernels.backward
+    if compiled.available() and a.device.type == "cpu":
+        return compiled.forward, compiled.backward
     return _forward, _backward
 
 

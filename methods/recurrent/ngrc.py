@@ -21,8 +21,8 @@ __all__ = ["NextGenerationReservoir"]
 class NextGenerationReservoir:
     """x_{t+1} = x_t + W' p(x_t, x_{t-s}, ..., x_{t-(k-1)s}), p all monomials up to degree d, the constant among them.
 
-    W [monomial, dim] minimises |P W - (x_{t+1} - x_t)|^2 + penalty |W|^2; the Gram matrix is not normalised and the constant
-    is penalised like the rest. Data as the task standardises it.
+    W [monomial, dim] minimizes |P W - (x_{t+1} - x_t)|^2 + penalty |W|^2; the Gram matrix is not normalized and the constant
+    is penalized like the rest. Data as the task standardizes it.
     taps: k. skip: s. degree: d. penalty: the ridge.
     Raises UserError when the trajectories are not longer than (k - 1) s + 1.
     Source: Gauthier, Bollt, Griffith & Barbosa, Nature Communications 12, 5564 (2021), equations 5 to 10. The paper takes

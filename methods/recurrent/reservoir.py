@@ -28,7 +28,7 @@ class EchoStateNetwork:
     """r_t = (1 - g) r_{t-1} + g tanh(A r_{t-1} + B x_t + b), x_{t+1} = C' [r_t; r_t^2].
 
     A [unit, unit] has N(0, 1) entries with probability density/units, rescaled to the spectral radius; B is U(+-input), b is
-    U(+-bias). C minimises |F C - x|^2 + penalty |C|^2 after `washout` steps, the Gram matrix not normalised.
+    U(+-bias). C minimizes |F C - x|^2 + penalty |C|^2 after `washout` steps, the Gram matrix not normalized.
     Where the penalty drowns in the rounding of the Gram matrix it is raised, to the rounding first and then tenfold, until
     that is positive definite; the fact `penalty` tells.
     Raises UserError when no trajectory is longer than the washout by two samples.

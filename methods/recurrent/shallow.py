@@ -1,4 +1,4 @@
-"""Shallow piecewise linear networks with generalised, adaptive or sparse teacher forcing."""
+"""Shallow piecewise linear networks with generalized, adaptive or sparse teacher forcing."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.recurrent.compiled import available
+from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forecaster import autonomous
-from dynamark.methods.recurrent.generalised import mixed
-from dynamark.methods.recurrent.kernels import available
-from dynamark.methods.recurrent.kernels_rollout import roll
+from dynamark.methods.recurrent.generalized import mixed
 from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["ShallowModel", "ShallowPiecewiseLinear", "adapted"]
+__all__ = ["ShallowModel", "ShallowPLRNN", "adapted"]
 
 # Updates between two adaptations of the forcing, and the share of the old value that a smaller new one leaves.
 _EVERY, _INERTIA = 5, 0.999
 
 
 @dataclass(frozen=True)
-class ShallowPiecewiseLinear:
+class ShallowPLRNN:
     """z_{t+1} = a z_t + W1 (relu(W2 z_t + h2) - relu(W2 z_t)) + h1, x_t = the first N units; not clipped: no second relu.
 
-    Trained by generalised teacher forcing: z_{t+1} = F((1 - alpha) z_t + alpha x_t) on the observed units, the loss on z_{t+1}.
+    Trained by generalized teacher forcing: z_{t+1} = F((1 - alpha) z_t + alpha x_t) on the observed units, the loss on z_{t+1}.
     alpha: the forcing; None adapts it (`adapted`). 0 is plain backpropagation through time, 1 one-step regression.
     interval: steps between two forcings: 1 in the paper; alpha = 1 with interval tau is sparse teacher forcing.
     hidden: H. units: M, by default N; further units start at L x_1 with L trained. clipped: see above.
-    window, batch, updates, rate, final_rate: as in `AlmostLinear`. penalty: of the squares of 1 - a, W1, W2, h1, h2.
-    Start: a as in `AlmostLinear`, W1 ~ U(+-1/sqrt H), W2 ~ U(+-1/sqrt M), h1 = 0, h2 ~ U(+-1/sqrt H), 0 if not clipped.
+    window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. penalty: of the squares of 1 - a, W1, W2, h1, h2.
+    Start: a as in `AlmostLinearRNN`, W1 ~ U(+-1/sqrt H), W2 ~ U(+-1/sqrt M), h1 = 0, h2 ~ U(+-1/sqrt H), 0 if not clipped.
     Trained in float32, evaluated in float64. Raises UserError when units < N or trajectories are shorter than a window.
     Source: Hess, Monfared, Brenner & Durstewitz, Generalized teacher forcing for learning chaotic dynamics, ICML 2023,
     equations 1 to 5 and section 3.3. The paper's runs have 250 000 updates.
@@ -90,7 +90,7 @@ class _Cell(nn.Module):
     stacked = True
     alpha: Tensor
 
-    def __init__(self, method: ShallowPiecewiseLinear, dim: int, generator: torch.Generator) -> None:
+    def __init__(self, method: ShallowPLRNN, dim: int, generator: torch.Generator) -> None:
         super().__init__()
         m, h = method.units or dim, method.hidden
         r = torch.randn(m, m, generator=generator)

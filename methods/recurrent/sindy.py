@@ -25,7 +25,7 @@ class SparseIdentification:
     Runge-Kutta method, `substeps` steps a sample.
     threshold: coefficients below it in size become zero, and the others are fitted anew, `iterations` times at most.
     Raises UserError when the trajectories have fewer than five samples.
-    A shift of the data costs sparsity: centred, the seven terms of the Lorenz system become twelve.
+    A shift of the data costs sparsity: centerd, the seven terms of the Lorenz system become twelve.
     Source: Brunton, Proctor & Kutz, PNAS 113, 3932 (2016), equations 2 to 7 and the supporting algorithm.
     key: brunton2016
     """
@@ -36,7 +36,7 @@ class SparseIdentification:
     substeps: int = 2
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
-        """Least squares over all samples that have two neighbours on either side."""
+        """Least squares over all samples that have two neighbors on either side."""
         train = autonomous(problem).train
         x = train.observations.double()
         if x.shape[1] < 5:

@@ -1,4 +1,4 @@
-"""Alternating minimisation: with one factor fixed, the other is a linear least-squares problem."""
+"""Alternating minimization: with one factor fixed, the other is a linear least-squares problem."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dynamark.methods.sensing.start import fitted_rank, spectral
 from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
-__all__ = ["AlternatingMinimisation", "left_factor"]
+__all__ = ["AlternatingMinimization", "left_factor"]
 
 # Ridge of the systems of rows with fewer samples than unknowns, relative to the mean diagonal.
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class AlternatingMinimisation:
+class AlternatingMinimization:
     """F <- argmin |A(F Q^T) - y|, G = QR; then G <- argmin |A(Q G^T) - y|, F = QR; each step solved exactly.
 
     From the spectral start. Dense operators: one least-squares problem m x (n k), by its Gram matrix (well conditioned, since Q
@@ -45,7 +45,7 @@ class AlternatingMinimisation:
         """One estimate a problem, all members together."""
         if problems[0].symmetric:
             raise UserError(
-                "AlternatingMinimisation: a symmetric operator leaves the skew part of F G^T open; use scaled_gd"
+                "AlternatingMinimization: a symmetric operator leaves the skew part of F G^T open; use scaled_gd"
             )
         measurements = measure(problems)
         rank = fitted_rank(problems[0], self.rank)
@@ -66,7 +66,7 @@ def left_factor(measurements: Measurements, fixed: Tensor, transposed: bool) -> 
     if isinstance(measurements, SampledMeasurements | SparseMeasurements):
         return _sampled(measurements, fixed, transposed)
     if not isinstance(measurements, DenseMeasurements):
-        raise UserError("AlternatingMinimisation: solves with stored or sampled operators; use altmin_inexact")
+        raise UserError("AlternatingMinimization: solves with stored or sampled operators; use altmin_inexact")
     return _dense(measurements, fixed, transposed)
 
 

@@ -1,4 +1,4 @@
-"""Gradient descent on factors, as analysed for exact and surplus rank."""
+"""Gradient descent on factors, as analyzed for exact and surplus rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gauss-Newton methods on factors: approximate with one factor at a time, and the full linearisation by conjugate gradients."""
+"""Gauss-Newton methods on factors: approximate with one factor at a time, and the full linearization by conjugate gradients."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
-from dynamark.tasks.numerics.operators import unvectorise
+from dynamark.tasks.numerics.operators import unvectorize
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
-__all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "balanced", "linearised", "solved"]
+__all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "balanced", "linearized", "solved"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class GaussNewtonRecovery:
     The `updating` variant: quadratic convergence, at few measurements. The linear problem has gauge directions that cost nothing.
     With a stored operator it is solved by singular values (2 k passes form it), else from zero by conjugate gradients on the
     normal equations, which gives the solution of least norm too: to a relative gradient of `tolerance`, within `inner` steps of
-    two passes each. Afterwards the factors are balanced by the singular value decomposition of F G^T. From the spectral start.
+    two passes each. Afterward the factors are balanced by the singular value decomposition of F G^T. From the spectral start.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
     (there by LSQR, in exact arithmetic the same solution).
@@ -92,7 +92,7 @@ class GaussNewtonRecovery:
                 df, dg = solved(measurements, f, g, -residual)
                 return balanced(f + df, g + dg), residual
             left = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
-            df, dg = linearised(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
+            df, dg = linearized(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
             return balanced(f + df, g + dg), residual
 
         return iterate(measurements, [run], first, advance, "product")[0]
@@ -103,7 +103,7 @@ def solved(measurements: DenseMeasurements, f: Tensor, g: Tensor, target: Tensor
     rows, columns = measurements.shape
     parts: dict[int, Tensor] = {}
     for operator, members in measurements.groups:
-        wide = unvectorise(operator.rows, rows) if measurements.symmetric else operator.rows.view(-1, rows, columns)
+        wide = unvectorize(operator.rows, rows) if measurements.symmetric else operator.rows.view(-1, rows, columns)
         for i in members:
             design = torch.cat([(wide @ g[i]).flatten(1), (wide.mT @ f[i]).flatten(1)], dim=1)
             finite = torch.where(torch.isfinite(design), design, 0.0)  # what has diverged has no decomposition
@@ -113,7 +113,7 @@ def solved(measurements: DenseMeasurements, f: Tensor, g: Tensor, target: Tensor
     return both[:, :rows], both[:, rows:]
 
 
-def linearised(
+def linearized(
     measurements: Measurements, f: Tensor, g: Tensor, target: Tensor, inner: int, tolerance: float
 ) -> tuple[Tensor, Tensor]:
     """argmin |A(F dG^T + dF G^T) - target| of least norm, members apart (conjugate gradients for least squares).

@@ -25,7 +25,7 @@ __all__ = ["SoftImpute"]
 class SoftImpute:
     """G <- X^T F (F^T F + lambda/L)^{-1}, then F <- X G (G^T G + lambda/L)^{-1}, X = F G^T - Z/L made anew for each.
 
-    Minimises 1/2 |A(F G^T) - y|^2 + lambda/2 (|F|^2 + |G|^2) by upper bounds: L is the largest eigenvalue of A*A. For sampled
+    Minimizes 1/2 |A(F G^T) - y|^2 + lambda/2 (|F|^2 + |G|^2) by upper bounds: L is the largest eigenvalue of A*A. For sampled
     entries X is F G^T with the samples put in: imputation. After each half step the factors are balanced by the singular value
     decomposition of their product. With enough columns the minimum is that of lambda |F G^T|_*.
 

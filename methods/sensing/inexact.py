@@ -1,4 +1,4 @@
-"""Alternating minimisation whose half steps are solved to a constant factor, at a cost linear in the samples and the rank."""
+"""Alternating minimization whose half steps are solved to a constant factor, at a cost linear in the samples and the rank."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurem
 from dynamark.methods.sensing.start import fitted_rank, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
-__all__ = ["InexactAlternatingMinimisation", "improved"]
+__all__ = ["InexactAlternatingMinimization", "improved"]
 
 
 @dataclass(frozen=True)
-class InexactAlternatingMinimisation:
-    """As `AlternatingMinimisation`, each least-squares problem by `inner` steps of conjugate gradients from the last factor.
+class InexactAlternatingMinimization:
+    """As `AlternatingMinimization`, each least-squares problem by `inner` steps of conjugate gradients from the last factor.
 
     With G = Q R the product is F G^T = (F R^T) Q^T, so that F R^T is where the solution for F starts. For sampled entries the
     problem falls apart into rows, each with conjugate gradients of its own, all by the same two matrix products. A step of
@@ -38,7 +38,7 @@ class InexactAlternatingMinimisation:
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
         if problems[0].symmetric:
-            raise UserError("InexactAlternatingMinimisation: a symmetric operator leaves the skew part of F G^T open")
+            raise UserError("InexactAlternatingMinimization: a symmetric operator leaves the skew part of F G^T open")
         measurements = measure(problems)
         first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric=False)
 

@@ -31,7 +31,7 @@ def iterate(
     """Estimates of all members after as many steps as the budget of passes allows, or until their residuals stop falling.
 
     advance(state, step): the next state and the residual A(X) - y [seed, value] of the state it was given; steps count
-    from 1. States are tuples of tensors [seed, ...]. A member that is done keeps its state whatever its neighbours do.
+    from 1. States are tuples of tensors [seed, ...]. A member that is done keeps its state whatever its neighbors do.
     """
     budget = _PASSES if runs[0].budget is None else runs[0].budget
     state, final = start, [tuple(part[i] for part in start) for i in range(len(runs))]

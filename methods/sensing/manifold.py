@@ -129,7 +129,7 @@ def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank
 class IterativeHardThresholding:
     """X <- P_k(X - mu Z), Z = A*(A(X) - y); mu = |P_T Z|^2/|A(P_T Z)|^2 (NIHT), or a constant (singular value projection).
 
-    step: the constant mu; 0 takes the normalised step. mu = 1 diverges once the largest eigenvalue of A*A is large; 0.7 works.
+    step: the constant mu; 0 takes the normalized step. mu = 1 diverges once the largest eigenvalue of A*A is large; 0.7 works.
     From the spectral start; three passes a step, two with a constant. The singular value decomposition is of full size.
 
     Source: Tanner and Wei, Normalized iterative hard thresholding for matrix completion, SIAM J. Sci. Comput. 2013 (there Z is

@@ -1,7 +1,7 @@
 """The operators and measurements of a cohort, and linear algebra of its states: everything has a leading seed axis.
 
 One pass of a shared operator is one matrix product for all its seeds, padded to a multiple of four: the bits of a row of a
-matrix product depend on how many rows the kernel takes at once, and a member's bits must not depend on its neighbours.
+matrix product depend on how many rows the kernel takes at once, and a member's bits must not depend on its neighbors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.reading import available, read_by_blocks, read_compiled
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
-from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorise, unvectorise
+from dynamark.tasks.numerics.operators import DenseOperator, SampledOperator, half_vectorize, unvectorize
 from dynamark.tasks.problems import Operator, Recovery
 
 __all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_operator"]
@@ -96,10 +96,10 @@ class DenseMeasurements(Measurements):
         return residual, self._matrices(z)
 
     def _flat(self, matrix: Tensor) -> Tensor:
-        return half_vectorise(matrix) if self.symmetric else matrix.flatten(1)
+        return half_vectorize(matrix) if self.symmetric else matrix.flatten(1)
 
     def _matrices(self, flat: Tensor) -> Tensor:
-        return unvectorise(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
+        return unvectorize(flat, self.shape[0]) if self.symmetric else flat.view(-1, *self.shape)
 
     def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
         """A(X)."""

@@ -14,7 +14,7 @@ from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.sampled import SampledMeasurements
 from dynamark.methods.sensing.start import scale
-from dynamark.tasks.numerics.operators import unvectorise
+from dynamark.tasks.numerics.operators import unvectorize
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["NuclearNorm", "PenalisedNuclearNorm", "projection", "shrink"]
@@ -38,7 +38,7 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
 
         return sampled
     if not isinstance(measurements, DenseMeasurements):
-        raise UserError("NuclearNorm: projects with stored or sampled operators; use nuclear_penalised")
+        raise UserError("NuclearNorm: projects with stored or sampled operators; use nuclear_penalized")
     inverses = [torch.linalg.pinv(operator.rows) for operator, _ in measurements.groups]
     order = {i: inverse for inverse, (_, members) in zip(inverses, measurements.groups, strict=True) for i in members}
 
@@ -46,7 +46,7 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
         residual = measurements.forward(matrix) - measurements.y
         measurements.passes += 1
         flat = torch.stack([order[i] @ own for i, own in enumerate(residual)])
-        step = unvectorise(flat, matrix.shape[-1]) if measurements.symmetric else flat.view_as(matrix)
+        step = unvectorize(flat, matrix.shape[-1]) if measurements.symmetric else flat.view_as(matrix)
         return matrix - step
 
     return dense

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS on factors, with the exact minimiser along every line."""
+"""Limited-memory BFGS on factors, with the exact minimizer along every line."""
 
 from __future__ import annotations
 

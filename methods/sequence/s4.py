@@ -1,4 +1,4 @@
-"""The structured state space S4: a trained HiPPO system, diagonal plus low rank; and its diagonalisation by perturbation."""
+"""The structured state space S4: a trained HiPPO system, diagonal plus low rank; and its diagonalization by perturbation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dynamark.methods.sequence.kernels import S4D, KernelLayer, S4DLayer
+from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
@@ -134,7 +134,7 @@ class S4PTD(S4D):
     E is real Gaussian with |E|_2 = size |A|_2, of ten draws the one with the best conditioned V; Re lambda <= -1e-4. As A + E is
     real its modes are conjugate pairs but for a few real ones, which count half a pair.
 
-    Differs from the paper, which minimises the condition number over E; it works with sizes of 0.01 to 1 there.
+    Differs from the paper, which minimizes the condition number over E; it works with sizes of 0.01 to 1 there.
 
     key: yu2024
     """

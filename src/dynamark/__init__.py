@@ -4,48 +4,75 @@ In a notebook::
 
     import dynamark
 
-    dynamark.run("quick", method=["mine.py:Mine"])
+    dynamark.run("quick", method="mine.py:Mine")
     dynamark.leaderboard()
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
-import types
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from dynamark.version import __version__
 
 if TYPE_CHECKING:
-    from dynamark.cli.leaderboard import leaderboard
+    from dynamark.errors import UserError
+    from dynamark.leaderboards.assemble import leaderboard
+    from dynamark.leaderboards.gate.compare import compare
     from dynamark.results.store import load_results
     from dynamark.runners.check import check
+    from dynamark.runners.claims.api import claims
     from dynamark.runners.run import run
-    from dynamark.tasks.problems import Forecasting, Online, Prediction, Recovery, Run, Trajectories
+    from dynamark.runners.spec import Spec
+    from dynamark.tasks.problems import (
+        Estimate,
+        Forecasting,
+        Online,
+        Prediction,
+        Recovery,
+        Run,
+        Training,
+        Trajectories,
+    )
+    from dynamark.tasks.protocols import FitsEstimate, FitsForecaster, FitsLearner, FitsNetwork, FitsPredictor
+
+_PROBLEMS = ("Recovery", "Prediction", "Online", "Forecasting", "Training", "Trajectories", "Estimate", "Run")
+_PROTOCOLS = ("FitsEstimate", "FitsPredictor", "FitsLearner", "FitsForecaster", "FitsNetwork")
 
 # Where each public name lives. Imported on first use, so that `import dynamark` costs nothing.
 _HOMES = {
     "run": "dynamark.runners.run",
     "check": "dynamark.runners.check",
+    "claims": "dynamark.runners.claims.api",
+    "compare": "dynamark.leaderboards.gate.compare",
+    "leaderboard": "dynamark.leaderboards.assemble",
     "load_results": "dynamark.results.store",
-    "leaderboard": "dynamark.cli.leaderboard",
-    "Recovery": "dynamark.tasks.problems",
-    "Prediction": "dynamark.tasks.problems",
-    "Online": "dynamark.tasks.problems",
-    "Forecasting": "dynamark.tasks.problems",
-    "Trajectories": "dynamark.tasks.problems",
-    "Run": "dynamark.tasks.problems",
+    "Spec": "dynamark.runners.spec",
+    "UserError": "dynamark.errors",
+    **dict.fromkeys(_PROBLEMS, "dynamark.tasks.problems"),
+    **dict.fromkeys(_PROTOCOLS, "dynamark.tasks.protocols"),
 }
 
 __all__ = [
+    "Estimate",
+    "FitsEstimate",
+    "FitsForecaster",
+    "FitsLearner",
+    "FitsNetwork",
+    "FitsPredictor",
     "Forecasting",
     "Online",
     "Prediction",
     "Recovery",
     "Run",
+    "Spec",
+    "Training",
     "Trajectories",
+    "UserError",
+    "__version__",
     "check",
+    "claims",
+    "compare",
     "leaderboard",
     "load_results",
     "run",
@@ -55,28 +82,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'dynamark' has no attribute '{name}'")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    # The folder `leaderboard` and the function share a name; the import has bound the folder, which can be called.
-    return globals().setdefault(name, value)
-
-
-class _Folder(types.ModuleType):
-    """The folder `leaderboard`, called like the function of that name."""
-
-    def __call__(self, *stores: Any, **options: Any) -> str:
-        text: str = importlib.import_module(_HOMES["leaderboard"]).leaderboard(*stores, **options)
-        return text
-
-
-class _Face(types.ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "leaderboard" and type(value) is types.ModuleType:
-            value.__class__ = _Folder
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
+    return globals().setdefault(name, getattr(importlib.import_module(_HOMES[name]), name))
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return list(__all__)

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _PSEUDO = 1e-5
-# Centres and draws of the mixture.
+# Centers and draws of the mixture.
 _POINTS, _DRAWS = 10_000, 1000
 
 
@@ -98,10 +98,10 @@ def mixture_divergence(
     return float(np.mean(_log_mixture(drawn, p, variance) - _log_mixture(drawn, q, variance)))
 
 
-def _log_mixture(x: ndarray, centres: ndarray, variance: float) -> ndarray:
+def _log_mixture(x: ndarray, centers: ndarray, variance: float) -> ndarray:
     """ln of the mixture at x, up to a constant that truth and reconstruction share."""
-    squares = (x**2).sum(axis=1)[:, None] - 2 * x @ centres.T + (centres**2).sum(axis=1)
-    return logsumexp(-squares / (2 * variance), axis=1) - np.log(len(centres))
+    squares = (x**2).sum(axis=1)[:, None] - 2 * x @ centers.T + (centers**2).sum(axis=1)
+    return logsumexp(-squares / (2 * variance), axis=1) - np.log(len(centers))
 
 
 def delay(series: Float[ndarray, "time 1"]) -> int:
@@ -135,7 +135,7 @@ def sliced_wasserstein(
 def hellinger(
     truth: Float[ndarray, "time dim"], generated: Float[ndarray, "time dim"], smoothing: float = 20.0
 ) -> float:
-    """D_H = mean over dimensions of sqrt(1 - sum_f sqrt(P_f Q_f)), P and Q smoothed, normalised power spectra.
+    """D_H = mean over dimensions of sqrt(1 - sum_f sqrt(P_f Q_f)), P and Q smoothed, normalized power spectra.
 
     `smoothing` is the width of the Gaussian in frequency bins. Between 0 and 1; a constant or non-finite channel scores 1.
     Source: Mikhaeil et al. 2022, Hess et al. 2023. The width in bins ties the value to the length of the series.
@@ -161,7 +161,7 @@ def correlation_dimension(points: Float[ndarray, "time dim"], count: int = 2500)
     """The slope of ln C(r) against ln r between C = 1e-3 and 0.1, C(r) the share of pairs of points within r.
 
     Of `count` samples, evenly spread. Pairs closer in time than the delay of the first channel do not count (Theiler 1986):
-    they are close for being neighbours on one orbit. 0 for a fixed point; with so few points an attractor of many dimensions
+    they are close for being neighbors on one orbit. 0 for a fixed point; with so few points an attractor of many dimensions
     measures too low, the truth like its reconstruction. Source: Grassberger & Procaccia 1983.
     """
     stride = max(1, len(points) // count)

@@ -1,7 +1,7 @@
 """The chaotic systems: vector fields, sampling, starts, and their Lyapunov exponents.
 
 States are laid out [dim, batch]: a coordinate of all orbits is one contiguous row, and every operation is elementwise, in a
-fixed order, into arrays made once. An orbit's bits therefore do not depend on its neighbours, and a step costs a few dozen
+fixed order, into arrays made once. An orbit's bits therefore do not depend on its neighbors, and a step costs a few dozen
 calls whatever the number of orbits.
 """
 
@@ -35,7 +35,7 @@ Sampler = Callable[[ndarray], Callable[[], None]]
 
 @dataclass(frozen=True)
 class System:
-    """A system sampled every dt; starts are centre + spread N(0, 1).
+    """A system sampled every dt; starts are center + spread N(0, 1).
 
     transient: samples before an orbit counts as on the attractor: 11 Lyapunov times of the slowest system or more.
     period: of a system that is periodic, not chaotic.
@@ -43,7 +43,7 @@ class System:
 
     bind: Sampler
     dt: float
-    centre: tuple[float, ...]
+    center: tuple[float, ...]
     lyapunov: tuple[float, ...]  # exponents per unit of time
     spread: float | tuple[float, ...] = 1.0
     common: bool = False  # one draw for all coordinates: a constant history
@@ -54,7 +54,7 @@ class System:
     @property
     def dim(self) -> int:
         """Number of coordinates."""
-        return len(self.centre)
+        return len(self.center)
 
     @property
     def unit(self) -> float:
@@ -64,7 +64,7 @@ class System:
     def starts(self, count: int, rng: np.random.Generator) -> ndarray:
         """Random starts [dim, batch]."""
         drawn = rng.standard_normal((count, 1 if self.common else self.dim))
-        return np.array((np.array(self.centre) + np.array(self.spread) * drawn).T, order="C")
+        return np.array((np.array(self.center) + np.array(self.spread) * drawn).T, order="C")
 
 
 def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
@@ -182,7 +182,7 @@ def bursting(state: ndarray, out: ndarray) -> Callable[[], None]:
 def mackey_glass(steps: int) -> Sampler:
     """x' = 0.2 x(t-17) / (1 + x(t-17)^10) - 0.1 x, sampled every 1 by `steps` steps; the state is the last 17 units of time.
 
-    Runge-Kutta with the delayed value at the midpoint the mean of its neighbours. The newest value is the last coordinate.
+    Runge-Kutta with the delayed value at the midpoint the mean of its neighbors. The newest value is the last coordinate.
     """
     h = 1.0 / steps
 

@@ -43,7 +43,7 @@ _CELLS_UP_TO, _DIRECTIONS = 3, 50
 class Reconstruction(Task):
     """Learn x' = f(x) from one noisy trajectory; reproduce its attractor and predict its near future.
 
-    Data is standardised with mean and standard deviation of the clean training trajectory; then observation noise
+    Data is standardized with mean and standard deviation of the clean training trajectory; then observation noise
     `noise` N(0, 1) is added to training and validation data. Test data is noise-free. The long rollout has 1.25 times the
     test length, of which the first fifth is dropped. Primary score: D_stsp (nats). The floor of a distance, beside each, is
     what independent true orbits of the same length score. Up to three channels, seen whole, free runs from random places
@@ -224,7 +224,7 @@ class Reconstruction(Task):
         }
 
     def _error_curve(self, truth: ndarray, forecast: ndarray, power: float) -> Curve:
-        """Median normalised error by time."""
+        """Median normalized error by time."""
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.sqrt(np.sum((forecast - truth) ** 2, axis=-1) / power)
         error = np.minimum(np.nan_to_num(error, nan=1e3, posinf=1e3), 1e3)

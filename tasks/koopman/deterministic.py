@@ -11,7 +11,7 @@ from numpy import ndarray
 from dynamark.tasks.koopman import systems
 from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.spectra import lattice
-from dynamark.tasks.koopman.systems import Flow, Ode, Sampler, box
+from dynamark.tasks.koopman.systems import ODE, Flow, Sampler, box
 
 __all__ = ["Duffing", "LotkaVolterra", "Pendulum", "SlowManifold", "VanDerPol"]
 
@@ -74,7 +74,7 @@ class Duffing(FlowTask):
     @property
     def flow(self) -> Flow:
         """Four steps of order 8 a sample: halving them changes the states by 1e-11."""
-        return Ode(systems.duffing(self.damping), substeps=4)
+        return ODE(systems.duffing(self.damping), substeps=4)
 
     @property
     def starts(self) -> Sampler:
@@ -112,7 +112,7 @@ class Pendulum(FlowTask):
     @property
     def flow(self) -> Flow:
         """Two steps of order 8 a sample: within 1e-12 of Jacobi's elliptic functions over 500 samples."""
-        return Ode(systems.pendulum(), substeps=2)
+        return ODE(systems.pendulum(), substeps=2)
 
     @property
     def starts(self) -> Sampler:
@@ -136,7 +136,7 @@ class VanDerPol(FlowTask):
     @property
     def flow(self) -> Flow:
         """Two steps of order 8 a sample."""
-        return Ode(systems.vdp(self.mu), substeps=2)
+        return ODE(systems.vdp(self.mu), substeps=2)
 
     @property
     def starts(self) -> Sampler:
@@ -170,7 +170,7 @@ class LotkaVolterra(FlowTask):
     @property
     def flow(self) -> Flow:
         """One step of order 8 a sample."""
-        return Ode(systems.lotka_volterra(*[self.rate] * 4), substeps=1)
+        return ODE(systems.lotka_volterra(*[self.rate] * 4), substeps=1)
 
     @property
     def starts(self) -> Sampler:

@@ -1,4 +1,4 @@
-"""Partial differential equations on periodic domains: Kuramoto-Sivashinsky and the spiral waves of reaction and diffusion."""
+"""Partial differential equations on periodic domains: KSWaves-Sivashinsky and the spiral waves of reaction and diffusion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynamark.tasks.numerics.etdrk4 import Etdrk4, kept_modes, wavenumbers
+from dynamark.tasks.numerics.etdrk4 import ETDRK4, kept_modes, wavenumbers
 from dynamark.tasks.numerics.exact import arctan, contract, cos, exp, sin
 from dynamark.tasks.numerics.fourier import fourier, inverse_fourier, packed, unpacked
 
@@ -37,7 +37,7 @@ class KuramotoSivashinsky:
             return np.stack([k * im, -k * re]) / 2
 
         square = k * k
-        stepper, substeps = Etdrk4(square - square * square, nonlinear, self.h), round(dt / self.h)
+        stepper, substeps = ETDRK4(square - square * square, nonlinear, self.h), round(dt / self.h)
         modes, out = fourier(packed(start.T)) * kept, [start.T]
         for _ in range(steps):
             modes = stepper.run(modes, substeps)
@@ -80,7 +80,7 @@ class ReactionDiffusion:
             a = u * u + v * v
             return mask * _plane(np.stack([a * (self.beta * v - u), -a * (self.beta * u + v)], axis=-2))
 
-        stepper, substeps = Etdrk4(linear, nonlinear, self.h), round(dt / self.h)
+        stepper, substeps = ETDRK4(linear, nonlinear, self.h), round(dt / self.h)
         grid = start.transpose(2, 3, 1, 0)
         modes, out = _plane(packed(grid)) * mask, [grid]
         for _ in range(steps):

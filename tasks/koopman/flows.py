@@ -12,7 +12,8 @@ import torch
 from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
-from dynamark.tasks.koopman import errors, spectra
+from dynamark.tasks.koopman import metrics, spectra
+from dynamark.tasks.koopman.metrics import Deviation
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
@@ -101,7 +102,7 @@ class FlowTask(Task):
 
     def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
         """How far the states that a forecast visits are from those of the truth, pointwise errors apart; in sd."""
-        return {"measure_W1": errors.wasserstein(truth, forecast)}
+        return {"measure_W1": metrics.wasserstein(truth, forecast)}
 
     def basins(self, paths: ndarray) -> ndarray | None:
         """1 or 0 by the basin of attraction in which each path [trajectory, time, dim] ends; None where there is one."""
@@ -132,7 +133,7 @@ class FlowTask(Task):
         sizes = {"train": self.train, "validation": self.validation, "test": self.test}
         rngs = {name: self.rng(seed, "data", i) for i, name in enumerate(sizes)}
         starts = np.concatenate([self.starts(rngs[name], count) for name, count in sizes.items()])
-        # All splits in one batch: the integration is bound by overhead, and no trajectory feels its neighbours.
+        # All splits in one batch: the integration is bound by overhead, and no trajectory feels its neighbors.
         shown = self.context - 1 + self.test_steps
         paths = self.flow(starts, self.dt, max(self.steps, shown))
         data = {}
@@ -177,14 +178,14 @@ class FlowTask(Task):
         """Errors of the rollout, and the spectrum where the model has one."""
         data = self.data(seed)
         gap = self._deviation(data, solution["forecast.test"])
-        by_horizon = errors.nrmse(gap.error)
+        by_horizon = metrics.nrmse(gap.error)
         values = {
             "nrmse_mean": float(by_horizon[: self.primary_horizon].mean()),
             **{f"nrmse_{h}": float(by_horizon[h - 1]) for h in self.horizons},
             "nrmse_end": float(by_horizon[-1]),
-            "valid_horizon": errors.valid_horizon(gap.error, self.dt / self.clock),
+            "valid_horizon": metrics.valid_horizon(gap.error, self.dt / self.clock),
             "diverged": float(gap.diverged.mean()),
-            "drift": errors.drift(by_horizon, self.horizons[-1]),
+            "drift": metrics.drift(by_horizon, self.horizons[-1]),
             **self.invariants(gap.truth, gap.truth + gap.error),
         }
         curves = [Curve("nrmse", 1 + np.arange(self.test_steps), by_horizon)]
@@ -194,9 +195,9 @@ class FlowTask(Task):
             curves += pictures if seed == 0 else ()
         return Scores(values, tuple(curves))
 
-    def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> errors.Deviation:
+    def _deviation(self, data: Mapping[str, ndarray], forecast: ndarray) -> Deviation:
         train = (data["train"] + data["train_noise"]).reshape(-1, data["train"].shape[2])
-        return errors.deviation(data["test"][:, self.context :], forecast, train.mean(axis=0), train.std(axis=0))
+        return metrics.deviation(data["test"][:, self.context :], forecast, train.mean(axis=0), train.std(axis=0))
 
     def _spectral(
         self, data: Mapping[str, ndarray], eigenvalues: ndarray, shuffled: ndarray
@@ -234,7 +235,7 @@ class FlowTask(Task):
         last = data["test"][:, self.context - 1 : self.context] + data["test_noise"][:, -1:]
         still = np.broadcast_to(last, truth.shape)
         mean = np.broadcast_to((data["train"] + data["train_noise"]).mean(axis=(0, 1)), truth.shape)
-        by_horizon = [errors.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
+        by_horizon = [metrics.nrmse(self._deviation(data, guess).error) for guess in (still, mean)]
         return float(min(error[: self.primary_horizon].mean() for error in by_horizon))
 
     def oracle(self, seed: int) -> float | None:
@@ -244,4 +245,4 @@ class FlowTask(Task):
             return 0.0
         last = data["test"][:, self.context - 1] + data["test_noise"][:, -1]
         forecast = self.flow(last, self.dt, self.test_steps)[:, 1:]
-        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
+        return float(metrics.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())

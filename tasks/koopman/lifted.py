@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynamark.tasks.koopman import errors
+from dynamark.tasks.koopman import metrics
 from dynamark.tasks.koopman.flows import FlowTask, sized
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.koopman.waves import Wake
@@ -112,7 +112,7 @@ class LiftedPendulum(FlowTask):
         orbit = swing(self.starts(self.rng(seed), 1), *_ORBIT)[0]
         nearest = np.square(shown[:, None] - orbit).sum(axis=2).argmin(axis=1)
         forecast = (2 * swing(orbit[nearest], self.dt, self.test_steps)[:, 1:] @ frame.T - low - high) / (high - low)
-        return float(errors.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
+        return float(metrics.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
 
 
 def wave_modes(pixels: int) -> Float[ndarray, "pixel 3"]:
@@ -124,7 +124,7 @@ def wave_modes(pixels: int) -> Float[ndarray, "pixel 3"]:
 
 @dataclass(frozen=True, kw_only=True)
 class WakePixels(Wake):
-    """The mean-field model of a wake seen as 64 pixels: x and y are the amplitudes of a travelling wave, z of the mean flow."""
+    """The mean-field model of a wake seen as 64 pixels: x and y are the amplitudes of a traveling wave, z of the mean flow."""
 
     pixels: int = 64
     train: int = 60

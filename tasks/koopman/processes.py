@@ -94,7 +94,7 @@ def double_well_modes(
 ) -> tuple[Float[ndarray, " mode"], Float[ndarray, " point"], Float[ndarray, "point mode"]]:
     """Rates, grid and eigenfunctions of the generator -V' d/dx + beta^{-1} d^2/dx^2, V = (x^2 - 1)^2.
 
-    Jumps to neighbours at rates e^{-beta (V_j - V_i)/2} / (beta h^2) are reversible under e^{-beta V}; the symmetric form is
+    Jumps to neighbors at rates e^{-beta (V_j - V_i)/2} / (beta h^2) are reversible under e^{-beta V}; the symmetric form is
     tridiagonal. Second order in h.
     """
     x = np.linspace(-reach, reach, points)

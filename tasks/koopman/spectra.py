@@ -172,11 +172,11 @@ def basin_accuracy(
 ) -> float:
     """Share of test states whose basin a threshold on a linear discriminant of eigenfunctions of eigenvalue 1 tells.
 
-    The discriminant is Fisher's, w = (S_within + 1e-9 I)^{-1} (m_1 - m_0) in standardised columns; its threshold is the one of
+    The discriminant is Fisher's, w = (S_within + 1e-9 I)^{-1} (m_1 - m_0) in standardized columns; its threshold is the one of
     least training error. One eigenfunction alone is thresholded as it is.
     """
-    centre, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-300)
-    train, test = (train - centre) / spread, (test - centre) / spread
+    center, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-300)
+    train, test = (train - center) / spread, (test - center) / spread
     if train.shape[1] > 1:
         one, other = train[train_labels], train[~train_labels]
         if not len(one) or not len(other):

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynamark.tasks.koopman.errors import log_spectrum_rmse
 from dynamark.tasks.koopman.fields import ReactionDiffusion, spiral
 from dynamark.tasks.koopman.flows import FlowTask
+from dynamark.tasks.koopman.metrics import log_spectrum_rmse
 from dynamark.tasks.koopman.systems import Flow, Sampler
 from dynamark.tasks.numerics.exact import contract, cos, sin
 

@@ -12,9 +12,9 @@ from dynamark.tasks.numerics.exact import cos, exp, sin
 from dynamark.tasks.numerics.integrators import Rates, dop853
 
 __all__ = [
+    "ODE",
     "VDP_CYCLES",
     "Flow",
-    "Ode",
     "Sampler",
     "box",
     "duffing",
@@ -33,7 +33,7 @@ Sampler = Callable[[np.random.Generator, int], ndarray]
 
 
 @dataclass(frozen=True)
-class Ode:
+class ODE:
     """The flow of x' = rates(x), by `substeps` steps of order 8 a sample."""
 
     rates: Rates

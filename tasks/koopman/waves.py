@@ -1,4 +1,4 @@
-"""Systems of more than two dimensions: the mean-field model of a wake, and Kuramoto-Sivashinsky."""
+"""Systems of more than two dimensions: the mean-field model of a wake, and KSWaves-Sivashinsky."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from dynamark.tasks.koopman.errors import log_spectrum_rmse
 from dynamark.tasks.koopman.fields import KuramotoSivashinsky
 from dynamark.tasks.koopman.flows import FlowTask, sized
+from dynamark.tasks.koopman.metrics import log_spectrum_rmse
 from dynamark.tasks.koopman.spectra import lattice
-from dynamark.tasks.koopman.systems import Flow, Ode, Sampler
+from dynamark.tasks.koopman.systems import ODE, Flow, Sampler
 from dynamark.tasks.numerics.exact import cos, sin
 
-__all__ = ["Kuramoto", "Wake"]
+__all__ = ["KSWaves", "Wake"]
 
 MU, OMEGA, A, LAM = 0.1, 1.0, -0.1, 10.0
 
@@ -48,7 +48,7 @@ class Wake(FlowTask):
     @property
     def flow(self) -> Flow:
         """Two steps of order 8 a sample."""
-        return Ode(mean_field, substeps=2)
+        return ODE(mean_field, substeps=2)
 
     @property
     def starts(self) -> Sampler:
@@ -74,7 +74,7 @@ class Wake(FlowTask):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kuramoto(FlowTask):
+class KSWaves(FlowTask):
     """u_t = -u u_x - u_xx - u_xxxx, periodic, length 22, 64 points, on the attractor, sampled every 1 (ETDRK4, step 0.25).
 
     Largest Lyapunov exponent 0.049, so horizons of 10, 20 and 40 samples are a half, one and two Lyapunov times; the primary

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from dynamark.errors import UserError, unknown
 from dynamark.tasks.base import Task
-from dynamark.tasks.lds.data import INPUTS, NOISES, Excitation, excitation, input_sequences, normalised, simulate
+from dynamark.tasks.lds.data import INPUTS, NOISES, Excitation, excitation, input_sequences, normalized, simulate
 from dynamark.tasks.lds.systems import SPECTRA, Shape, System, draw
 from dynamark.tasks.problems import Trajectories
 
@@ -79,7 +79,7 @@ class LinearSystemTask(Task):
         """The instance's system, outputs of unit power."""
         channels = 0 if self.inputs in ("none", "start") else self.channels
         shape = Shape(self.order, self.length, channels, self.dim, self.beta, self.coupling, self.direct)
-        return normalised(draw(self.spectrum, shape, self.rng(seed, "system")), self.length, self.inputs)
+        return normalized(draw(self.spectrum, shape, self.rng(seed, "system")), self.length, self.inputs)
 
     def excitation(self, system: System) -> Excitation:
         """What drives it besides the inputs."""

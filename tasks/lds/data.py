@@ -13,7 +13,7 @@ from dynamark.tasks.lds.systems import System
 from dynamark.tasks.numerics.exact import log, power, sin
 from dynamark.tasks.numerics.fourier import convolve
 
-__all__ = ["INPUTS", "NOISES", "Excitation", "excitation", "input_sequences", "normalised", "simulate"]
+__all__ = ["INPUTS", "NOISES", "Excitation", "excitation", "input_sequences", "normalized", "simulate"]
 
 # Standard deviation of process noise; its unit is System.spread.
 _PROCESS = 0.2
@@ -45,7 +45,7 @@ def excitation(system: System, noise: str, drive: str, level: float = 0.3) -> Ex
     return Excitation(np.sqrt(process) * system.spread, measured, float(drive == "start"), noise == "heavy")
 
 
-def normalised(system: System, length: int, drive: str) -> System:
+def normalized(system: System, length: int, drive: str) -> System:
     """Outputs scaled to time-averaged power 1: P = 1/(T p) sum_{t<T} sum_{i<=t} |G_i|_F^2, exact for white inputs.
 
     Without inputs P is that of the noise that drives the system, or of x_0 ~ N(0, I).

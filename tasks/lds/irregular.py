@@ -25,7 +25,7 @@ __all__ = ["Irregular", "Oscillators"]
 class Oscillators:
     """z' = (-a + i w) z + noise, a complex z an oscillator, stationary; y = sum Re z + N(0, level^2), var sum Re z = 1.
 
-    Discretised exactly: over a gap g, z <- e^{(-a + i w) g} z + N(0, (1 - e^{-2 a g})/K) in each of its two coordinates.
+    Discretized exactly: over a gap g, z <- e^{(-a + i w) g} z + N(0, (1 - e^{-2 a g})/K) in each of its two coordinates.
     """
 
     damping: Float[ndarray, " oscillator"]

@@ -55,7 +55,7 @@ class Recorded(Task):
     series: `sunspots`, the yearly mean number of sunspots 1700 to 2008 (National Geophysical Data Center): 221 years to train, to
     1920, 35 to validate, to 1955, 53 to test. `elnino`, the monthly mean temperature in degrees Celsius of the sea surface off
     Peru, Niño 1+2, 1950 to 2010 (ERSST.V3B of the National Weather Service, NOAA): 40 years to train, 10 to validate, 11 to test.
-    Licence: both are in the public domain, as statsmodels says of them. They ship with it: `pip install 'dynamark[series]'`.
+    License: both are in the public domain, as statsmodels says of them. They ship with it: `pip install 'dynamark[series]'`.
 
     Values are in units of the training part: its mean is 0 and its variance 1. The sequence to predict is the whole record, so
     that a method knows the past; the test part alone counts. Baseline: the best of three trivial answers, the training mean, the

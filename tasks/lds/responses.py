@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dynamark.tasks.lds.data import normalised
+from dynamark.tasks.lds.data import normalized
 from dynamark.tasks.lds.simulation import Simulation
 from dynamark.tasks.lds.systems import System
 from dynamark.tasks.numerics import exact
@@ -38,8 +38,8 @@ class KnownResponse(Simulation):
         unit = np.ones((1, 1))
         if not self.frequency:
             one = System(np.array([[[self.decay]]]), unit, unit, np.ones(1))
-            return normalised(one, self.length, self.inputs)
+            return normalized(one, self.length, self.inputs)
         cos, sin = self.decay * exact.cos(self.frequency), self.decay * exact.sin(self.frequency)
         start = np.array([[1.0], [0.0]])
         pair = System(np.array([[[cos, -sin], [sin, cos]]]), start, start.T, np.ones(2))
-        return normalised(pair, self.length, self.inputs)
+        return normalized(pair, self.length, self.inputs)

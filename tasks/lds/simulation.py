@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution
 from dynamark.tasks.lds.base import NMSE_FLOOR, LinearSystemTask, bounded, relative
-from dynamark.tasks.lds.spectral import modes, realised_poles, spectral_error
+from dynamark.tasks.lds.spectral import modes, realized_poles, spectral_error
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
 __all__ = ["Simulation"]
@@ -33,7 +33,7 @@ class Simulation(LinearSystemTask):
         Metric("population_nmse", about="nmse expected over white inputs, from the impulse response, no burn-in"),
         Metric("memory_ratio", about="lags that hold 99 % of the impulse response's energy, over the true number"),
         Metric(
-            "spec_err", about="mean distance of the realised poles to the true ones, weighted by their contribution"
+            "spec_err", about="mean distance of the realized poles to the true ones, weighted by their contribution"
         ),
     )
 
@@ -79,7 +79,7 @@ class Simulation(LinearSystemTask):
             "memory_ratio": _memory(found) / _memory(g),
         }
         if (true := modes(self.system(seed))) is not None:
-            values["spec_err"] = spectral_error(*true, realised_poles(found, self.order))
+            values["spec_err"] = spectral_error(*true, realized_poles(found, self.order))
         by_time = np.mean(error**2, axis=(0, 2)) / np.mean(clean**2)
         return Scores(values, (Curve("nmse_by_time", np.arange(self.length), by_time),))
 

@@ -8,9 +8,9 @@ from jaxtyping import Complex, Float
 from numpy import ndarray
 
 from dynamark.tasks.lds.systems import System
-from dynamark.tasks.numerics.realisation import ho_kalman
+from dynamark.tasks.numerics.realization import ho_kalman
 
-__all__ = ["modes", "realised_poles", "spectral_error"]
+__all__ = ["modes", "realized_poles", "spectral_error"]
 
 # Lags of half a Hankel matrix, and the relative size of singular values that count: beyond float32.
 _ROWS, _RANK = 128, 1e-6
@@ -35,8 +35,8 @@ def modes(system: System) -> tuple[Complex[ndarray, " mode"], Float[ndarray, " m
     return pole, gain / np.sqrt(np.maximum(1 - np.abs(pole) ** 2, 1e-12))
 
 
-def realised_poles(markov: Float[ndarray, "lag dim channel"], order: int) -> Complex[ndarray, " pole"]:
-    """The poles of an impulse response: eigenvalues of its balanced realisation, of an order that its rank allows.
+def realized_poles(markov: Float[ndarray, "lag dim channel"], order: int) -> Complex[ndarray, " pole"]:
+    """The poles of an impulse response: eigenvalues of its balanced realization, of an order that its rank allows.
 
     A finite response of n taps has n - 1 poles at 0; no response has the pole 0.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.errors import UserError
-from dynamark.tasks.lds.data import input_sequences, normalised
+from dynamark.tasks.lds.data import input_sequences, normalized
 from dynamark.tasks.lds.online import Regret
 from dynamark.tasks.lds.systems import Shape, System, draw
 from dynamark.tasks.numerics import exact
@@ -54,7 +54,7 @@ class Switching(Regret):
         """The regimes, outputs of each of unit power by itself."""
         shape = Shape(self.order, self.length, self.channels, self.dim, self.beta, self.coupling)
         return [
-            normalised(draw(self.spectrum, shape, self.rng(seed, "system", r)), self.length, self.inputs)
+            normalized(draw(self.spectrum, shape, self.rng(seed, "system", r)), self.length, self.inputs)
             for r in range(self.regimes)
         ]
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from dynamark.tasks.numerics.exact import exp, polynomial
 
-__all__ = ["Etdrk4", "kept_modes", "wavenumbers"]
+__all__ = ["ETDRK4", "kept_modes", "wavenumbers"]
 
 # Below this |z| the formulas of the coefficients cancel, and their series, of so many terms, are used.
 _SMALL, _TERMS = 2.0, 30
@@ -32,7 +32,7 @@ def _orders(n: int) -> ndarray:
     return np.where(k < (n + 1) // 2, k, k - n).astype(float)
 
 
-class Etdrk4:
+class ETDRK4:
     """The step of order 4 of size h for u' = L u + N(u), L real and diagonal in the transform's space, in exact arithmetic.
 
     With z = h L: e^z, e^{z/2}, and h times q = (e^{z/2} - 1)/z, f1 = (-4 - z + e^z (4 - 3z + z^2))/z^3,

@@ -1,6 +1,6 @@
 """Elementary functions and matrix products from + - * / and sqrt in a fixed order, for data that must have equal bits everywhere.
 
-NumPy's own exp, log, sin, powers, matrix products and factorisations change their last bits with the processor's vector width
+NumPy's own exp, log, sin, powers, matrix products and factorizations change their last bits with the processor's vector width
 and the BLAS at hand, and chaotic systems carry such a bit up to the whole signal. Here every operation is one that IEEE 754
 rounds correctly, elementwise and in float64. Errors are a few units in the last place: enough, since what is drawn is exact
 by definition. For generators; methods and scores use the fast ones.

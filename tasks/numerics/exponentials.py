@@ -13,11 +13,11 @@ __all__ = ["fit_exponentials"]
 def fit_exponentials(
     samples: Shaped[ndarray, "time channel"], times: Float[ndarray, " time"], start: Complex[ndarray, " mode"]
 ) -> tuple[Complex[ndarray, " mode"], Complex[ndarray, "mode channel"]]:
-    """The rates a and amplitudes B that minimise |X - Phi(a) B|, Phi = e^{a_k t}, from the given rates.
+    """The rates a and amplitudes B that minimize |X - Phi(a) B|, Phi = e^{a_k t}, from the given rates.
 
     B = Phi^+ X is eliminated; the rates follow by Levenberg-Marquardt with Kaufman's Jacobian -(I - Phi Phi^+) (t phi_k) b_k.
     Channels are first reduced to the leading len(start) directions of X, which holds all of X but noise.
-    Source: Golub and Pereyra 1973; Askham and Kutz 2018, optimised DMD, section 3.
+    Source: Golub and Pereyra 1973; Askham and Kutz 2018, optimized DMD, section 3.
     """
     directions = np.linalg.svd(samples, full_matrices=False)[2][: len(start)]
     reduced = samples @ directions.conj().T

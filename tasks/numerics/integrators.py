@@ -34,7 +34,7 @@ def rk4(
 ) -> Float[ndarray, "batch steps dim"]:
     """The states after dt, 2 dt, ..., steps dt, each sample by `substeps` Runge-Kutta steps.
 
-    Every trajectory has the same bits whatever its neighbours in the batch.
+    Every trajectory has the same bits whatever its neighbors in the batch.
     """
     out = np.empty((len(start), steps, start.shape[1]))
     x = np.array(start, dtype=np.float64)
@@ -50,7 +50,7 @@ def bind_rk4(field: BoundField, state: Float[ndarray, "dim batch"], h: float) ->
     """One step of the classical Runge-Kutta method a call, in place: x += h/6 (k1 + 2 (k2 + k3) + k4).
 
     All work arrays are made here, once: for a few states the cost of a step is the number of calls. A state has the same
-    bits whatever its neighbours in the batch.
+    bits whatever its neighbors in the batch.
     """
     x, between = state, np.empty_like(state)
     k1, k2, k3, k4 = (np.empty_like(state) for _ in range(4))
@@ -110,7 +110,7 @@ def dop853(
     """The start and the states after dt, 2 dt, ..., steps dt, by `substeps` steps of order 8 a sample.
 
     x <- x + h sum_i b_i k_i, k_i = f(x + h sum_{j<i} a_ij k_j), the twelve stages of Dormand and Prince without error control:
-    the step is fixed, so every trajectory has the same bits whatever its neighbours in the batch. Global error O(h^8).
+    the step is fixed, so every trajectory has the same bits whatever its neighbors in the batch. Global error O(h^8).
     Source: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, II.10; weights of SciPy's DOP853.
     """
     out = np.empty((steps + 1, start.shape[1], len(start)))

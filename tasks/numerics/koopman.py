@@ -21,7 +21,7 @@ Square = Shaped[Tensor, "feature feature"]
 
 @dataclass(frozen=True)
 class Compressed:
-    """R = [[xx, xy], [0, yy]] of the QR factorisation of sqrt(W) [Psi_x Psi_y]: all that a finite section needs.
+    """R = [[xx, xy], [0, yy]] of the QR factorization of sqrt(W) [Psi_x Psi_y]: all that a finite section needs.
 
     G = Psi_x* W Psi_x = xx* xx, A = Psi_x* W Psi_y = xx* xy, L = Psi_y* W Psi_y = xy* xy + yy* yy.
     """
@@ -31,7 +31,7 @@ class Compressed:
     yy: Square
 
     def least_squares(self, rcond: float = 1e-10) -> Square:
-        """K = G^+ A, the minimiser of |Psi_x K - Psi_y|; directions below `rcond` of the largest are dropped."""
+        """K = G^+ A, the minimizer of |Psi_x K - Psi_y|; directions below `rcond` of the largest are dropped."""
         return torch.linalg.lstsq(self.xx, self.xy, rcond=rcond, driver="gelsd").solution
 
     def unitary(self, rcond: float = 1e-10) -> Square:

@@ -19,9 +19,9 @@ def ridge(
     targets: Float[Tensor, "*seed sample target"],
     penalty: float,
 ) -> Float[Tensor, "*seed feature target"]:
-    """W = (F'F + penalty I)^{-1} F'Y, the minimiser of |F W - Y|^2 + penalty |W|^2.
+    """W = (F'F + penalty I)^{-1} F'Y, the minimizer of |F W - Y|^2 + penalty |W|^2.
 
-    The Gram matrix is not normalised: `penalty` is absolute. Solved by Cholesky in the type of the features (use float64).
+    The Gram matrix is not normalized: `penalty` is absolute. Solved by Cholesky in the type of the features (use float64).
     Raises torch.linalg.LinAlgError when F'F + penalty I is singular to rounding.
     """
     return ridge_of_moments(features.mT @ features, features.mT @ targets, penalty)

@@ -29,7 +29,7 @@ def lyapunov_spectrum(
     contexts spread evenly. Exponents come in descending order; an orbit that leaves every bound gives NaN, the others go on.
     count: the largest exponents to follow; by default as many as there are observed channels, at least three, since
         the others of a model with memory say nothing about the system.
-    every: steps between two factorisations; e^(spread of the exponents x every) must stay far below 1e16.
+    every: steps between two factorizations; e^(spread of the exponents x every) must stay far below 1e16.
     A model with `tangent(state, q)` = J(state) q spares the Jacobian of a large state.
     Source: Benettin, Galgani, Giorgilli & Strelcyn 1980; Eckmann & Ruelle 1985, section V.
     """
@@ -52,7 +52,7 @@ def lyapunov_spectrum(
 
 
 def _caught(state: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
-    """Orbits that blew up are set to zero and counted as dead, so that NaN stays out of the factorisations."""
+    """Orbits that blew up are set to zero and counted as dead, so that NaN stays out of the factorizations."""
     finite = (state.abs() < 1e12).all(dim=-1)
     return torch.where(finite[:, None], state, 0.0), alive & finite.cpu()
 

@@ -1,4 +1,4 @@
-"""Linear measurement operators of matrices: dense (isometric half-vectorised when symmetric), sampled and structured.
+"""Linear measurement operators of matrices: dense (isometric half-vectorized when symmetric), sampled and structured.
 
 Each measures a matrix as a whole or in factors. What a descent on factors needs, A(L R^T), A*(z) R and A*(z)^T L, costs a
 sampled operator time and memory in proportion to its samples: no matrix of full size is formed.
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from dynamark.tasks.numerics.hadamard import walsh_hadamard
 
-__all__ = ["DenseOperator", "HadamardOperator", "SampledOperator", "half_vectorise", "unvectorise"]
+__all__ = ["DenseOperator", "HadamardOperator", "SampledOperator", "half_vectorize", "unvectorize"]
 
 # Samples whose rows of factors are held at once: they stay in the cache.
 _CHUNK = 16_384
@@ -34,7 +34,7 @@ def _places(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return i * n + j, j * n + i, place.flatten(), weight
 
 
-def half_vectorise(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch half"]:
+def half_vectorize(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch half"]:
     """vech(X) = (X_ii; sqrt(2) X_ij, i < j): an isometry from symmetric matrices to R^{n(n+1)/2}.
 
     A matrix that is not symmetric is projected on its symmetric part.
@@ -44,8 +44,8 @@ def half_vectorise(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch
     return (flat.index_select(-1, upper) + flat.index_select(-1, lower)) * (weight / 2).to(matrix)
 
 
-def unvectorise(values: Float[Tensor, "*batch half"], n: int) -> Float[Tensor, "*batch n n"]:
-    """The inverse of `half_vectorise` on symmetric matrices, and its adjoint."""
+def unvectorize(values: Float[Tensor, "*batch half"], n: int) -> Float[Tensor, "*batch n n"]:
+    """The inverse of `half_vectorize` on symmetric matrices, and its adjoint."""
     _, _, place, weight = (part.to(values.device) for part in _places(n))
     return (values / weight.to(values)).index_select(-1, place).view(*values.shape[:-1], n, n)
 
@@ -77,7 +77,7 @@ class _Whole:
 
 @dataclass(frozen=True)
 class DenseOperator(_Whole):
-    """A(X)_i = <A_i, X>, the A_i stored as rows; of a symmetric operator only the half-vectorisation is stored."""
+    """A(X)_i = <A_i, X>, the A_i stored as rows; of a symmetric operator only the half-vectorization is stored."""
 
     rows: Float[Tensor, "m entries"]
     size: tuple[int, int]
@@ -90,13 +90,13 @@ class DenseOperator(_Whole):
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
         """A(X)."""
-        flat = half_vectorise(matrix) if self.symmetric else matrix.flatten(-2)
+        flat = half_vectorize(matrix) if self.symmetric else matrix.flatten(-2)
         return flat @ self.rows.T
 
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
         """A*(z) = sum_i z_i A_i."""
         flat = values @ self.rows
-        return unvectorise(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
+        return unvectorize(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class HadamardOperator(_Whole):
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
         """A(X)."""
-        flat = (half_vectorise(matrix) if self.symmetric else matrix.flatten(-2)) * self.signs
+        flat = (half_vectorize(matrix) if self.symmetric else matrix.flatten(-2)) * self.signs
         full = torch.nn.functional.pad(flat, (0, self.length - len(self.signs)))
         return walsh_hadamard(full).index_select(-1, self.places) / math.sqrt(len(self.places))
 
@@ -134,7 +134,7 @@ class HadamardOperator(_Whole):
         full = values.new_zeros(*values.shape[:-1], self.length)
         full[..., self.places] = values / math.sqrt(len(self.places))
         flat = walsh_hadamard(full)[..., : len(self.signs)] * self.signs
-        return unvectorise(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
+        return unvectorize(flat, self.size[0]) if self.symmetric else flat.reshape(*flat.shape[:-1], *self.size)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Digits(Task):
         }
 
     def problem(self, seed: int) -> Training:
-        """Labelled images, the widths and the rank of the network; held-out images to label."""
+        """Labeled images, the widths and the rank of the network; held-out images to label."""
         data = self.data(seed)
         return Training(
             torch.from_numpy(np.array(data["train"])),

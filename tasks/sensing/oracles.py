@@ -11,9 +11,9 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from dynamark.tasks.problems import Operator
-from dynamark.tasks.sensing.errors import Pair, truncate
+from dynamark.tasks.sensing.metrics import Pair, truncate
 
-__all__ = ["expected_tangent_error", "loss_minimiser", "statistical_dimension", "tangent_least_squares"]
+__all__ = ["expected_tangent_error", "loss_minimizer", "statistical_dimension", "tangent_least_squares"]
 
 
 def tangent_least_squares(
@@ -48,7 +48,7 @@ def expected_tangent_error(sigma: float, freedom: int, m: int) -> float:
     return sigma**2 * freedom / (m - freedom - 1)
 
 
-def loss_minimiser(
+def loss_minimizer(
     operator: Operator,
     y: Float[Tensor, " m"],
     truth: Pair,
@@ -57,7 +57,7 @@ def loss_minimiser(
     steps: int = 3000,
     tolerance: float = 1e-13,
 ) -> Pair:
-    """The minimiser Z_rank of |A(F G^T) - y| near the truncated truth, by scaled gradient descent from there.
+    """The minimizer Z_rank of |A(F G^T) - y| near the truncated truth, by scaled gradient descent from there.
 
     Step 0.7 over the largest eigenvalue of A*A; stops where the gradient is below `tolerance` |y|. A symmetric truth (positive
     semidefinite) keeps one factor: with two, rounding in the skew part, which a symmetric operator does not see, grows. Z_rank
@@ -91,7 +91,7 @@ def _norm(operator: Operator, steps: int = 20) -> float:
 
 
 def statistical_dimension(n: int, rank: int) -> float:
-    """Measurements at which minimising the nuclear norm succeeds half the time, n x n of this rank, in the limit.
+    """Measurements at which minimizing the nuclear norm succeeds half the time, n x n of this rank, in the limit.
 
     delta = n^2 min_tau { rho + (1 - rho) [rho (1 + tau^2) + (1 - rho) int_tau^2 (u - tau)^2 sqrt(4 - u^2)/pi du] }, rho =
     r/n (Amelunxen, Lotz, McCoy and Tropp 2014, Proposition 4.7).

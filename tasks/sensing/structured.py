@@ -55,7 +55,7 @@ class StructuredSensing(LowRankRecovery):
 
 @dataclass(frozen=True, kw_only=True)
 class StructuredPositive(StructuredSensing):
-    """The same for X* = U diag(s) U^T, half-vectorised: the large tier of MS-PSD (m = 10 n r)."""
+    """The same for X* = U diag(s) U^T, half-vectorized: the large tier of MS-PSD (m = 10 n r)."""
 
     columns: int = 100
     measurements: int = 3000

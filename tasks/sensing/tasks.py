@@ -16,8 +16,9 @@ from dynamark.errors import UserError
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
 from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
 from dynamark.tasks.problems import Recovery
-from dynamark.tasks.sensing import errors, oracles
+from dynamark.tasks.sensing import metrics, oracles
 from dynamark.tasks.sensing.convergence import VERDICTS, convergence_rate, reach
+from dynamark.tasks.sensing.metrics import WORST, Pair
 from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, measurements, spectrum
 
 __all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
@@ -123,28 +124,28 @@ class LowRankRecovery(Task):
             shared=self.share > 1,
         )
 
-    def truth(self, seed: int) -> errors.Pair:
+    def truth(self, seed: int) -> Pair:
         """X* as a pair of factors."""
         data = self.data(seed)
         return data["left"] * data["values"], data["right"]
 
     def score(self, solution: Solution, seed: int) -> Scores:
         """Errors of the final estimate, and reach and rates from the snapshots."""
-        truth, estimate = self.truth(seed), errors.estimate(solution)
+        truth, estimate = self.truth(seed), metrics.estimate(solution)
         values = {
-            "rel": float(errors.relative_error(estimate, truth)),
-            "relr": float(errors.relative_error(errors.truncate(estimate, self.rank), truth)),
+            "rel": float(metrics.relative_error(estimate, truth)),
+            "relr": float(metrics.relative_error(metrics.truncate(estimate, self.rank), truth)),
             "loss": self._residual(estimate, seed),
-            "spectral": errors.spectral_error(estimate, truth),
+            "spectral": metrics.spectral_error(estimate, truth),
         }
         expected = self.expected_error()
         if expected is not None:
             values["risk"] = (values["rel"] / expected) ** 2
         drawn = self._spectra(estimate, truth) if seed == 0 else []
-        steps, iterates = errors.snapshots(solution)
+        steps, iterates = metrics.snapshots(solution)
         if iterates is None:
             return Scores(values, tuple(drawn))
-        error = errors.relative_error(iterates, truth)
+        error = metrics.relative_error(iterates, truth)
         if expected is not None:
             values["best_risk"] = float(error.min() / expected) ** 2
         told = convergence_rate(steps, error)
@@ -160,14 +161,14 @@ class LowRankRecovery(Task):
             reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
             values |= {name: at for name, at in reached.items() if at is not None}
         drawn += [Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()]
-        return Scores(values, (*drawn, *self.ranks(steps, errors.singular_values(iterates))))
+        return Scores(values, (*drawn, *self.ranks(steps, metrics.singular_values(iterates))))
 
     @staticmethod
-    def _spectra(estimate: errors.Pair, truth: errors.Pair) -> list[Curve]:
+    def _spectra(estimate: Pair, truth: Pair) -> list[Curve]:
         """The singular values of the estimate beside those of the truth: a picture."""
         drawn = []
         for name, pair in (("singular_values", estimate), ("singular_values_true", truth)):
-            values = errors.singular_values(pair)
+            values = metrics.singular_values(pair)
             drawn.append(Curve(name, np.arange(1.0, len(values) + 1), values))
         return drawn
 
@@ -180,34 +181,34 @@ class LowRankRecovery(Task):
         """The root mean squared relative error of least squares on the known tangent space, where theory has it."""
         return None
 
-    def _residual(self, estimate: errors.Pair, seed: int) -> float:
+    def _residual(self, estimate: Pair, seed: int) -> float:
         y = torch.from_numpy(np.array(self.data(seed)["y"]))
         with np.errstate(over="ignore", invalid="ignore"):
             fitted = self.operator(seed).product(*(torch.from_numpy(np.array(part)) for part in estimate))
         loss = float((fitted - y).norm() / y.norm())
-        return min(loss, errors.WORST) if np.isfinite(loss) else errors.WORST
+        return min(loss, WORST) if np.isfinite(loss) else WORST
 
     def baseline(self, seed: int) -> float:
         """The matrix zero."""
         left, right = self.truth(seed)
-        return float(errors.relative_error((0 * left, right), (left, right)))
+        return float(metrics.relative_error((0 * left, right), (left, right)))
 
     def oracle(self, seed: int) -> float:
-        """Least squares on the true tangent space; with too small a rank, the minimiser of the loss of that rank."""
+        """Least squares on the true tangent space; with too small a rank, the minimizer of the loss of that rank."""
         data = self.data(seed)
         y = torch.from_numpy(np.array(data["y"]))
         if 0 < self.fit_rank < self.rank:
-            best = oracles.loss_minimiser(self.operator(seed), y, self.truth(seed), self.fit_rank, self.symmetric)
+            best = oracles.loss_minimizer(self.operator(seed), y, self.truth(seed), self.fit_rank, self.symmetric)
         elif self.noise == 0:
             return 0.0
         else:
             best = oracles.tangent_least_squares(self.operator(seed), y, data["left"], data["right"], self.symmetric)
-        return float(errors.relative_error(best, self.truth(seed)))
+        return float(metrics.relative_error(best, self.truth(seed)))
 
 
 @functools.lru_cache(maxsize=8)
 def _gaussian(task: GaussianSensing, group: int) -> DenseOperator:
-    """Rows N(0, 1/m); of a symmetric operator the half-vectorised ones, which is the symmetrised Gaussian ensemble."""
+    """Rows N(0, 1/m); of a symmetric operator the half-vectorized ones, which is the symmetrized Gaussian ensemble."""
     n = task.rows
     entries = n * (n + 1) // 2 if task.symmetric else n * task.columns
     rows = task.rng(group, "operator").standard_normal((task.measurements, entries))

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from dynamark.tasks.numerics import exact
 from dynamark.tasks.numerics.exact import exp, inner, log
-from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator, half_vectorise
+from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator, half_vectorize
 
 __all__ = ["degrees_of_freedom", "incoherence", "low_rank", "measurements", "orthonormal", "spectrum"]
 
@@ -48,7 +48,7 @@ def measurements(
     matrix = torch.from_numpy(exact.contract(left, right.T))
     if isinstance(operator, HadamardOperator):  # adds in a fixed order
         return operator.forward(matrix).numpy()
-    flat = (half_vectorise(matrix) if operator.symmetric else matrix.flatten()).numpy()
+    flat = (half_vectorize(matrix) if operator.symmetric else matrix.flatten()).numpy()
     return np.array([inner(row, flat) for row in operator.rows.numpy()])
 
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from dynamark.tasks.base import Curve
 from dynamark.tasks.numerics.exact import contract, thin_svd
-from dynamark.tasks.numerics.operators import DenseOperator, half_vectorise
+from dynamark.tasks.numerics.operators import DenseOperator, half_vectorize
 from dynamark.tasks.sensing.completion import Completion
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, GaussianSensing, LowRankRecovery
 from dynamark.tasks.sensing.truth import measurements, spectrum
@@ -45,7 +45,7 @@ class PopulationSensing(LowRankRecovery):
     }
 
     def operator(self, seed: int) -> DenseOperator:
-        """The half-vectorisation, which is an isometry."""
+        """The half-vectorization, which is an isometry."""
         return _identity(self.rows)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
@@ -119,7 +119,7 @@ def _correlated(task: CorrelatedSensing, group: int) -> DenseOperator:
     gaussian = task.rng(group, "operator").standard_normal((task.measurements, task.rows, task.rows))
     symmetric = (gaussian + gaussian.transpose(0, 2, 1)) / np.sqrt(2)
     matrices = torch.from_numpy(contract(contract(root, symmetric), root.T) / np.sqrt(2 * task.measurements))
-    return DenseOperator(half_vectorise(matrices), (task.rows, task.rows), symmetric=True)
+    return DenseOperator(half_vectorize(matrices), (task.rows, task.rows), symmetric=True)
 
 
 @dataclass(frozen=True, kw_only=True)

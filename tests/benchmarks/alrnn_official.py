@@ -20,8 +20,8 @@ from unittest import mock
 import numpy as np
 import torch
 
-from dynamark.methods.recurrent import forcing, kernels
-from dynamark.methods.recurrent.alrnn import AlmostLinear, AlmostLinearModel
+from dynamark.methods.recurrent import compiled, forcing
+from dynamark.methods.recurrent.alrnn import AlmostLinearModel, AlmostLinearRNN
 from dynamark.tasks.chaos.systems import LORENZ63, orbits
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -69,7 +69,7 @@ def our_updates(data: np.ndarray, seeds: int) -> Callable[[], None]:
 
     def train() -> None:
         with mock.patch.object(AlmostLinearModel, "describe"):
-            AlmostLinear(updates=UPDATES).fit_forecasters(problems, [Run([i]) for i in range(seeds)])
+            AlmostLinearRNN(updates=UPDATES).fit_forecasters(problems, [Run([i]) for i in range(seeds)])
 
     return train
 
@@ -88,14 +88,14 @@ def main() -> None:
     data = (made - made.mean(axis=0)) / made.std(axis=0)
     theirs = their_updates(official(Path(sys.argv[1])), data)
     contenders: dict[str, tuple[Callable[[], None], int, bool]] = {"official": (theirs, 1, False)}
-    for compiled in (False, True) if kernels.available() else (False,):
+    for on in (False, True) if compiled.available() else (False,):
         for seeds in (1, 5, 16):
-            name = f"ours, {'compiled' if compiled else 'torch'}, {seeds} seeds"
+            name = f"ours, {'compiled' if on else 'torch'}, {seeds} seeds"
             contenders[name] = (our_updates(data, seeds), seeds, compiled)
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(ROUNDS + 1):
-        for name, (train, seeds, compiled) in contenders.items():
-            with mock.patch.object(forcing, "_engine", lambda a, on=compiled: _engine(on)):
+        for name, (train, seeds, fast) in contenders.items():
+            with mock.patch.object(forcing, "_engine", lambda a, on=fast: _engine(on)):
                 found[name].append(milliseconds(train, seeds))
     base = float(np.median(found["official"][1:]))
     for name, times in found.items():
@@ -105,7 +105,7 @@ def main() -> None:
 
 
 def _engine(compiled: bool) -> tuple[Any, Any]:
-    return (kernels.forward, kernels.backward) if compiled else (forcing._forward, forcing._backward)
+    return (compiled.forward, compiled.backward) if compiled else (forcing._forward, forcing._backward)
 
 
 if __name__ == "__main__":

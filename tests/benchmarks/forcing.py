@@ -12,7 +12,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from dynamark.methods.recurrent import forcing, generalised, kernels
+from dynamark.methods.recurrent import compiled, forcing, generalized
 
 UNITS, HIDDEN, WINDOWS, STEPS, DIM, RECTIFIED, INTERVAL = 20, 50, 16, 200, 3, 2, 16
 
@@ -48,11 +48,11 @@ def almost_linear_fused(*t: Tensor) -> Tensor:
 
 def shallow_eager(*t: Tensor) -> Tensor:
     one = [v[0] for v in t]
-    return generalised.mixed_eagerly((one[0], one[1], one[2], one[3], one[4]), one[5], one[6], one[7], 1, True)
+    return generalized.mixed_eagerly((one[0], one[1], one[2], one[3], one[4]), one[5], one[6], one[7], 1, True)
 
 
 def shallow_fused(*t: Tensor) -> Tensor:
-    return generalised.mixed((t[0], t[1], t[2], t[3], t[4]), t[5], t[6], t[7], 1, True)
+    return generalized.mixed((t[0], t[1], t[2], t[3], t[4]), t[5], t[6], t[7], 1, True)
 
 
 def main() -> None:
@@ -64,10 +64,10 @@ def main() -> None:
     ):
         base = milliseconds(eager, make(1), leaves)
         print(f"{name:14} eager            {base:7.2f} ms an update and seed")
-        for compiled in (False, True) if kernels.available() else (False,):
+        for on in (False, True) if compiled.available() else (False,):
             with (
-                mock.patch.object(kernels, "available", lambda on=compiled: on),
-                mock.patch.object(generalised, "available", lambda on=compiled: on),
+                mock.patch.object(compiled, "available", lambda on=on: on),
+                mock.patch.object(generalized, "available", lambda on=on: on),
             ):
                 for seeds in (1, 8, 16):
                     each = milliseconds(fused, make(seeds), leaves) / seeds

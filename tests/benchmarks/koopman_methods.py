@@ -19,9 +19,9 @@ import torch
 
 from dynamark.methods.koopman.autoencoder import KoopmanAutoencoder
 from dynamark.methods.koopman.consistent import ConsistentAutoencoder
-from dynamark.methods.koopman.dmd import Dmd, HankelDmd
-from dynamark.methods.koopman.edmd import Edmd
-from dynamark.methods.koopman.nystrom import Nystroem
+from dynamark.methods.koopman.dmd import DMD, HankelDMD
+from dynamark.methods.koopman.edmd import EDMD
+from dynamark.methods.koopman.nystroem import Nystroem
 from dynamark.tasks.koopman.processes import logistic_modes, logistic_path
 from dynamark.tasks.koopman.systems import box, slow_manifold_flow
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -88,7 +88,7 @@ def peers(rng: np.random.Generator) -> None:
         return importlib.import_module("pydmd").DMD(svd_rank=6).fit(snapshots.T).eigs
 
     states = posed(snapshots[None])
-    compare("dmd, 200 x 300, PyDMD", TONES, lambda: fitted(Dmd(rank=6), states), "pydmd", pydmd_dmd)
+    compare("dmd, 200 x 300, PyDMD", TONES, lambda: fitted(DMD(rank=6), states), "pydmd", pydmd_dmd)
 
     signal = np.cos(0.3 * np.arange(1200)) + 1e-3 * rng.standard_normal(1200)
 
@@ -100,7 +100,7 @@ def peers(rng: np.random.Generator) -> None:
     compare(
         "hankel, 800 of 1200, PyDMD",
         tone,
-        lambda: fitted(HankelDmd(delays=800, rank=2), long),
+        lambda: fitted(HankelDMD(delays=800, rank=2), long),
         "pydmd",
         pydmd_hankel,
     )
@@ -115,7 +115,7 @@ def peers(rng: np.random.Generator) -> None:
     compare(
         "edmd, 10^4 pairs, 45 monomials, deeptime",
         RATES,
-        lambda: fitted(Edmd(size=8, ridge=1e-16), problem),
+        lambda: fitted(EDMD(size=8, ridge=1e-16), problem),
         "deeptime",
         deeptime_edmd,
     )
@@ -132,14 +132,14 @@ def peers(rng: np.random.Generator) -> None:
     compare(
         "nystroem, 10^4 pairs, 300, kooplearn",
         logistic_modes()[0][:3],
-        lambda: fitted(Nystroem(scale=0.1, centres=300, rank=12, ridge=1e-6), single),
+        lambda: fitted(Nystroem(scale=0.1, centers=300, rank=12, ridge=1e-6), single),
         "kooplearn",
         kooplearn_nystroem,
     )
 
 
 def cohorts(rng: np.random.Generator) -> None:
-    """A run of one seed is fitted as two, the second a copy, so that its bits depend on no neighbour."""
+    """A run of one seed is fitted as two, the second a copy, so that its bits depend on no neighbor."""
     plane, lifted = (posed(rng.standard_normal((50, 20, dim))) for dim in (2, 64))
 
     def fit(network: Any, problem: Forecasting, n: int) -> Any:

@@ -67,9 +67,9 @@ def write(folder: Path, tasks: int, seeds: int) -> None:
 
 def measure(folder: str) -> None:
     """In a process of its own: seconds and peak memory of each part."""
-    from dynamark.leaderboard.formats import render
-    from dynamark.leaderboard.rows import gather
-    from dynamark.leaderboard.table import tables
+    from dynamark.leaderboards.formats import render
+    from dynamark.leaderboards.rows import gather
+    from dynamark.leaderboards.table import tables
 
     start = time.perf_counter()
     frame = gather([folder], published=False)

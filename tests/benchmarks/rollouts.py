@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dynamark.methods.recurrent import alrnn, dendritic, kernels, shallow
+from dynamark.methods.recurrent import alrnn, compiled, dendritic, shallow
 from dynamark.methods.recurrent.forecaster import StateForecaster
 from dynamark.tasks.problems import Trajectories
 
@@ -21,9 +21,9 @@ STEPS = 20_000
 def models() -> dict[str, Any]:
     g, data = torch.Generator().manual_seed(0), torch.randn(1, 10, 3)
     return {
-        "almost linear, 20 units": alrnn.AlmostLinearModel.of(alrnn._Cell(alrnn.AlmostLinear(), 3, g)),
-        "shallow, 3 + 50 units": shallow.ShallowModel.of(shallow._Cell(shallow.ShallowPiecewiseLinear(), 3, g)),
-        "dendritic, 22 x 20": dendritic.DendriticModel.of(dendritic._Cell(dendritic.Dendritic(), data, g)),
+        "almost linear, 20 units": alrnn.AlmostLinearModel.of(alrnn._Cell(alrnn.AlmostLinearRNN(), 3, g)),
+        "shallow, 3 + 50 units": shallow.ShallowModel.of(shallow._Cell(shallow.ShallowPLRNN(), 3, g)),
+        "dendritic, 22 x 20": dendritic.DendriticModel.of(dendritic._Cell(dendritic.DendriticPLRNN(), data, g)),
     }
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     for name, model in models().items():
         by_steps = microseconds(lambda m=model: StateForecaster.forecast(m, context, STEPS))
         told = f"{name:24} torch {by_steps:6.2f} us a step"
-        if kernels.available():
+        if compiled.available():
             told += f", compiled {microseconds(lambda m=model: m.forecast(context, STEPS)):6.2f} us"
         print(told)
 

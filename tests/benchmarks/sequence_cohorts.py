@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from dynamark.methods.sequence.convolutional import S4D
 from dynamark.methods.sequence.gru import GRU
-from dynamark.methods.sequence.kernels import S4D
 from dynamark.methods.sequence.stack import SequenceMethod, Stack
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Run

@@ -20,7 +20,7 @@ import numpy as np
 import scipy.signal
 import torch
 
-from dynamark.methods.sequence.kernels import LRU, S4D
+from dynamark.methods.sequence.convolutional import LRU, S4D
 from dynamark.tasks.lds.data import excitation, simulate
 from dynamark.tasks.lds.systems import Shape, draw
 from dynamark.tasks.numerics.convolution import filtered

@@ -14,13 +14,13 @@ from page_support import HOSTILE, filled, outline, page_of
 from synthetic import row, rows_of, store
 
 from dynamark.cli.leaderboard import leaderboard
-from dynamark.leaderboard.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
-from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page.claims import claims_section
-from dynamark.leaderboard.page.sources import Sources, bibtex
-from dynamark.methods.catalogue import METHODS
-from dynamark.runners.suite import load_suite
-from dynamark.tasks.catalogue import TASKS
+from dynamark.leaderboards.page.claims import claims_section
+from dynamark.leaderboards.page.sources import Sources, bibtex
+from dynamark.methods.catalog import METHODS
+from dynamark.runners.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
+from dynamark.runners.claims.verdicts import Finding, Judged
+from dynamark.runners.plan.suite import load_suite
+from dynamark.tasks.catalog import TASKS
 
 pytestmark = pytest.mark.usefixtures("nothing_published")
 

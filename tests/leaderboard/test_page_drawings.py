@@ -13,14 +13,14 @@ import pytest
 from page_support import HOSTILE, curve, outline, page_of
 from synthetic import row
 
-from dynamark.leaderboard.claims.claim import EMPIRICAL, Check, Claim, Measured
-from dynamark.leaderboard.claims.verdicts import Finding, Judged
-from dynamark.leaderboard.page.claims import claims_section
-from dynamark.leaderboard.page.curves import Line, _middle, _thinned
-from dynamark.leaderboard.page.graph import graph
-from dynamark.leaderboard.page.markup import brief, cost, equation, seconds, slug
-from dynamark.leaderboard.page.svg import Chart, Scale, around, wants_logarithm
-from dynamark.leaderboard.page.symbols import codes
+from dynamark.leaderboards.page.claims import claims_section
+from dynamark.leaderboards.page.curves import Line, _middle, _thinned
+from dynamark.leaderboards.page.graph import graph
+from dynamark.leaderboards.page.markup import brief, cost, equation, seconds, slug
+from dynamark.leaderboards.page.svg import Chart, Scale, around, wants_logarithm
+from dynamark.leaderboards.page.symbols import codes
+from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Measured
+from dynamark.runners.claims.verdicts import Finding, Judged
 
 pytestmark = pytest.mark.usefixtures("nothing_published")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import dynamark.leaderboard.claims.verdicts as verdicts
+import dynamark.runners.claims.verdicts as verdicts
 
 ROOT = Path(__file__).parents[2]
 BIB = (ROOT / "leaderboard" / "papers.bib").read_text()

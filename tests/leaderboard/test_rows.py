@@ -10,8 +10,8 @@ import pandas
 import pytest
 from synthetic import arrow, row, rows_of, store
 
-from dynamark.leaderboard import rows as rows_module
-from dynamark.leaderboard.rows import gather, prepare
+from dynamark.leaderboards import rows as rows_module
+from dynamark.leaderboards.rows import gather, prepare
 
 
 def test_rows_stand_in_one_order_whatever_theirs_was() -> None:

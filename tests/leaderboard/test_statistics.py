@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dynamark.leaderboard import statistics
-from dynamark.leaderboard.statistics import interquartile_mean, skill
+from dynamark.leaderboards import statistics
+from dynamark.leaderboards.statistics import interquartile_mean, skill
 
 
 def one(

@@ -16,9 +16,9 @@ from synthetic import arrow, row, rows_of, store
 
 from dynamark.cli import main
 from dynamark.errors import UserError
-from dynamark.leaderboard.formats import place, render
-from dynamark.leaderboard.rows import prepare
-from dynamark.leaderboard.table import Standing, Table, leaderboard, tables
+from dynamark.leaderboards.formats import place, render
+from dynamark.leaderboards.rows import prepare
+from dynamark.leaderboards.table import Standing, Table, leaderboard, tables
 
 TEXTS = ("terminal", "md", "tex", "csv", "json")
 FORMATS = (*TEXTS, "html")

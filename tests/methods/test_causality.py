@@ -1,4 +1,4 @@
-"""No model looks ahead: outputs at and after t never move a prediction before or at t. All methods of the catalogue."""
+"""No model looks ahead: outputs at and after t never move a prediction before or at t. All methods of the catalog."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynamark.methods.catalogue import METHODS
-from dynamark.runners.plugins import load, parse, resolve_method
+from dynamark.methods.catalog import METHODS
+from dynamark.runners.registry import load, resolve_method
+from dynamark.runners.spec import parse
 from dynamark.tasks.problems import Forecasting, Online, Prediction, Run, Trajectories
 
 TIME, CHANNELS, DIM = 64, 2, 2
@@ -24,7 +25,7 @@ cuts, seeds = st.integers(0, TIME - 1), st.integers(0, 1000)
 
 
 def solving(*protocols: str) -> list[str]:
-    """The methods of the catalogue that have one of these."""
+    """The methods of the catalog that have one of these."""
     classes = {name: load(parse(spec).name, "method") for name, spec in METHODS.items()}
     return [name for name, cls in classes.items() if any(hasattr(cls, p) for p in protocols)]
 
@@ -48,7 +49,7 @@ def paths(count: int, seed: int) -> Trajectories:
 @functools.cache
 def fitted(name: str, kind: type) -> Any:
     """A model after a few steps, so that no weight is still zero."""
-    method, plural = resolve_method(name).build(), "fit_predictors" if kind is Prediction else "fit_forecasters"
+    method, plural = resolve_method(parse(name)).build(), "fit_predictors" if kind is Prediction else "fit_forecasters"
     if kind is Forecasting:
         known, held = (replace(p, gaps=None) for p in (paths(12, 1), paths(4, 2)))
         problem: Any = Forecasting(known, held, context=0)
@@ -105,7 +106,7 @@ def test_later_inputs_do_not_move_a_simulation(name: str, cut: int, seed: int) -
 @pytest.mark.parametrize("name", LEARNING)
 @given(cut=cuts, seed=seeds)
 @few
-def test_the_future_and_the_neighbours_do_not_move_a_learner(name: str, cut: int, seed: int) -> None:
+def test_the_future_and_the_neighbors_do_not_move_a_learner(name: str, cut: int, seed: int) -> None:
     some, other = paths(2, seed), paths(2, seed + 1)
     assert some.inputs is not None
     assert other.inputs is not None
@@ -122,7 +123,7 @@ def test_the_future_and_the_neighbours_do_not_move_a_learner(name: str, cut: int
 
 def learned(name: str, inputs: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
     """The predictions of a learner, each before its output is revealed."""
-    learner = resolve_method(name).build().fit_learner(Online(CHANNELS, DIM, TIME), Run((3,)))
+    learner = resolve_method(parse(name)).build().fit_learner(Online(CHANNELS, DIM, TIME), Run((3,)))
     answers = []
     for t in range(TIME):
         answers.append(learner.predict(inputs[:, t]))

@@ -1,4 +1,4 @@
-"""The one training loop: against closed forms, member by member, and to the bit whatever the neighbours."""
+"""The one training loop: against closed forms, member by member, and to the bit whatever the neighbors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_linear_regression_reaches_its_closed_form(optimizer: Any) -> None:
         np.testing.assert_allclose(found, [2.0, -1.0, 0.5, 0.25], atol=2e-3)
 
 
-def test_a_members_bits_depend_on_no_neighbour() -> None:
+def test_a_members_bits_depend_on_no_neighbor() -> None:
     recipe = Recipe(steps=50, rate=0.05)
     two, five = trained(2, recipe), trained(5, recipe)
     assert torch.equal(two[0], five[0])

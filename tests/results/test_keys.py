@@ -105,7 +105,7 @@ def test_imports_in_functions_relative_imports_and_submodules_count(package: Pat
         assert source_digest(package / "method.py") != before, style
 
 
-def test_a_lone_file_counts_its_neighbours(tmp_path: Path) -> None:
+def test_a_lone_file_counts_its_neighbors(tmp_path: Path) -> None:
     (tmp_path / "lone.py").write_text("import near\n")
     (tmp_path / "near.py").write_text("z = 1\n")
     before = source_digest(tmp_path / "lone.py")

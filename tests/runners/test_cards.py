@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dynamark.cli import main
-from dynamark.leaderboard.page.sources import bibtex
-from dynamark.methods.catalogue import METHODS
+from dynamark.leaderboards.page.sources import bibtex
+from dynamark.methods.catalog import METHODS
 from dynamark.runners.cards import method_cards, task_cards
-from dynamark.tasks.catalogue import TASKS
+from dynamark.tasks.catalog import TASKS
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def scores(store: Path) -> dict[str, tuple[str, str]]:
 def processes_of(store: Path) -> str:
     """Processes whose command line names the store's scratch folder or the store."""
     found = subprocess.run(
-        ["pgrep", "-af", "dynamark.runners.fork"], capture_output=True, text=True, check=False
+        ["pgrep", "-af", "dynamark.runners.execute.processes"], capture_output=True, text=True, check=False
     ).stdout
     return "\n".join(line for line in found.splitlines() if str(store) in line)
 
@@ -79,7 +79,7 @@ def _alive(pid: int) -> bool:
         told = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"dynamark.runners.fork" in told
+    return b"dynamark.runners.execute.processes" in told
 
 
 def _listens() -> None:

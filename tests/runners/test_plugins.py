@@ -12,11 +12,12 @@ import pytest
 from support import LINE, PLUGINS, WALK, write_suite
 
 from dynamark.errors import UserError
-from dynamark.methods.catalogue import METHODS
+from dynamark.methods.catalog import METHODS
 from dynamark.results.store import Store
-from dynamark.runners.experiments.catalogue import EXPERIMENTS
-from dynamark.runners.plugins import load, parse, resolve_experiment, resolve_method, resolve_task
-from dynamark.tasks.catalogue import TASKS
+from dynamark.runners.claims.experiments import EXPERIMENTS
+from dynamark.runners.registry import load, resolve_experiment, resolve_method, resolve_task
+from dynamark.runners.spec import parse
+from dynamark.tasks.catalog import TASKS
 
 
 @pytest.mark.parametrize(
@@ -44,32 +45,32 @@ def test_specs_that_cannot_be_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_every_method_of_the_catalogue_resolves_and_names_its_paper(name: str) -> None:
-    method = resolve_method(name)
+def test_every_method_of_the_catalog_resolves_and_names_its_paper(name: str) -> None:
+    method = resolve_method(parse(name))
     assert method.label == name
     assert method.build()
     assert load(method.target, "method").__doc__
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))
-def test_every_task_of_the_catalogue_resolves_at_tiny_and_standard(name: str) -> None:
+def test_every_task_of_the_catalog_resolves_at_tiny_and_standard(name: str) -> None:
     for tier in ("tiny", "standard"):
-        task = resolve_task(name, tier)
+        task = resolve_task(parse(name), tier)
         assert (task.name, task.tier) == (name, tier)
         assert task.metrics
         assert json.loads(json.dumps(task.fields()))
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))
-def test_every_experiment_of_the_catalogue_resolves(name: str) -> None:
-    assert resolve_experiment(name).label == name
+def test_every_experiment_of_the_catalog_resolves(name: str) -> None:
+    assert resolve_experiment(parse(name)).label == name
 
 
 def test_labels_show_what_differs_from_the_default() -> None:
-    assert resolve_method(f"{LINE}(gain=1.0)").label == "walk.py:Line"
-    assert resolve_method(f"{LINE}(gain=0.5)").label == "walk.py:Line(gain=0.5)"
-    assert resolve_method(f"mine={LINE}(gain=0.5)").label == "mine"
-    assert resolve_task(f"{WALK}(noise=0.5)", "tiny").name == "walk.py:Walk(noise=0.5)"
+    assert resolve_method(parse(f"{LINE}(gain=1.0)")).label == "walk.py:Line"
+    assert resolve_method(parse(f"{LINE}(gain=0.5)")).label == "walk.py:Line(gain=0.5)"
+    assert resolve_method(parse(f"mine={LINE}(gain=0.5)")).label == "mine"
+    assert resolve_task(parse(f"{WALK}(noise=0.5)"), "tiny").name == "walk.py:Walk(noise=0.5)"
 
 
 def write(path: Path, text: str) -> str:
@@ -93,26 +94,26 @@ BAD = {
 @pytest.mark.parametrize(("text", "told"), BAD.items(), ids=range(len(BAD)))
 def test_a_bad_file_is_named_with_its_error(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UserError) as error:
-        resolve_method(write(tmp_path / "mine.py", text))
+        resolve_method(parse(write(tmp_path / "mine.py", text)))
     assert told in str(error.value)
     assert "mine.py" in str(error.value)
 
 
 def test_unknown_names_suggest_near_ones() -> None:
     with pytest.raises(UserError, match="unknown method 'persistance'; did you mean persistence"):
-        resolve_method("persistance")
+        resolve_method(parse("persistance"))
     with pytest.raises(UserError, match="unknown task 'chaos/lorentz63'; did you mean chaos/lorenz63"):
-        resolve_task("chaos/lorentz63", "tiny")
+        resolve_task(parse("chaos/lorentz63"), "tiny")
     with pytest.raises(UserError, match=r"does not exist; write path/to/file\.py:Class"):
-        resolve_method("nowhere/mine.py:Mine")
+        resolve_method(parse("nowhere/mine.py:Mine"))
     with pytest.raises(UserError, match=r"'walk\.py:Line' has no field 'gian'; its fields: gain"):
-        resolve_method(f"{LINE}(gian=2)")
+        resolve_method(parse(f"{LINE}(gian=2)"))
     with pytest.raises(UserError, match="has no parameter 'nois'; it has: length, noise"):
-        resolve_task(f"{WALK}(nois=2)", "tiny")
+        resolve_task(parse(f"{WALK}(nois=2)"), "tiny")
     with pytest.raises(UserError, match="unknown tier 'huge'; available: standard, tiny"):
-        resolve_task(WALK, "huge")
+        resolve_task(parse(WALK), "huge")
     with pytest.raises(UserError, match="unknown experiment"):
-        resolve_experiment("nonsense/nothing")
+        resolve_experiment(parse("nonsense/nothing"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Same key, same scores to the bit: whatever the engine, the workers, the order, and the neighbours in a cohort."""
+"""Same key, same scores to the bit: whatever the engine, the workers, the order, and the neighbors in a cohort."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support import DRAWN, LINE, WALK, write_suite
 
 from dynamark.results.store import Store
 from dynamark.runners import run as running
-from dynamark.runners.cohorts import cohorts
+from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.run import run
 
 

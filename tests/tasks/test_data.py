@@ -137,7 +137,7 @@ def test_an_export_to_a_place_that_cannot_be_written_is_told(task: Costly, tmp_p
 
 
 def test_shipped_digests_are_known_for_every_task() -> None:
-    from dynamark.tasks.catalogue import TASKS
+    from dynamark.tasks.catalog import TASKS
 
     folder = Path(data.__file__).parent / "digests"
     known = {key for path in folder.glob("*.json") for key in json.loads(path.read_text())}

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from dynamark import tasks
-from dynamark.runners.plugins import resolve_task
-from dynamark.tasks.catalogue import TASKS
+from dynamark.runners.registry import resolve_task
+from dynamark.runners.spec import parse
+from dynamark.tasks.catalog import TASKS
 
 ROOT = Path(tasks.__file__).resolve().parent
-# Names after a dot or a bare call: elementary functions, products, factorisations, transforms.
+# Names after a dot or a bare call: elementary functions, products, factorizations, transforms.
 INEXACT = {
     *(
         "exp",
@@ -126,9 +127,9 @@ def _square(node: ast.BinOp) -> bool:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_generators_are_exact(name: str) -> None:
-    if (why := resolve_task(name, "tiny").unavailable) is not None:
+    if (why := resolve_task(parse(name), "tiny").unavailable) is not None:
         pytest.skip(f"{name} {why}")
-    task = resolve_task(name, "tiny", salt="one that no other test has remembered")
+    task = resolve_task(parse(name), "tiny", salt="one that no other test has remembered")
     found = {
         f"{file.relative_to(ROOT)}: {what}"
         for file, line in entered(lambda: task.generate(0))

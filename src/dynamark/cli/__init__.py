@@ -7,8 +7,8 @@ import importlib
 import os
 import sys
 
-from dynamark import __version__
 from dynamark.errors import UserError
+from dynamark.version import __version__
 
 __all__ = ["main"]
 
@@ -41,9 +41,9 @@ def main(argv: list[str] | None = None) -> int:
             module = importlib.import_module(f"dynamark.cli.{name}")
             module.arguments(verb)
             verb.set_defaults(main=module.main)
-    told = parser.parse_args(words)
+    args = parser.parse_args(words)
     try:
-        return int(told.main(told))
+        return int(args.main(args))
     except UserError as error:
         print(f"dynamark: error: {error}", file=sys.stderr)
         return 2

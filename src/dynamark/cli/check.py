@@ -13,11 +13,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Print the findings; exit code 1 when one is bad."""
     from dynamark.runners.check import check
 
-    findings = check(told.method, task=told.task, timeout=told.timeout, device=told.device)
+    findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{': ' if finding.detail else ''}{finding.detail}")
     return 0 if all(finding.ok for finding in findings) else 1

@@ -37,22 +37,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--all", action="store_true", help="show what stayed the same, too")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Compare; exit code 0 fine, 1 worse or slower, 3 incomparable or missing, 4 failed runs."""
     from dynamark.cli.output import write
     from dynamark.errors import UserError
-    from dynamark.leaderboard.compare import compare
-    from dynamark.leaderboard.verdicts import render
+    from dynamark.leaderboards.gate.compare import compare
+    from dynamark.leaderboards.gate.report import render
 
     for name, value, most in (
-        ("--effect", told.effect, None),
-        ("--slowdown", told.slowdown, None),
-        ("--level", told.level, 1),
+        ("--effect", args.effect, None),
+        ("--slowdown", args.slowdown, None),
+        ("--level", args.level, 1),
     ):
         if not value > 0 or (most is not None and value >= most):
             raise UserError(
                 f"{name} {value} is out of range; give a number above 0" + (f" and below {most}" if most else "")
             )
-    comparison = compare(told.base, told.new, effect=told.effect, slowdown=told.slowdown, level=told.level)
-    write(render(comparison, told.format, told.all), told.out)
+    comparison = compare(args.base, args.new, effect=args.effect, slowdown=args.slowdown, level=args.level)
+    write(render(comparison, args.format, args.all), args.out)
     return comparison.exit_code

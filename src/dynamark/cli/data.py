@@ -20,20 +20,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--seed", type=int, default=0, metavar="K")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Verify (exit code 1 when something differs), record or export."""
-    from dynamark.runners import datasets
+    from dynamark.runners import data
 
-    if told.what == "export":
-        datasets.export(told.task, told.folder, told.tier, told.seed)
-        print(f"wrote {told.folder}; read it with datasets.load_dataset({str(told.folder)!r})")
+    if args.what == "export":
+        data.export(args.task, args.folder, args.tier, args.seed)
+        print(f"wrote {args.folder}; read it with datasets.load_dataset({str(args.folder)!r})")
         return 0
-    if told.what == "record":
-        for path in datasets.record(told.tasks):
+    if args.what == "record":
+        for path in data.record(args.tasks):
             print(f"wrote {path}")
         return 0
     wrong = False
-    for entry, verdict, why in datasets.verify(told.tasks):
+    for entry, verdict, why in data.verify(args.tasks):
         wrong |= verdict == "FAIL"
         print(f"{verdict:4}  {entry}{'' if why is None else ': ' + why}")
     return 1 if wrong else 0

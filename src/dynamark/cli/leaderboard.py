@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from pathlib import Path
 
-__all__ = ["arguments", "leaderboard", "main"]
+__all__ = ["arguments", "main"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,45 +12,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--format", choices=["terminal", "md", "html", "tex", "csv", "json"], default="terminal")
     add("--family", metavar="F", help="only this family: sensing, lds, koopman or chaos")
-    add("--out", metavar="FILE", help="write there and not to the terminal")
+    add("--tier", metavar="TIER", help="only this tier: tiny, standard or large")
+    add("--task", action="append", default=[], metavar="GLOB", help="only tasks whose name matches; repeatable")
+    add("--method", action="append", default=[], metavar="GLOB", help="only methods whose name matches; repeatable")
+    add("--out", metavar="FILE", help="write to FILE instead of stdout")
     add(
         "--store",
         action="append",
         default=[],
         metavar="DIR",
-        help="folder of one's own rows; may repeat (default: $DYNAMARK_STORE or results/runs)",
+        help="your results folder (repeatable; default: $DYNAMARK_STORE or results/runs)",
     )
-    add("--no-published", action="store_true", help="without the published rows")
+    add("--no-published", action="store_true", help="leave out the published results")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Make the leaderboard."""
     from dynamark.cli.output import write
-    from dynamark.errors import UserError
+    from dynamark.leaderboards.assemble import leaderboard
 
-    for folder in told.store:
-        if not Path(folder).is_dir():
-            raise UserError(f"the store {folder} does not exist; name a folder that `dynamark run --store` made")
-    text = leaderboard(*told.store, format=told.format, family=told.family, published=not told.no_published)
-    write(text, told.out)
+    board = leaderboard(
+        *args.store,
+        family=args.family,
+        tier=args.tier,
+        task=args.task,
+        method=args.method,
+        published=not args.no_published,
+    )
+    write(board.to_text(args.format), args.out)
     return 0
-
-
-def leaderboard(
-    *stores: Path | str,
-    format: str = "terminal",
-    family: str | None = None,
-    published: bool = True,
-    keys: Iterable[str] | None = None,
-) -> str:
-    """The leaderboard of the published rows and of one's own (by default those of `results/runs`), as text.
-
-    format: `terminal`, `md`, `html` (a whole page), `tex`, `csv` or `json`.
-    family: only this one.
-    keys: only these runs.
-    """
-    # The table knows no methods; where their sources are, for the cards of the page, is told here.
-    from dynamark.leaderboard import table
-    from dynamark.methods.catalogue import METHODS
-
-    return table.leaderboard(*stores, format=format, family=family, published=published, keys=keys, methods=METHODS)

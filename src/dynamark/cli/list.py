@@ -14,21 +14,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write there and not to the terminal")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Print names, one a line, or cards. For names nothing that is listed is imported."""
     from dynamark.cli.output import write
 
-    if told.format == "md":
-        write(_cards(told.what), told.out)
+    if args.format == "md":
+        write(_cards(args.what), args.out)
         return 0
-    names = {"tasks": _tasks, "methods": _methods, "suites": _suites}[told.what]()
+    names = {"tasks": _tasks, "methods": _methods, "suites": _suites}[args.what]()
     listed = [{"name": name, "about": about} for name, about in names.items()]
-    write(json.dumps(listed, indent=2) if told.json else "\n".join(names), told.out)
+    write(json.dumps(listed, indent=2) if args.json else "\n".join(names), args.out)
     return 0
 
 
 def _cards(what: str) -> str:
-    from dynamark.leaderboard.page.sources import bibtex
+    from dynamark.leaderboards.page.sources import bibtex
     from dynamark.runners.cards import method_cards, task_cards
 
     if what == "suites":
@@ -47,14 +47,14 @@ def _methods() -> dict[str, str]:
 def _table(group: str) -> dict[str, str]:
     from importlib.metadata import entry_points
 
-    from dynamark.methods.catalogue import METHODS
-    from dynamark.tasks.catalogue import TASKS
+    from dynamark.methods.catalog import METHODS
+    from dynamark.tasks.catalog import TASKS
 
     shipped = TASKS if group == "dynamark.tasks" else METHODS
     return {**shipped, **{p.name: p.value for p in entry_points(group=group) if p.name not in shipped}}
 
 
 def _suites() -> dict[str, str]:
-    from dynamark.runners.suite import load_suite, suite_names
+    from dynamark.runners.plan.suite import load_suite, suite_names
 
     return {name: load_suite(name).about for name in suite_names()}

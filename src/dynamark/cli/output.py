@@ -9,7 +9,7 @@ from typing import Any
 
 from dynamark.errors import UserError
 
-__all__ = ["tell_failures", "write"]
+__all__ = ["print_failures", "write"]
 
 
 def write(text: str, out: str | None) -> None:
@@ -23,7 +23,7 @@ def write(text: str, out: str | None) -> None:
         raise UserError(f"cannot write {out}: {error.strerror}; choose another file") from None
 
 
-def tell_failures(rows: Iterable[Mapping[str, Any]]) -> None:
+def print_failures(rows: Iterable[Mapping[str, Any]]) -> None:
     """A line of the error output for each failed run."""
     for row in rows:
         where = f"{row['method']} on {row['task']}, seed {row['seed']}"

@@ -22,17 +22,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=float, default=600.0, metavar="S", help="seconds the run may take (default: %(default)g)")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run the row again and compare; exit code 0 the same, 1 another result, 3 another result of another source, 4 failed."""
-    from dynamark.leaderboard.trust import differences, find, places, sources
     from dynamark.results.schema import SCORED
     from dynamark.results.store import default_store, published_store, read_rows
-    from dynamark.runners.reproduce import again
+    from dynamark.results.verify import differences, find, places, sources
+    from dynamark.runners.reproduce import rerun
 
-    old = find(read_rows([published_store(), *(told.store or [default_store()])]), told.key)
+    old = find(read_rows([published_store(), *(args.store or [default_store()])]), args.key)
     print(f"{old['method']} on {old['task']} [{old['tier']}], seed {old['seed']}")
-    new = again(old, task=told.task, method=told.method, timeout=told.timeout)
-    changed, moved = differences(old, new, told.tolerance), sources(old, new)
+    new = rerun(old, task=args.task, method=args.method, timeout=args.timeout)
+    changed, moved = differences(old, new, args.tolerance), sources(old, new)
     for line in (*moved, *places(old, new), *changed):
         print(f"  {line}")
     if not changed:

@@ -14,15 +14,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file of rows")
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Name what is wrong with each file; exit code 1 when something is."""
     from dynamark.errors import UserError
-    from dynamark.leaderboard.trust import verify
     from dynamark.results.store import Store, published_store, read_file
+    from dynamark.results.verify import verify
 
     published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
     wrong = 0
-    for file in map(Path, told.files):
+    for file in map(Path, args.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; name a Parquet file of a store")
         rows = read_file(file, None).to_pylist()
@@ -38,12 +38,13 @@ def _known(task: str, tier: str) -> tuple[int, str] | None:
     """Version and fields of a task of this dynamark."""
     from dynamark.errors import UserError
     from dynamark.results.keys import canonical
-    from dynamark.runners.plugins import parse, resolve_task, task_names
+    from dynamark.runners.registry import resolve_task, task_names
+    from dynamark.runners.spec import parse
 
-    if parse(task).name not in task_names():
+    if (spec := parse(task)).name not in task_names():
         return None
     try:
-        found = resolve_task(task, tier)
+        found = resolve_task(spec, tier)
     except UserError:
         return None
     return found.version, canonical(found.fields())

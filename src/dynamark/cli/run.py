@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="only this method, with the suite's fields where none are told; one that the suite does not list joins all its "
+        help="only this method, with the suite's fields where none are args; one that the suite does not list joins all its "
         "tasks: NAME, path/mine.py:Mine, 'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
     )
     add(
@@ -54,44 +54,43 @@ def _seeds(text: str) -> int | list[int]:
 def _shard(text: str) -> tuple[int, int]:
     part = re.fullmatch(r"(\d+)/(\d+)", text)
     if part is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a part of a whole; write i/n with 1 <= i <= n")
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form I/N with 1 <= I <= N")
     return int(part[1]), int(part[2])
 
 
-def main(told: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Run, then print the table of the suite. Exit code 0, or 4 when runs failed, or 130 when interrupted."""
-    from dynamark.cli.output import tell_failures
+    from dynamark.cli.output import print_failures
     from dynamark.runners.run import run
 
     try:
         report = run(
-            told.suite,
-            task=told.task,
-            method=told.method,
-            seeds=told.seeds,
-            tier=told.tier,
-            store=told.store,
-            workers=told.workers,
-            timeout=told.timeout,
-            memory_gb=told.memory_gb,
-            engine=told.engine,
-            device=told.device,
-            force=told.force,
-            retry_failed=told.retry_failed,
-            salt=told.salt,
-            shard=told.shard,
-            progress=not told.quiet,
+            args.suite,
+            task=args.task,
+            method=args.method,
+            seeds=args.seeds,
+            tier=args.tier,
+            store=args.store,
+            workers=args.workers,
+            timeout=args.timeout,
+            memory_gb=args.memory_gb,
+            engine=args.engine,
+            device=args.device,
+            force=args.force,
+            retry_failed=args.retry_failed,
+            salt=args.salt,
+            shard=args.shard,
+            progress=not args.quiet,
         )
     except KeyboardInterrupt:
         print("\ndynamark: stopped; finished runs are kept, and the same command resumes", file=sys.stderr)
         return 130
-    if not told.quiet:
-        from dynamark.leaderboard.table import leaderboard
+    if not args.quiet:
+        from dynamark.leaderboards.assemble import leaderboard
 
         print(leaderboard(report.store, published=False, keys=report.keys))
     for task, method, why in report.plan.not_applicable:
-        print(f"left out: {method} on {task}: it {why}", file=sys.stderr)
-    tell_failures(report.failures)
-    done = ", ".join(f"{count} {status}" for status, count in sorted(report.statuses.items())) or "nothing to do"
-    print(f"{done}; {report.skipped} were done before; rows in {report.store}", file=sys.stderr)
+        print(f"skipped: {method} on {task}: it {why}", file=sys.stderr)
+    print_failures(report.failures)
+    print(report.summary, file=sys.stderr)
     return 4 if report.failures else 0

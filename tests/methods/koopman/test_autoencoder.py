@@ -21,7 +21,7 @@ def fit(method: KoopmanAutoencoder, seeds: list[int], train: torch.Tensor | None
     return method.fit_forecasters([problem] * len(seeds), [Run((s,)) for s in seeds])
 
 
-def test_a_member_has_the_same_bits_whatever_its_neighbours() -> None:
+def test_a_member_has_the_same_bits_whatever_its_neighbors() -> None:
     alone, together = fit(SMALL, [3, 3])[0], fit(SMALL, [1, 3, 2])[1]
     start = Trajectories(slow_manifold(5, 1, seed=1)[:, :1])
     assert torch.equal(alone.matrix, together.matrix)

@@ -36,8 +36,8 @@ def test_chebyshev_products_on_the_box_of_the_data() -> None:
 
 
 def test_radial_functions_by_their_definition() -> None:
-    centres = STATES[:3]
-    r = np.linalg.norm(STATES.numpy()[:, None] - centres.numpy(), axis=2)
+    centers = STATES[:3]
+    r = np.linalg.norm(STATES.numpy()[:, None] - centers.numpy(), axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
         plate = np.where(r > 0, r**2 * np.log(r), 0)
     for kind, expected in {
@@ -45,15 +45,15 @@ def test_radial_functions_by_their_definition() -> None:
         "gaussian": np.exp(-((r / 0.7) ** 2)),
         "thin_plate": plate,
     }.items():
-        np.testing.assert_allclose(Radial(kind, centres, 0.7)(STATES), expected, atol=1e-12)
+        np.testing.assert_allclose(Radial(kind, centers, 0.7)(STATES), expected, atol=1e-12)
 
 
-def test_centres_are_the_means_of_their_points() -> None:
+def test_centers_are_the_means_of_their_points() -> None:
     made = build("gaussian", 4, STATES, np.random.default_rng(1), append=False)
     assert isinstance(made, Radial)
-    nearest = torch.cdist(STATES, made.centres).argmin(1)
+    nearest = torch.cdist(STATES, made.centers).argmin(1)
     means = torch.stack([STATES[nearest == i].mean(0) for i in range(4)])
-    np.testing.assert_allclose(made.centres, means, atol=0.15)
+    np.testing.assert_allclose(made.centers, means, atol=0.15)
     assert made.scale == pytest.approx(float((STATES - STATES.mean(0)).norm(dim=1).mean()))
 
 
@@ -65,7 +65,7 @@ def test_nothing_is_appended_where_nothing_is_missing_or_wanted() -> None:
     assert build("x0", 0, STATES, rng)(STATES).shape == (50, 4)
 
 
-def test_repeated_points_give_fewer_centres() -> None:
+def test_repeated_points_give_fewer_centers() -> None:
     repeated = STATES[:3].repeat(10, 1)
     made = build("gaussian", 8, repeated, np.random.default_rng(1), append=False)
     assert made(repeated).shape == (30, 3)

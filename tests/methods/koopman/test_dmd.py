@@ -7,7 +7,7 @@ import pytest
 import torch
 from koopman_problems import linear_paths, posed
 
-from dynamark.methods.koopman.dmd import Dmd, DmdModel, dmd
+from dynamark.methods.koopman.dmd import DMD, DMDModel, dmd
 from dynamark.methods.trivial import Mean
 from dynamark.tasks.problems import Run, Trajectories
 
@@ -20,7 +20,7 @@ def sorted_eigenvalues(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_linear_system_is_recovered(exact: bool) -> None:
-    model = Dmd(exact=exact).fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
+    model = DMD(exact=exact).fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
     unseen = linear_paths(STABLE, 4, 60, seed=1)
     np.testing.assert_allclose(model.forecast(Trajectories(unseen[:, :1]), 60), unseen[:, 1:], atol=1e-12)
     expected = sorted_eigenvalues(np.linalg.eigvals(STABLE.numpy()))
@@ -35,7 +35,7 @@ def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> Non
     u, s, vh = np.linalg.svd(x.T, full_matrices=False)
     r = rank or len(s)
     dense = y.T @ vh[:r].T @ np.diag(1 / s[:r]) @ u[:, :r].T
-    model = DmdModel(*dmd(torch.from_numpy(x), torch.from_numpy(y), rank), dim)
+    model = DMDModel(*dmd(torch.from_numpy(x), torch.from_numpy(y), rank), dim)
     np.testing.assert_allclose((model.basis @ model.step).T, dense, atol=1e-11)
     expected = np.linalg.eigvals(u[:, :r].T @ dense @ u[:, :r])
     np.testing.assert_allclose(sorted_eigenvalues(model.eigenvalues().numpy()), sorted_eigenvalues(expected), atol=1e-9)
@@ -47,14 +47,14 @@ def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> Non
 def test_projected_steps_stay_in_the_span_of_the_leading_directions() -> None:
     rng = np.random.default_rng(1)
     x, y = (torch.from_numpy(part) for part in rng.standard_normal((2, 30, 5)))
-    exact, projected = (DmdModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
+    exact, projected = (DMDModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
     np.testing.assert_allclose(exact.eigenvalues(), projected.eigenvalues(), atol=1e-12)
     forecast = projected.forecast(Trajectories(x[:4, None]), 6)
     np.testing.assert_allclose(forecast @ projected.basis @ projected.basis.T, forecast, atol=1e-12)
 
 
 def test_eigenfunctions_are_linear_and_move_by_their_eigenvalue() -> None:
-    model = Dmd().fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
+    model = DMD().fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
     x = linear_paths(STABLE, 7, 1, seed=2)
     before, after = model.eigenfunctions(x[:, :1]), model.eigenfunctions(x[:, 1:])
     np.testing.assert_allclose(after, model.eigenvalues() * before, atol=1e-12)

@@ -51,7 +51,7 @@ def test_the_metric_distortion_is_zero_at_the_identity_alone() -> None:
 
 
 @pytest.mark.parametrize("score", ["relaxed", "projection", "vamp", "contrastive"])
-def test_the_bits_of_seven_features_depend_on_no_neighbour(score: str) -> None:
+def test_the_bits_of_seven_features_depend_on_no_neighbor(score: str) -> None:
     method = LearnedFeatures(score, features=7, hidden=(16,), steps=10, batch=256)  # type: ignore[arg-type]
     problem = ou(0, 1000)
     two, five = (

@@ -1,4 +1,4 @@
-"""Delays and optimised DMD on tones and damped oscillations."""
+"""Delays and optimized DMD on tones and damped oscillations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from koopman_problems import linear_paths, posed
 
 from dynamark.errors import UserError
-from dynamark.methods.koopman.dmd import HankelDmd, delayed_pairs, dmd
-from dynamark.methods.koopman.optdmd import OptDmd
+from dynamark.methods.koopman.dmd import HankelDMD, delayed_pairs, dmd
+from dynamark.methods.koopman.optdmd import OptDMD
 from dynamark.tasks.problems import Run, Trajectories
 
 TURN = torch.tensor([[0.95, 0.25], [-0.25, 0.95]], dtype=torch.float64)
@@ -25,7 +25,7 @@ def tones(count: int = 1, steps: int = 400) -> torch.Tensor:
 
 def test_twice_as_many_delays_as_tones_forecast_them() -> None:
     paths = tones(6)
-    model = HankelDmd(delays=4, rank=4).fit_forecaster(posed(paths[:5, :100]), Run())
+    model = HankelDMD(delays=4, rank=4).fit_forecaster(posed(paths[:5, :100]), Run())
     forecast = model.forecast(Trajectories(paths[5:, :4]), 300)
     np.testing.assert_allclose(forecast, paths[5:, 4:304], atol=1e-9)
     expected = np.exp(1j * np.array([0.7, -0.7, 1.9, -1.9]))
@@ -34,7 +34,7 @@ def test_twice_as_many_delays_as_tones_forecast_them() -> None:
 
 def test_one_delay_is_not_enough() -> None:
     paths = tones(6)
-    model = HankelDmd(delays=1).fit_forecaster(posed(paths[:5, :100]), Run())
+    model = HankelDMD(delays=1).fit_forecaster(posed(paths[:5, :100]), Run())
     assert (model.forecast(Trajectories(paths[5:, :4]), 50) - paths[5:, 4:54]).abs().max() > 0.5
 
 
@@ -57,24 +57,24 @@ def test_the_gram_matrix_of_snapshots_gives_the_same_map() -> None:
 def test_energy_chooses_the_rank() -> None:
     paths = tones(3)
     noisy = paths + 1e-3 * torch.randn(paths.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    model = HankelDmd(delays=20, energy=0.999).fit_forecaster(posed(noisy), Run())
+    model = HankelDMD(delays=20, energy=0.999).fit_forecaster(posed(noisy), Run())
     assert model.step.shape[0] == 4
     assert model.parameter_count() == 20 * 4 + 16 + 4
 
 
 def test_eigenfunctions_of_windows_move_by_their_eigenvalue() -> None:
     paths = tones(3)
-    model = HankelDmd(delays=8, rank=4).fit_forecaster(posed(paths), Run())
+    model = HankelDMD(delays=8, rank=4).fit_forecaster(posed(paths), Run())
     before, after = model.eigenfunctions(paths[:, 50:58]), model.eigenfunctions(paths[:, 51:59])
     np.testing.assert_allclose(after, model.eigenvalues() * before, atol=1e-10)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
-def test_optimised_dmd_forecasts_a_damped_rotation(noise: float) -> None:
+def test_optimized_dmd_forecasts_a_damped_rotation(noise: float) -> None:
     clean = linear_paths(TURN, 30, 40)
     noisy = clean + noise * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     problem = dataclasses.replace(posed(noisy, dt=0.5))
-    model = OptDmd().fit_forecaster(problem, Run())
+    model = OptDMD().fit_forecaster(problem, Run())
     unseen = linear_paths(TURN, 4, 50, seed=2)
     gap = (model.forecast(Trajectories(unseen[:, :1]), 50) - unseen[:, 1:]).abs().max()
     assert gap < (0.1 * unseen.abs().max() if noise else 1e-8)
@@ -82,8 +82,8 @@ def test_optimised_dmd_forecasts_a_damped_rotation(noise: float) -> None:
     np.testing.assert_allclose(np.sort_complex(model.eigenvalues().numpy()), expected, atol=0.005 if noise else 1e-9)
 
 
-def test_optimised_dmd_refuses_trajectories_that_leave_its_rates_free() -> None:
+def test_optimized_dmd_refuses_trajectories_that_leave_its_rates_free() -> None:
     pairs = torch.randn(50, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     with pytest.raises(UserError, match="longer ones or a smaller rank"):
-        OptDmd().fit_forecaster(posed(pairs), Run())
-    assert len(OptDmd(rank=1).fit_forecaster(posed(pairs), Run()).eigenvalues()) == 1
+        OptDMD().fit_forecaster(posed(pairs), Run())
+    assert len(OptDMD(rank=1).fit_forecaster(posed(pairs), Run()).eigenvalues()) == 1

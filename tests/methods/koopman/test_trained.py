@@ -11,20 +11,20 @@ from koopman_problems import linear_paths, posed
 
 from dynamark.methods.koopman.consistent import ConsistentAutoencoder, JointScaling, inconsistency
 from dynamark.methods.koopman.dpnets import LearnedFeatures
-from dynamark.methods.koopman.lran import Lran
-from dynamark.methods.koopman.recurrent import GatedStep, GruForecaster, MlpForecaster
+from dynamark.methods.koopman.lran import LRAN
+from dynamark.methods.koopman.network_forecasters import GatedStep, GRUForecaster, MLPForecaster
 from dynamark.tasks.problems import Run, Trajectories
 
 TURN = torch.tensor([[0.9, 0.3], [-0.3, 0.9]], dtype=torch.float64)
 
 METHODS = [
-    Lran(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
+    LRAN(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
     ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=150, batch=16, rate=3e-2, clip=1.0),
-    MlpForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
-    GruForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
+    MLPForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
+    GRUForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
     LearnedFeatures(features=4, hidden=(12,), steps=150, batch=128, rate=1e-2),
 ]
-Method = Lran | ConsistentAutoencoder | MlpForecaster | GruForecaster | LearnedFeatures
+Method = LRAN | ConsistentAutoencoder | MLPForecaster | GRUForecaster | LearnedFeatures
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
@@ -49,7 +49,7 @@ def test_training_beats_persistence_by_far(method: Method) -> None:
 
 
 def test_the_loss_of_the_linearly_recurrent_network() -> None:
-    method = Lran(decay=0.5, beta=2.0, epsilon=0.1)
+    method = LRAN(decay=0.5, beta=2.0, epsilon=0.1)
     window = torch.tensor([[[1.0], [2.0], [3.0]]], dtype=torch.float64)
     first, predicted = window[:, :1] + 0.1, window[:, 1:] - 0.2
     latent = torch.tensor([[[1.0], [0.5], [0.0]]], dtype=torch.float64)

@@ -101,7 +101,7 @@ def test_arx_is_the_dense_least_squares_of_lags() -> None:
     model = ARX(2).fit_predictor(Prediction(p, p), Run())
     assert model.from_inputs is not None
     assert model.from_outputs is not None
-    # Both penalised by 1e-14 at least, on noisy data: equal to rounding.
+    # Both penalized by 1e-14 at least, on noisy data: equal to rounding.
     np.testing.assert_allclose(model.from_inputs.flatten(0, 1), weights[:6], atol=1e-6)
     np.testing.assert_allclose(model.from_outputs.flatten(0, 1), weights[6:], atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Low-rank training: gradients against autograd, the steps of DLRT against their definition, behaviour on digits."""
+"""Low-rank training: gradients against autograd, the steps of DLRT against their definition, behavior on digits."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_larger_tolerances_compress_more() -> None:
     assert told[1]["rank_2"] < told[0]["rank_2"]
 
 
-def test_members_do_not_depend_on_their_neighbours() -> None:
+def test_members_do_not_depend_on_their_neighbors() -> None:
     problems = [TASK.problem(s) for s in range(3)]
 
     def fit(members: list[int]) -> FactoredNetwork:

@@ -88,7 +88,7 @@ def test_gradient_descent_is_its_recursion(adaptive: bool) -> None:
 
 @pytest.mark.parametrize("name", ["spectral", "spectral_both", "spectral_arx", "poles"])
 def test_every_feature_map_learns(name: str) -> None:
-    # VAW shrinks towards zero by the leverage of each step, so only the late part is compared.
+    # VAW shrinks toward zero by the leverage of each step, so only the late part is compared.
     got, y = stream(RLS(features=name, filters=5, penalty=1e-2)), sequences()[1]
     late = slice(TIME // 2, None)
     assert (got - y)[:, late].square().mean() < 0.35 * y[:, late].square().mean()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent.alrnn import AlmostLinear, AlmostLinearModel
+from dynamark.methods.recurrent.alrnn import AlmostLinearModel, AlmostLinearRNN
 from dynamark.methods.recurrent.symbolic import block_entropies, occupation, runs_of, share_count
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -60,13 +60,13 @@ def circle(steps: int) -> Tensor:
     return torch.stack([time.sin(), time.cos()], dim=-1)[None]
 
 
-def fit(method: AlmostLinear, seeds: tuple[int, ...]) -> tuple[list[AlmostLinearModel], list[Run]]:
+def fit(method: AlmostLinearRNN, seeds: tuple[int, ...]) -> tuple[list[AlmostLinearModel], list[Run]]:
     problem = Forecasting(Trajectories(circle(300)), Trajectories(circle(100)))
     runs = [Run((s,)) for s in seeds]
     return method.fit_forecasters([problem] * len(seeds), runs), runs
 
 
-SMALL = AlmostLinear(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
+SMALL = AlmostLinearRNN(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
 
 
 def test_training_learns_a_rotation_and_tells_facts() -> None:
@@ -81,8 +81,8 @@ def test_training_learns_a_rotation_and_tells_facts() -> None:
         assert (ahead[0] - circle(300)[0, 50:55]).abs().max() < 0.3
 
 
-def test_a_member_does_not_see_its_neighbours() -> None:
-    short = AlmostLinear(units=6, window=20, updates=10)
+def test_a_member_does_not_see_its_neighbors() -> None:
+    short = AlmostLinearRNN(units=6, window=20, updates=10)
     both, _ = fit(short, (0, 1))
     others, _ = fit(short, (2, 0, 3))
     assert torch.equal(both[0].w, others[1].w)
@@ -93,14 +93,14 @@ def test_a_member_does_not_see_its_neighbours() -> None:
 def test_the_budget_bounds_the_updates() -> None:
     problem = Forecasting(Trajectories(circle(300)), Trajectories(circle(100)))
     runs = [Run((s,), budget=7) for s in range(2)]
-    AlmostLinear(units=6, window=20).fit_forecasters([problem] * 2, runs)
+    AlmostLinearRNN(units=6, window=20).fit_forecasters([problem] * 2, runs)
     assert [run.steps for run in runs] == [7, 7]
 
 
 @pytest.mark.parametrize(
-    "method", [AlmostLinear(units=1), AlmostLinear(units=3, rectified=4), AlmostLinear(window=400)]
+    "method", [AlmostLinearRNN(units=1), AlmostLinearRNN(units=3, rectified=4), AlmostLinearRNN(window=400)]
 )
-def test_what_cannot_be_is_refused(method: AlmostLinear) -> None:
+def test_what_cannot_be_is_refused(method: AlmostLinearRNN) -> None:
     with pytest.raises(UserError):
         fit(method, (0, 1))
 

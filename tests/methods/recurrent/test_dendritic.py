@@ -1,4 +1,4 @@
-"""Dendritic networks: the compiled pass against autograd, Jacobian, free run, training."""
+"""DendriticPLRNN networks: the compiled pass against autograd, Jacobian, free run, training."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent import kernels
+from dynamark.methods.recurrent import compiled
 from dynamark.methods.recurrent.branching import branched, branched_eagerly, dendrites
-from dynamark.methods.recurrent.dendritic import Dendritic, DendriticModel, _Cell
+from dynamark.methods.recurrent.dendritic import DendriticModel, DendriticPLRNN, _Cell
 from dynamark.methods.recurrent.forecaster import StateForecaster
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-needs_numba = pytest.mark.skipif(not kernels.available(), reason="numba not there")
+needs_numba = pytest.mark.skipif(not compiled.available(), reason="numba not there")
 
 
 def drawn(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
@@ -22,7 +22,7 @@ def drawn(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
 
 def model(units: int = 5) -> DendriticModel:
     data = drawn(7, 1, 50, 3)
-    return DendriticModel.of(_Cell(Dendritic(units, 4), data, torch.Generator().manual_seed(1)).double())
+    return DendriticModel.of(_Cell(DendriticPLRNN(units, 4), data, torch.Generator().manual_seed(1)).double())
 
 
 @needs_numba
@@ -76,7 +76,7 @@ def test_training_learns_and_members_stay_apart() -> None:
     time = 0.2 * torch.arange(600, dtype=torch.float64)
     circle = torch.stack([time.sin(), time.cos()], dim=-1)[None]
     problem = Forecasting(Trajectories(circle), Trajectories(circle))
-    method = Dendritic(6, 5, interval=3, window=8, updates=200, rate=5e-2, final_rate=1e-2)
+    method = DendriticPLRNN(6, 5, interval=3, window=8, updates=200, rate=5e-2, final_rate=1e-2)
     runs = [Run([1]), Run([2])]
     first, second = method.fit_forecasters([problem] * 2, runs)
     again, _ = method.fit_forecasters([problem] * 2, [Run([1]), Run([3])])
@@ -91,10 +91,10 @@ def test_training_learns_and_members_stay_apart() -> None:
 def test_too_few_units_are_refused() -> None:
     paths = Trajectories(drawn(1, 1, 300, 3))
     with pytest.raises(UserError, match="cannot hold 3 channels"):
-        Dendritic(units=2).fit_forecasters([Forecasting(paths, paths)], [Run()])
+        DendriticPLRNN(units=2).fit_forecasters([Forecasting(paths, paths)], [Run()])
 
 
 def test_parameters_are_counted() -> None:
     """a 22, W 22 x 21, h 22, alpha 20, H 22 x 20, L 19 x 3."""
-    cell = _Cell(Dendritic(), torch.zeros(1, 9, 3), torch.Generator())
+    cell = _Cell(DendriticPLRNN(), torch.zeros(1, 9, 3), torch.Generator())
     assert DendriticModel.of(cell).parameter_count() == 22 + 22 * 21 + 22 + 20 + 22 * 20 + 19 * 3

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from dynamark.methods.recurrent import forcing, kernels
+from dynamark.methods.recurrent import compiled, forcing
 from dynamark.methods.recurrent.forcing import forced, forced_eagerly
 
-ENGINES = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not kernels.available(), reason="numba not there"))]
+ENGINES = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not compiled.available(), reason="numba not there"))]
 
 
 @pytest.fixture(params=ENGINES)
 def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "available", lambda: request.param == "numba")
+    monkeypatch.setattr(compiled, "available", lambda: request.param == "numba")
 
 
 def drawn(seeds: int, units: int = 6, windows: int = 4, steps: int = 23, dim: int = 3) -> list[Tensor]:

@@ -8,20 +8,20 @@ from torch import Tensor
 
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
-from dynamark.methods.recurrent import generalised, kernels
-from dynamark.methods.recurrent.alrnn import AlmostLinear, AlmostLinearModel
+from dynamark.methods.recurrent import compiled, generalized
+from dynamark.methods.recurrent.alrnn import AlmostLinearModel, AlmostLinearRNN
 from dynamark.methods.recurrent.alrnn import _Cell as AlmostLinearCell
 from dynamark.methods.recurrent.forecaster import StateForecaster
-from dynamark.methods.recurrent.generalised import mixed, mixed_eagerly
-from dynamark.methods.recurrent.shallow import ShallowModel, ShallowPiecewiseLinear, _Cell, adapted
+from dynamark.methods.recurrent.generalized import mixed, mixed_eagerly
+from dynamark.methods.recurrent.shallow import ShallowModel, ShallowPLRNN, _Cell, adapted
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-ENGINES = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not kernels.available(), reason="numba not there"))]
+ENGINES = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not compiled.available(), reason="numba not there"))]
 
 
 @pytest.fixture(params=ENGINES)
 def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generalised, "available", lambda: request.param == "numba")
+    monkeypatch.setattr(generalized, "available", lambda: request.param == "numba")
 
 
 def drawn(seeds: int, units: int = 4, hidden: int = 7, windows: int = 5, steps: int = 13, dim: int = 3) -> list[Tensor]:
@@ -48,12 +48,12 @@ def test_states_and_gradients_are_those_of_autograd(interval: int, clipped: bool
 
 
 def trained(clipped: bool = True, units: int | None = None) -> _Cell:
-    method = ShallowPiecewiseLinear(hidden=9, clipped=clipped, units=units)
+    method = ShallowPLRNN(hidden=9, clipped=clipped, units=units)
     return _Cell(method, 3, torch.Generator().manual_seed(1)).double()
 
 
 def test_members_keep_their_own_loss_and_forcing() -> None:
-    method = ShallowPiecewiseLinear(hidden=9, penalty=0.1, units=4)
+    method = ShallowPLRNN(hidden=9, penalty=0.1, units=4)
     cells = [_Cell(method, 3, torch.Generator().manual_seed(i)).double() for i in range(3)]
     for i, cell in enumerate(cells):
         cell.alpha.fill_(0.1)
@@ -106,14 +106,14 @@ def circle(steps: int) -> Tensor:
     return torch.stack([time.sin(), time.cos()], dim=-1)[None]
 
 
-def fit(method: ShallowPiecewiseLinear, seeds: tuple[int, ...]) -> tuple[list[ShallowModel], list[Run]]:
+def fit(method: ShallowPLRNN, seeds: tuple[int, ...]) -> tuple[list[ShallowModel], list[Run]]:
     problem = Forecasting(Trajectories(circle(300)), Trajectories(circle(100)))
     runs = [Run((s,)) for s in seeds]
     return method.fit_forecasters([problem] * len(seeds), runs), runs
 
 
 def test_training_learns_a_rotation_and_the_forcing_adapts() -> None:
-    method = ShallowPiecewiseLinear(hidden=10, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
+    method = ShallowPLRNN(hidden=10, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
     models, runs = fit(method, (0, 1))
     for model, run in zip(models, runs, strict=True):
         assert run.curves["training_loss"][-1][1] < 0.1 * run.curves["training_loss"][0][1]
@@ -124,8 +124,8 @@ def test_training_learns_a_rotation_and_the_forcing_adapts() -> None:
 
 
 @pytest.mark.parametrize("alpha", [None, 0.2])
-def test_a_member_does_not_see_its_neighbours(alpha: float | None) -> None:
-    short = ShallowPiecewiseLinear(hidden=5, alpha=alpha, window=20, updates=12)
+def test_a_member_does_not_see_its_neighbors(alpha: float | None) -> None:
+    short = ShallowPLRNN(hidden=5, alpha=alpha, window=20, updates=12)
     both, _ = fit(short, (0, 1))
     others, _ = fit(short, (2, 0, 3))
     assert torch.equal(both[0].w1, others[1].w1)
@@ -134,19 +134,19 @@ def test_a_member_does_not_see_its_neighbours(alpha: float | None) -> None:
 
 def test_parameters_are_counted_as_in_the_paper() -> None:
     """M + 2 M H + M + H: 356 for M = 3, H = 50."""
-    assert ShallowModel.of(_Cell(ShallowPiecewiseLinear(), 3, torch.Generator())).parameter_count() == 356
+    assert ShallowModel.of(_Cell(ShallowPLRNN(), 3, torch.Generator())).parameter_count() == 356
 
 
 def test_too_few_units_are_refused() -> None:
     with pytest.raises(UserError):
-        fit(ShallowPiecewiseLinear(units=1), (0, 1))
+        fit(ShallowPLRNN(units=1), (0, 1))
 
 
-@pytest.mark.skipif(not kernels.available(), reason="numba not there")
+@pytest.mark.skipif(not compiled.available(), reason="numba not there")
 @pytest.mark.parametrize("clipped", [True, False])
 def test_the_compiled_free_run_is_that_of_the_steps(clipped: bool) -> None:
     shallow = ShallowModel.of(trained(clipped, units=5))
-    linear = AlmostLinearModel.of(AlmostLinearCell(AlmostLinear(7, 3), 3, torch.Generator().manual_seed(2)).double())
+    linear = AlmostLinearModel.of(AlmostLinearCell(AlmostLinearRNN(7, 3), 3, torch.Generator().manual_seed(2)).double())
     context = Trajectories(torch.randn(4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
     for model in (shallow, linear):
         assert isinstance(model, StateForecaster)

@@ -86,7 +86,7 @@ def test_quasi_newton_takes_fewer_passes_than_momentum(cls: type[LowRankRecovery
     assert told["passes_8"] < momentum.get("passes_8", np.inf)
 
 
-def test_soft_imputation_solves_the_penalised_problem() -> None:
+def test_soft_imputation_solves_the_penalized_problem() -> None:
     """With enough columns the factors reach the minimum of the nuclear norm problem, which is convex and solved elsewhere."""
     task = NoisySensing.at("tiny", noise=0.3, passes=4000)
     problem = task.problem(0)
@@ -188,7 +188,7 @@ MEMBERS = [
 
 
 @pytest.mark.parametrize(("method", "cls"), MEMBERS, ids=lambda m: getattr(m, "__name__", type(m).__name__))
-def test_members_do_not_depend_on_their_neighbours(method: Any, cls: type[LowRankRecovery]) -> None:
+def test_members_do_not_depend_on_their_neighbors(method: Any, cls: type[LowRankRecovery]) -> None:
     task = cls.at("tiny")
     problems = [task.problem(seed) for seed in range(3)]
 

@@ -10,7 +10,7 @@ import torch
 from sensing_support import normals, scores
 
 from dynamark.errors import UserError
-from dynamark.methods.sensing.alternating import AlternatingMinimisation, left_factor
+from dynamark.methods.sensing.alternating import AlternatingMinimization, left_factor
 from dynamark.methods.sensing.descent import GradientDescent, rebalanced
 from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.scaled import ScaledGradientDescent
@@ -59,7 +59,7 @@ def test_steps_scale_with_the_unit_of_the_measurements() -> None:
     task = AsymmetricSensing.at("tiny")
     problem = task.problem(0)
     other = Recovery(problem.operator, 9.0 * problem.y, False, problem.rank)
-    for method in (GradientDescent(balance=0.7), ScaledGradientDescent(), AlternatingMinimisation()):
+    for method in (GradientDescent(balance=0.7), ScaledGradientDescent(), AlternatingMinimization()):
         one, nine = (method.fit_estimates([p], [Run([0], budget=60)])[0].factors for p in (problem, other))
         torch.testing.assert_close(nine[0] @ nine[1].T, 9 * (one[0] @ one[1].T), rtol=1e-8, atol=1e-8)
 
@@ -68,8 +68,8 @@ EXACT = [
     (ScaledGradientDescent(), PositiveSensing),
     (ScaledGradientDescent(), AsymmetricSensing),
     (ScaledGradientDescent(), Completion),
-    (AlternatingMinimisation(), AsymmetricSensing),
-    (AlternatingMinimisation(), Completion),
+    (AlternatingMinimization(), AsymmetricSensing),
+    (AlternatingMinimization(), Completion),
 ]
 
 
@@ -120,7 +120,7 @@ def test_one_modified_step_frees_the_rate_from_the_start() -> None:
 
 def test_alternation_refuses_what_a_symmetric_operator_leaves_open() -> None:
     with pytest.raises(UserError, match="skew"):
-        AlternatingMinimisation().fit_estimates([PositiveSensing.at("tiny").problem(0)], [Run([0])])
+        AlternatingMinimization().fit_estimates([PositiveSensing.at("tiny").problem(0)], [Run([0])])
 
 
 def test_rebalancing_keeps_the_product_and_levels_the_columns() -> None:
@@ -176,7 +176,7 @@ METHODS = [
     GradientDescent(),
     GradientDescent(balance=0.7),
     ScaledGradientDescent(),
-    AlternatingMinimisation(),
+    AlternatingMinimization(),
     Spectral(),
 ]
 
@@ -184,7 +184,7 @@ METHODS = [
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
 @pytest.mark.parametrize("share", [1, 8])
-def test_members_do_not_depend_on_their_neighbours(method: Any, cls: type[LowRankRecovery], share: int) -> None:
+def test_members_do_not_depend_on_their_neighbors(method: Any, cls: type[LowRankRecovery], share: int) -> None:
     task = cls.at("tiny", share=share, passes=100)
     problems = [task.problem(seed) for seed in range(3)]
 

@@ -46,7 +46,7 @@ def test_members_that_share_are_measured_by_one_product() -> None:
 
 @pytest.mark.parametrize("share", [1, 64])
 @pytest.mark.parametrize("cls", TASKS)
-def test_the_bits_of_a_member_do_not_depend_on_its_neighbours(cls: type[LowRankRecovery], share: int) -> None:
+def test_the_bits_of_a_member_do_not_depend_on_its_neighbors(cls: type[LowRankRecovery], share: int) -> None:
     task = cls.at("tiny", share=share)
     problems = [task.problem(seed) for seed in range(9)]
     x = torch.randn(9, task.rows, task.columns, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

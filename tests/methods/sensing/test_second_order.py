@@ -1,4 +1,4 @@
-"""Preconditioned, Gauss-Newton, manifold and convex methods: their steps against dense formulations, their behaviour."""
+"""Preconditioned, Gauss-Newton, manifold and convex methods: their steps against dense formulations, their behavior."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from sensing_support import normals, scores
 
 from dynamark.errors import UserError
-from dynamark.methods.sensing.alternating import AlternatingMinimisation, left_factor
+from dynamark.methods.sensing.alternating import AlternatingMinimization, left_factor
 from dynamark.methods.sensing.gauss_newton import (
     ApproximateGaussNewton,
     GaussNewtonRecovery,
     balanced,
-    linearised,
+    linearized,
     solved,
 )
-from dynamark.methods.sensing.inexact import InexactAlternatingMinimisation, improved
+from dynamark.methods.sensing.inexact import InexactAlternatingMinimization, improved
 from dynamark.methods.sensing.manifold import IterativeHardThresholding, RiemannianDescent, exact_step, tangent
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.nuclear import NuclearNorm, PenalisedNuclearNorm, projection, shrink
@@ -47,7 +47,7 @@ def test_a_surplus_of_rank_and_a_bad_condition_stay_linear(
 
 
 def test_a_constant_damping_slows_down_below_it() -> None:
-    """ScaledGD(lambda) is fast to 1e-3 and sublinear afterwards when the rank is a surplus."""
+    """ScaledGD(lambda) is fast to 1e-3 and sublinear afterward when the rank is a surplus."""
     task = PositiveSensing.at("tiny", fit_rank=4, passes=1600)
     for told in scores(PreconditionedDescent(damping="constant", start="random"), task):
         assert told["steps_2"] < 100
@@ -98,7 +98,7 @@ def test_the_linear_problem_is_solved_with_least_norm() -> None:
     problem, f, g = small()
     target, measurements = normals(1, 40, seed=6), measure([problem])
     assert isinstance(measurements, DenseMeasurements)
-    df, dg = linearised(measurements, f, g, target, inner=200, tolerance=1e-14)
+    df, dg = linearized(measurements, f, g, target, inner=200, tolerance=1e-14)
     columns = []
     for part, count in ((0, 7), (1, 6)):
         for i in range(count):
@@ -135,7 +135,7 @@ def test_the_tangent_projection_is_the_projection() -> None:
     made = (u @ core + left) @ v.mT + u @ right.mT
     off = torch.eye(7, dtype=torch.float64) - u @ u.mT, torch.eye(6, dtype=torch.float64) - v @ v.mT
     torch.testing.assert_close(made, z - off[0] @ z @ off[1])
-    # The exact step minimises |A(X - a P) - y|^2 in a, Z being the gradient.
+    # The exact step minimizes |A(X - a P) - y|^2 in a, Z being the gradient.
     measurements = measure([problem])
     residual, gradient = measurements.normal(f @ g.mT)
     core, left, right = tangent(gradient, u, v)
@@ -160,7 +160,7 @@ def test_a_riemannian_step_is_the_truncated_step_on_the_tangent_space() -> None:
 
 
 def test_shrinking_is_the_proximal_map_of_the_nuclear_norm() -> None:
-    """At the minimiser of 1/2 |X - M|^2 + t |X|_*, (M - X)/t is a subgradient: U V^T plus a contraction off both spaces."""
+    """At the minimizer of 1/2 |X - M|^2 + t |X|_*, (M - X)/t is a subgradient: U V^T plus a contraction off both spaces."""
     m, t = normals(1, 6, 5), 1.5
     x = shrink(m, torch.tensor(t, dtype=torch.float64).view(1, 1, 1))
     u, s, vt = torch.linalg.svd(x[0], full_matrices=False)
@@ -198,7 +198,7 @@ def test_least_nuclear_norm_recovers_above_the_statistical_dimension_and_not_bel
     assert all(told["rel"] > 1e-2 for told in near)
 
 
-def test_the_penalised_problem_is_solved_to_optimality() -> None:
+def test_the_penalized_problem_is_solved_to_optimality() -> None:
     """With noise: the gradient at the end is -lambda times a subgradient of the nuclear norm."""
     task = AsymmetricSensing.at("tiny", noise=0.5, passes=1500)
     problem = task.problem(0)
@@ -230,14 +230,14 @@ def test_conjugate_gradients_of_a_half_step_end_in_least_squares(cls: type[LowRa
 def test_inexact_alternation_takes_as_many_outer_steps(cls: type[LowRankRecovery]) -> None:
     """C27, its first half."""
     task = cls.at("tiny")
-    exact, inexact = (scores(method, task) for method in (AlternatingMinimisation(), InexactAlternatingMinimisation()))
+    exact, inexact = (scores(method, task) for method in (AlternatingMinimization(), InexactAlternatingMinimization()))
     for one, other in zip(exact, inexact, strict=True):
         assert other["rel"] < 1e-12
         assert abs(one["steps_8"] - other["steps_8"]) < 2
 
 
 TOGETHER = [
-    InexactAlternatingMinimisation(),
+    InexactAlternatingMinimization(),
     PreconditionedDescent(),
     PreconditionedDescent(damping="constant", start="random"),
     ApproximateGaussNewton(),
@@ -251,7 +251,7 @@ TOGETHER = [
 @pytest.mark.parametrize("method", TOGETHER, ids=lambda m: type(m).__name__)
 @pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
 @pytest.mark.parametrize("share", [1, 8])
-def test_members_do_not_depend_on_their_neighbours(method: Any, cls: type[LowRankRecovery], share: int) -> None:
+def test_members_do_not_depend_on_their_neighbors(method: Any, cls: type[LowRankRecovery], share: int) -> None:
     task = cls.at("tiny", share=share, rows=24, columns=20)
     problems = [task.problem(seed) for seed in range(3)]
 

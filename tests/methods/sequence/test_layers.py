@@ -9,8 +9,8 @@ from torch import nn
 
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
+from dynamark.methods.sequence.convolutional import LRU, S4D, S5, STU, s4d_poles
 from dynamark.methods.sequence.gru import GRU, gru_scan
-from dynamark.methods.sequence.kernels import LRU, S4D, S5, STU, s4d_poles
 from dynamark.methods.sequence.stack import SequenceMethod, Stack
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
@@ -169,5 +169,5 @@ def test_initial_poles_of_s4d() -> None:
     np.testing.assert_allclose(legs.real, -0.5)
     # The largest imaginary part grows like N^2 / pi.
     assert s4d_poles("legs", 32).imag.max() == pytest.approx(64**2 / np.pi, rel=0.02)
-    with pytest.raises(UserError, match="initialisation"):
+    with pytest.raises(UserError, match="initialization"):
         s4d_poles("nonsense", 8)

@@ -157,7 +157,7 @@ METHODS: list[SequenceMethod] = [
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
-def test_training_finds_the_system_whatever_the_neighbours(method: SequenceMethod) -> None:
+def test_training_finds_the_system_whatever_the_neighbors(method: SequenceMethod) -> None:
     test = paths(4, 99, **SYSTEM)
     assert test.inputs is not None
     rest = Trajectories(test.observations[:, :0], test.inputs[:, :0])

@@ -1,4 +1,4 @@
-"""Trained sequence models: they learn, do not look ahead, continue by themselves, and do not depend on neighbours."""
+"""Trained sequence models: they learn, do not look ahead, continue by themselves, and do not depend on neighbors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 from sequence_problems import error, paths, simulators
 
+from dynamark.methods.sequence.convolutional import LRU, S4D, STU
 from dynamark.methods.sequence.gru import GRU
-from dynamark.methods.sequence.kernels import LRU, S4D, STU
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.tasks.problems import Prediction, Run, Trajectories
 
@@ -48,7 +48,7 @@ def test_one_step_models_use_past_outputs_and_roll_on() -> None:
     np.testing.assert_allclose(model.predict(changed, (4,))[0, :, 20], rolled[:, 3], atol=1e-5)
 
 
-def test_members_have_the_same_bits_whatever_their_neighbours() -> None:
+def test_members_have_the_same_bits_whatever_their_neighbors() -> None:
     for method in (replace(m, steps=5) for m in METHODS):
         three, two = simulators(method, 3), simulators(method, 2)
         for a, b in zip(three, two, strict=False):

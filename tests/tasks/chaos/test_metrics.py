@@ -112,7 +112,7 @@ def test_prediction_error_is_finite_whatever_is_predicted() -> None:
 
 
 def test_the_mixture_divergence_is_that_of_two_gaussians() -> None:
-    """With one centre each it is |m - n|^2 / (2 s^2), up to the spread of the draws."""
+    """With one center each it is |m - n|^2 / (2 s^2), up to the spread of the draws."""
     a, b = np.zeros((50, 6)), np.full((50, 6), 0.5)
     expected = 6 * 0.25 / 2
     assert mixture_divergence(a, b) == pytest.approx(expected, abs=3 * np.sqrt(2 * expected / 1000))
@@ -124,8 +124,8 @@ def test_the_mixture_divergence_is_the_direct_sum() -> None:
     rng = np.random.default_rng(0)
     drawn = p[rng.integers(0, 300, 1000)] + rng.standard_normal((1000, 6))
 
-    def density(x: ndarray, centres: ndarray) -> ndarray:
-        return np.exp(-((x[:, None] - centres) ** 2).sum(-1) / 2).mean(1)
+    def density(x: ndarray, centers: ndarray) -> ndarray:
+        return np.exp(-((x[:, None] - centers) ** 2).sum(-1) / 2).mean(1)
 
     expected = float(np.mean(np.log(density(drawn, p)) - np.log(density(drawn, q))))
     assert mixture_divergence(p, q) == pytest.approx(expected, rel=1e-9)

@@ -1,4 +1,4 @@
-"""The systems: their integrator against SciPy's, bits that do not depend on neighbours, Lyapunov spectra."""
+"""The systems: their integrator against SciPy's, bits that do not depend on neighbors, Lyapunov spectra."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_sample_agrees_with_an_adaptive_integrator(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_bits_do_not_depend_on_neighbours(name: str) -> None:
+def test_bits_do_not_depend_on_neighbors(name: str) -> None:
     """The field bound in place is the same map for one orbit as for many, and agrees with the plain formula."""
     system, field, substeps = FIELDS[name]
     states = orbits(system, {"a": (17, 1)}, np.random.default_rng(1))["a"][:, 0]

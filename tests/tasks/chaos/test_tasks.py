@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynamark.tasks.chaos.catalogue import (
+from dynamark.tasks.chaos.instances import (
     BurstingNeuron,
     Chua,
     Lorenz63,
@@ -33,7 +33,7 @@ def answers(task: Reconstruction, fill: float) -> dict[str, np.ndarray]:
     return {f"forecast.{name}": np.full((len(r.context), r.horizon, 3), fill) for name, r in query.rollouts.items()}
 
 
-def test_the_problem_is_standardised_and_holds_no_answer(task: Reconstruction) -> None:
+def test_the_problem_is_standardized_and_holds_no_answer(task: Reconstruction) -> None:
     problem, data = task.problem(0), task.data(0)
     x = problem.train.observations[0]
     torch.testing.assert_close(x.mean(0), torch.zeros(3, dtype=torch.float64), atol=1e-10, rtol=0)

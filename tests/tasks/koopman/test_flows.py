@@ -11,10 +11,10 @@ from dynamark.tasks.koopman.deterministic import Duffing, LotkaVolterra, Pendulu
 from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.lifted import WakePixels
 from dynamark.tasks.koopman.maps import TorusMap
-from dynamark.tasks.koopman.systems import Ode
-from dynamark.tasks.koopman.waves import Kuramoto, Wake
+from dynamark.tasks.koopman.systems import ODE
+from dynamark.tasks.koopman.waves import KSWaves, Wake
 
-TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, WakePixels, Kuramoto, TorusMap]
+TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, WakePixels, KSWaves, TorusMap]
 
 
 def tiny(cls: type[FlowTask], **fields: object) -> FlowTask:
@@ -77,7 +77,7 @@ def test_the_query_shows_first_states_only() -> None:
 def test_halving_the_step_moves_no_state_by_more_than_rounding_of_the_scale(cls: type[FlowTask]) -> None:
     task = tiny(cls)
     flow = task.flow
-    assert isinstance(flow, Ode)
+    assert isinstance(flow, ODE)
     start = task.starts(np.random.default_rng(0), 50)
     steps = min(task.test_steps, 300)
     coarse = flow(start, task.dt, steps)
@@ -120,7 +120,7 @@ def test_the_basin_indicator_of_duffing_tells_the_basins() -> None:
     assert scores["residual_max"] < 1e-12
 
 
-def test_rates_of_duffing_are_those_of_its_linearisation() -> None:
+def test_rates_of_duffing_are_those_of_its_linearization() -> None:
     found = tiny(Duffing).spectrum
     assert found is not None
     rates = np.log(found[1]) / 0.25

@@ -1,4 +1,4 @@
-"""The systems against independent integrations, conserved quantities and linearisations."""
+"""The systems against independent integrations, conserved quantities and linearizations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def elliptic_flow(start: np.ndarray, dt: float, steps: int, frequency: float) ->
 @pytest.mark.parametrize("frequency", [1.0, 9.81**0.5])
 def test_the_pendulum_in_elliptic_functions(frequency: float) -> None:
     start = np.vstack([systems.pendulum_starts(np.random.default_rng(0), 20), [[0, 0], [2.4, 0], [-0.8, 0], [0, 1.5]]])
-    integrated = systems.Ode(systems.pendulum(frequency), round(2 * frequency))(start, 0.1, 500)
+    integrated = systems.ODE(systems.pendulum(frequency), round(2 * frequency))(start, 0.1, 500)
     np.testing.assert_allclose(integrated, elliptic_flow(start, 0.1, 500, frequency), atol=1e-10)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from dynamark.tasks.lds.data import excitation, normalised, simulate
+from dynamark.tasks.lds.data import excitation, normalized, simulate
 from dynamark.tasks.lds.kalman import KalmanFilter
 from dynamark.tasks.lds.systems import Shape, draw
 
@@ -25,7 +25,7 @@ from dynamark.tasks.lds.systems import Shape, draw
 @pytest.mark.parametrize("seen", [None, 9])
 def test_predictions_are_conditional_means(spectrum: str, drive: str, noise: str, seen: int | None) -> None:
     time, channels = 12, 2 if drive == "white" else 0
-    s = normalised(draw(spectrum, Shape(8, time, channels, 2), np.random.default_rng(0)), time, drive)
+    s = normalized(draw(spectrum, Shape(8, time, channels, 2), np.random.default_rng(0)), time, drive)
     e = excitation(s, noise, drive)
     rng = np.random.default_rng(1)
     u = rng.standard_normal((1, time, channels))
@@ -54,7 +54,7 @@ def test_predictions_are_conditional_means(spectrum: str, drive: str, noise: str
 
 
 def test_innovations_have_the_covariance_that_the_filter_says() -> None:
-    s = normalised(draw("sym_pos", Shape(16, 128, 1, 1), np.random.default_rng(0)), 128, "white")
+    s = normalized(draw("sym_pos", Shape(16, 128, 1, 1), np.random.default_rng(0)), 128, "white")
     e = excitation(s, "nw+nv", "white")
     rng = np.random.default_rng(1)
     u = rng.standard_normal((300, 128, 1))

@@ -1,4 +1,4 @@
-"""Recorded series against statsmodels itself: the values, their licence, and its own autoregressions of them."""
+"""Recorded series against statsmodels itself: the values, their license, and its own autoregressions of them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import entry, specs
 
 from dynamark.cli import main
 from dynamark.errors import UserError
-from dynamark.methods.linear.realisation import N4SID
+from dynamark.methods.linear.realization import N4SID
 from dynamark.methods.linear.regression import ARX, FIR, RealPoles, SpectralARX
-from dynamark.runners.answers import ask
-from dynamark.runners.plan import expand
-from dynamark.runners.suite import Entry, Suite
+from dynamark.runners.execute.answers import ask
+from dynamark.runners.plan.expand import expand
+from dynamark.runners.plan.suite import Suite
 from dynamark.tasks.lds.recorded import RECORDS, Recorded
 from dynamark.tasks.problems import Run
 
 NAMES = sorted(RECORDS)
-SUITE = Suite("s", "", (Entry(("lds/sunspots", "lds/sym_pos"), ("arx",), "tiny", 1),))
+SUITE = Suite("s", "", (entry(("lds/sunspots", "lds/sym_pos"), ("arx",), "tiny", 1),))
 
 
 def task(series: str) -> Recorded:
@@ -137,7 +138,7 @@ def test_without_the_extra_one_line_says_so(
     with pytest.raises(UserError, match=remedy):
         Recorded().generate(0)
     with pytest.raises(UserError, match=f"nothing to run: lds/sunspots {remedy}"):
-        expand(SUITE, task=["lds/sunspots"])
+        expand(SUITE, task=specs("lds/sunspots"))
     assert {run.row["task"] for run in expand(SUITE).runs} == {"lds/sym_pos"}
     assert main(["data", "verify", "lds/sunspots"]) == 0
     assert capsys.readouterr().out.startswith("skip  lds/sunspots: needs statsmodels")

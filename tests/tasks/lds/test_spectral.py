@@ -7,7 +7,7 @@ import pytest
 
 from dynamark.tasks.lds.online import Regret
 from dynamark.tasks.lds.simulation import Simulation
-from dynamark.tasks.lds.spectral import modes, realised_poles, spectral_error
+from dynamark.tasks.lds.spectral import modes, realized_poles, spectral_error
 from dynamark.tasks.lds.systems import Shape, draw
 
 
@@ -18,7 +18,7 @@ def test_a_response_has_the_poles_of_its_system(spectrum: str, dim: int) -> None
     assert found is not None
     poles, weights = found
     assert len(poles) == 6
-    assert spectral_error(poles, weights, realised_poles(system.markov(200), 6)) < 1e-4
+    assert spectral_error(poles, weights, realized_poles(system.markov(200), 6)) < 1e-4
     assert spectral_error(poles, weights, 0 * poles) == pytest.approx(np.sum(weights * np.abs(poles)) / np.sum(weights))
 
 
@@ -49,7 +49,7 @@ def test_poles_are_assigned_at_least_cost() -> None:
     assert spectral_error(poles, weights, found) == pytest.approx(0.1 / 4)
     # One pole that was found stands for all three.
     assert spectral_error(poles, weights, np.array([0.5 + 0j])) == pytest.approx((0.4 + 1.0) / 4)
-    assert realised_poles(np.zeros((9, 1, 1)), 4) == pytest.approx([0.0])
+    assert realized_poles(np.zeros((9, 1, 1)), 4) == pytest.approx([0.0])
 
 
 def test_regret_over_the_best_of_the_class() -> None:

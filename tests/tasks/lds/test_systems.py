@@ -8,7 +8,7 @@ import scipy.linalg
 import scipy.signal
 from numpy import ndarray
 
-from dynamark.tasks.lds.data import Excitation, excitation, input_sequences, normalised, simulate
+from dynamark.tasks.lds.data import Excitation, excitation, input_sequences, normalized, simulate
 from dynamark.tasks.lds.systems import SPECTRA, Shape, System, draw
 
 
@@ -70,7 +70,7 @@ def test_nonnormal_systems_grow_before_they_decay() -> None:
 @pytest.mark.parametrize("drive", ["white", "none", "start"])
 def test_outputs_have_unit_power_on_average(drive: str) -> None:
     s = draw("rot", Shape(16, 64, 0 if drive != "white" else 2, 3), np.random.default_rng(4))
-    s = normalised(s, 64, drive)
+    s = normalized(s, 64, drive)
     rng = np.random.default_rng(5)
     u = input_sequences(drive, 4000, 64, 2, rng)
     y, _ = simulate(s, u, excitation(s, "n0", drive), rng)

@@ -36,7 +36,7 @@ def test_halving_the_step_shrinks_the_error_as_order_eight() -> None:
     assert 7.5 < np.log2(errors[0] / errors[1]) < 9.5
 
 
-def test_a_trajectory_does_not_feel_its_neighbours() -> None:
+def test_a_trajectory_does_not_feel_its_neighbors() -> None:
     start = np.random.default_rng(1).uniform(-2, 2, (17, 2))
     together = dop853(DUFFING, start, 0.25, 5, 2)
     assert np.array_equal(together[3:5], dop853(DUFFING, start[3:5], 0.25, 5, 2))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from dynamark.tasks.koopman.fields import KuramotoSivashinsky, ReactionDiffusion, smooth_field, spiral
-from dynamark.tasks.numerics.etdrk4 import Etdrk4, kept_modes, wavenumbers
+from dynamark.tasks.numerics.etdrk4 import ETDRK4, kept_modes, wavenumbers
 
 
 def test_without_a_nonlinear_term_the_step_is_exact() -> None:
     linear = np.array([-50.0, -1.0, 0.0, 0.3])
-    stepper = Etdrk4(linear, lambda u: np.zeros_like(u), 0.5)
+    stepper = ETDRK4(linear, lambda u: np.zeros_like(u), 0.5)
     np.testing.assert_allclose(stepper.run(np.ones(4), 4), np.exp(2 * linear), rtol=1e-12)
 
 
@@ -19,7 +19,7 @@ def test_the_order_is_four_on_a_stiff_logistic_equation() -> None:
     """u' = -5 u + u^2: u = 5/(1 + c e^{5t})."""
 
     def error(steps: int) -> float:
-        stepper = Etdrk4(np.array([-5.0]), lambda u: u * u, 1.0 / steps)
+        stepper = ETDRK4(np.array([-5.0]), lambda u: u * u, 1.0 / steps)
         exact = 5 / (1 + (5 / 2.0 - 1) * np.exp(5.0))
         return abs(float(stepper.run(np.array([2.0]), steps)[0]) - exact)
 
@@ -35,7 +35,7 @@ def test_wavenumbers_differentiate() -> None:
     assert kept_modes(n).sum() == 21
 
 
-def test_kuramoto_sivashinsky_keeps_its_mean_and_its_travelling_frame() -> None:
+def test_kuramoto_sivashinsky_keeps_its_mean_and_its_traveling_frame() -> None:
     """u -> u(x - ct) + c is a symmetry: a mean of c shifts the solution by ct."""
     equation = KuramotoSivashinsky(h=0.05)
     x = 2 * np.pi * np.arange(64) / 64

@@ -59,7 +59,7 @@ def test_henon_has_its_known_exponents() -> None:
     torch.testing.assert_close(found.sum(1), torch.full((8,), 0.3, dtype=torch.float64).log())
 
 
-def test_fewer_factorisations_and_fewer_exponents_give_the_same() -> None:
+def test_fewer_factorizations_and_fewer_exponents_give_the_same() -> None:
     full = lyapunov_spectrum(Henon(torch.empty(0)), contexts(3, 2), 600)
     some = lyapunov_spectrum(Henon(torch.empty(0)), contexts(3, 2), 600, every=3)
     first = lyapunov_spectrum(Henon(torch.empty(0)), contexts(3, 2), 600, count=1)

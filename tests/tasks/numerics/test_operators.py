@@ -1,4 +1,4 @@
-"""Measurement operators: adjoints, the isometry of half-vectorisation, and what a symmetric operator does not see."""
+"""Measurement operators: adjoints, the isometry of half-vectorization, and what a symmetric operator does not see."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dynamark.tasks.numerics.operators import (
     DenseOperator,
     HadamardOperator,
     SampledOperator,
-    half_vectorise,
-    unvectorise,
+    half_vectorize,
+    unvectorize,
 )
 
 Any_ = DenseOperator | SampledOperator | HadamardOperator
@@ -91,11 +91,11 @@ def test_all_rows_of_a_transform_are_an_isometry(symmetric: bool) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
-def test_half_vectorisation_is_an_isometry_with_its_inverse(n: int) -> None:
+def test_half_vectorization_is_an_isometry_with_its_inverse(n: int) -> None:
     x, y = (a + a.mT for a in normals(2, n, n))
-    assert half_vectorise(x).shape == (n * (n + 1) // 2,)
-    torch.testing.assert_close(half_vectorise(x) @ half_vectorise(y), (x * y).sum(), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(unvectorise(half_vectorise(x), n), x, rtol=1e-14, atol=1e-14)
+    assert half_vectorize(x).shape == (n * (n + 1) // 2,)
+    torch.testing.assert_close(half_vectorize(x) @ half_vectorize(y), (x * y).sum(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(unvectorize(half_vectorize(x), n), x, rtol=1e-14, atol=1e-14)
 
 
 def test_a_symmetric_operator_sees_the_symmetric_part_only() -> None:
@@ -105,10 +105,10 @@ def test_a_symmetric_operator_sees_the_symmetric_part_only() -> None:
     assert operator.forward(x - x.mT).abs().max() < 1e-14
 
 
-def test_half_vectorised_normals_are_symmetrised_gaussians() -> None:
-    """<A, X> with a symmetrised standard normal A has the law of a standard normal row against vech(X)."""
+def test_half_vectorized_normals_are_symmetrized_gaussians() -> None:
+    """<A, X> with a symmetrized standard normal A has the law of a standard normal row against vech(X)."""
     x = normals(4, 4, seed=6)
     x = x + x.mT
     dense = normals(20_000, 16, seed=7) @ x.flatten()
-    half = normals(20_000, 10, seed=8) @ half_vectorise(x)
+    half = normals(20_000, 10, seed=8) @ half_vectorize(x)
     assert abs(dense.std() / half.std() - 1) < 0.03

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dynamark.errors import UserError
-from dynamark.runners import wire
+from dynamark.runners.execute import wire
 from dynamark.tasks.sensing.sparse import SparseCompletion
 from dynamark.tasks.sensing.structured import DeepLinear, StructuredPositive, StructuredSensing
 from dynamark.tasks.sensing.tasks import LowRankRecovery

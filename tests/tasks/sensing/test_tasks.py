@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from dynamark.errors import UserError
-from dynamark.runners import wire
+from dynamark.runners.execute import wire
 from dynamark.tasks.sensing import oracles
 from dynamark.tasks.sensing.completion import Completion
-from dynamark.tasks.sensing.errors import relative_error, truncate
+from dynamark.tasks.sensing.metrics import relative_error, truncate
 from dynamark.tasks.sensing.tasks import AsymmetricSensing, LowRankRecovery, PositiveSensing
 from dynamark.tasks.sensing.truth import degrees_of_freedom, incoherence
 
@@ -105,10 +105,10 @@ def test_the_tangent_oracle_attains_the_inverse_wishart_risk(cls: type[LowRankRe
     assert np.mean(risks) == pytest.approx(expected, rel=0.15)
 
 
-def test_the_minimiser_of_too_small_a_rank_is_stationary_and_better_than_truncation() -> None:
+def test_the_minimizer_of_too_small_a_rank_is_stationary_and_better_than_truncation() -> None:
     task = PositiveSensing.at("tiny", rank=3, condition=4.0, fit_rank=1)
     problem, truth = task.problem(0), task.truth(0)
-    best = oracles.loss_minimiser(problem.operator, problem.y, truth, 1, symmetric=True)
+    best = oracles.loss_minimizer(problem.operator, problem.y, truth, 1, symmetric=True)
     x = torch.from_numpy(best[0] @ best[1].T)
     residual = problem.operator.forward(x) - problem.y
     assert (problem.operator.adjoint(residual) @ x).norm() < 1e-10

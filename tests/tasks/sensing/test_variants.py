@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dynamark.runners.plugins import resolve_task
+from dynamark.runners.registry import resolve_task
+from dynamark.runners.spec import parse
 from dynamark.tasks.sensing.variants import (
     CoherentCompletion,
     CorrelatedSensing,
@@ -71,5 +72,5 @@ def test_incremental_values_are_in_progression_and_the_rank_is_open() -> None:
 
 
 def test_the_ill_conditioned_task_spans_three_decades() -> None:
-    task = resolve_task("sensing/ill_conditioned", "tiny")
+    task = resolve_task(parse("sensing/ill_conditioned"), "tiny")
     np.testing.assert_allclose(task.spectrum(), [1, 1e-3], rtol=1e-12)  # type: ignore[attr-defined]

@@ -1,0 +1,177 @@
+"""The leaderboard as a whole: rows gathered, judged and shown. The top of this folder; nothing below imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dynamark.errors import UserError, unknown
+from dynamark.leaderboards.formats import FORMATS, render
+from dynamark.leaderboards.rows import gather
+from dynamark.leaderboards.table import Table, tables
+from dynamark.methods.catalog import METHODS
+from dynamark.results.store import default_store, published_store, read_rows
+
+if TYPE_CHECKING:
+    import pandas
+
+    from dynamark.runners.claims.verdicts import Judged
+
+__all__ = ["Leaderboard", "leaderboard"]
+
+# What the page shows beside the tables.
+_PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predict_seconds", "provenance"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows a leaderboard shows.
+
+    stores: folders of your own results. keys: only these runs. family: only this one.
+    tier, task, method: only what matches these globs.
+    """
+
+    stores: tuple[Path | str, ...]
+    published: bool = True
+    keys: tuple[str, ...] | None = None
+    family: str | None = None
+    tier: str | None = None
+    task: tuple[str, ...] = ()
+    method: tuple[str, ...] = ()
+
+    def rows(self, columns: Sequence[str] = ()) -> pandas.DataFrame:
+        """The rows, prepared, in the order of `rows.RUN`."""
+        frame = gather(self.stores, self.published, self.keys, columns)
+        families = [str(name) for name in frame["family"].cat.categories]
+        if self.family is not None and self.family not in families:
+            raise UserError(f"no rows of family '{self.family}'; families with rows: {', '.join(families) or 'none'}")
+        for column, globs in (
+            ("tier", (self.tier,) if self.tier else ()),
+            ("task", self.task),
+            ("method", self.method),
+        ):
+            if globs:
+                frame = _matching(frame, column, globs)
+        return frame
+
+    def judged(self, rows: pandas.DataFrame) -> list[Judged]:
+        """The claims, of one family where one is chosen; none where runs were chosen one by one."""
+        from dynamark.runners.claims.verdicts import FAMILIES, choose, judge_all
+
+        if not len(rows) or self.family not in (None, *FAMILIES):
+            return []
+        return judge_all(choose(family=self.family), rows)
+
+    def claim_rows(self) -> pandas.DataFrame:
+        """The rows that claims are judged on."""
+        from dynamark.runners.claims.select import COLUMNS
+
+        narrowed = self.keys is not None or self.tier or self.task or self.method
+        folders = [] if narrowed else [*([published_store()] if self.published else []), *self.stores]
+        return read_rows(folders, COLUMNS).to_pandas()
+
+
+def _matching(frame: pandas.DataFrame, column: str, globs: Sequence[str]) -> pandas.DataFrame:
+    names = [str(name) for name in frame[column].cat.categories]
+    chosen = [name for name in names if any(fnmatchcase(name, glob) for glob in globs)]
+    if not chosen:
+        raise unknown(f"{column} among the results:", " ".join(globs), names)
+    narrowed = frame[frame[column].isin(chosen).to_numpy()].reset_index(drop=True)
+    for name in narrowed.columns:
+        if hasattr(narrowed[name], "cat"):
+            narrowed[name] = narrowed[name].cat.remove_unused_categories()
+    return narrowed
+
+
+class Leaderboard:
+    """The standings of methods, made from rows. As text it is the table of the terminal; in a notebook it is a table, too."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+
+    @property
+    def tables(self) -> list[Table]:
+        """The standings, a table a family and tier."""
+        return tables(self._selection.rows(), self._selection.family)
+
+    def to_text(self, format: str = "terminal") -> str:
+        """As text: `terminal`, `md`, `tex`, `csv`, `json`, or `html` (the whole page)."""
+        if format not in FORMATS:
+            raise unknown("format", format, list(FORMATS))
+        return self.to_html() if format == "html" else render(self.tables, format)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row a method and table: what `--format csv` writes, as a data frame."""
+        import io
+
+        import pandas
+
+        return pandas.read_csv(io.StringIO(self.to_text("csv")), dtype={"salt": str, "track": str})
+
+    def to_html(self) -> str:
+        """The whole page: one HTML file that loads nothing from elsewhere."""
+        from dynamark.leaderboards.page.symbols import codes
+        from dynamark.leaderboards.page.whole import page
+
+        rows = self._selection.claim_rows()
+        frame = self._selection.rows(_PAGE)
+        return page(frame, self._selection.family, self._selection.judged(rows), METHODS, codes(rows))
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for table in self.tables:
+            frame = _short_frame(table)
+            parts.append(f"<h4>{_escaped(table.title)}</h4>{frame.to_html(index=False, na_rep='', escape=True)}")
+        return "\n".join(parts) or "no results yet; run <code>dynamark.run('quick')</code>"
+
+
+def _short_frame(table: Table) -> pandas.DataFrame:
+    """What a notebook shows of a table."""
+    import pandas
+
+    rows: list[dict[str, Any]] = [
+        {"method": s.method, "band": s.band, "skill": s.skill, "low": s.low, "high": s.high, "failed": s.failed}
+        for s in table.standings
+    ]
+    return pandas.DataFrame(rows).round(3)
+
+
+def _escaped(text: str) -> str:
+    import html
+
+    return html.escape(text)
+
+
+def leaderboard(
+    *stores: Path | str,
+    family: str | None = None,
+    tier: str | None = None,
+    task: str | Iterable[str] = (),
+    method: str | Iterable[str] = (),
+    published: bool = True,
+    keys: Iterable[str] | None = None,
+) -> Leaderboard:
+    """The leaderboard of the published results and of your own (by default those in `results/runs`).
+
+    stores: results folders. family: only this one. tier, task, method: globs that narrow what is shown.
+    published: whether the published results are shown. keys: only these runs.
+
+    Returns an object: `print` it, show it in a notebook, or call `.to_frame()`, `.to_html()`, `.to_text(format)`.
+    """
+    own = stores or ((default_store(),) if default_store().exists() else ())
+    for folder in stores:
+        if not Path(folder).is_dir():
+            raise UserError(
+                f"the results folder {folder} does not exist; name a folder that `dynamark run --store` wrote"
+            )
+    tasks, methods = ((globs,) if isinstance(globs, str) else tuple(globs) for globs in (task, method))
+    chosen = None if keys is None else tuple(keys)
+    return Leaderboard(Selection(tuple(own), published, chosen, family, tier, tasks, methods))

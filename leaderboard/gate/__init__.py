@@ -1,0 +1,1 @@
+"""The regression gate: is NEW worse than BASE?"""

@@ -1,0 +1,183 @@
+"""The gate: is NEW worse than BASE, beyond an effect size and beyond noise?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy import ndarray
+
+from dynamark.leaderboards import statistics
+from dynamark.leaderboards.gate.sources import rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas
+
+__all__ = ["Comparison", "Verdict", "compare"]
+
+Word = Literal["failed", "worse", "slower", "incomparable", "missing", "better", "same"]
+
+_PAIR = ["task", "tier", "salt", "method"]
+# Times below this many seconds, summed over seeds, are noise.
+_LEAST_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One method on one task, and why."""
+
+    task: str
+    method: str
+    verdict: Word
+    detail: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All verdicts, and the exit code that they amount to."""
+
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 worse or slower, 3 incomparable or missing, 4 failed runs; the gravest counts."""
+        seen = {v.verdict for v in self.verdicts}
+        if "failed" in seen:
+            return 4
+        if seen & {"worse", "slower"}:
+            return 1
+        return 3 if seen & {"incomparable", "missing"} else 0
+
+
+def compare(
+    base: Path | str, new: Path | str, *, effect: float = 0.02, slowdown: float = 1.6, level: float = 0.01
+) -> Comparison:
+    """Pair runs by task, method and seed. BASE and NEW: a store, a Parquet file, or a git revision of `results/published`.
+
+    Worse: the mean over seeds of ln(new / base) of the primary score exceeds ln(1 + effect), with the sign turned where higher
+    is better (scores that take no logarithm are compared by their difference), and a one-sided t-test of that, adjusted
+    (Holm) for the number of pairs compared, is significant at `level`. Better: the same, the other way.
+    Slower: `slowdown` times the seconds in all and its root times with each seed, on the same processor and in cohorts of the
+    same size.
+    Tasks of other versions or parameters are incomparable, and so are scores that changed with one seed only.
+    """
+    old, fresh = rows_of(base), rows_of(new)
+    pairs = list(_pairs(old, fresh, effect))
+    tested = [pair for pair in pairs if isinstance(pair, _Change)]
+    worse = statistics.holm(np.array([p.worse for p in tested]))
+    better = statistics.holm(np.array([p.better for p in tested]))
+    verdicts = [pair for pair in pairs if isinstance(pair, Verdict)]
+    verdicts += [p.judged(w, b, slowdown, level) for p, w, b in zip(tested, worse, better, strict=True)]
+    return Comparison(tuple(sorted(verdicts, key=lambda v: (v.task, v.method))))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How one method's scores and seconds on one task changed."""
+
+    task: str
+    method: str
+    metric: str
+    seeds: int
+    change: float  # mean worsening over seeds
+    relative: bool  # whether it is a logarithm of ratios
+    worse: float  # p-values of: not worse, not better, than the effect size
+    better: float
+    seconds: ndarray | None  # [before and after, seed], where they can be compared
+
+    def judged(self, worse: float, better: float, slowdown: float, level: float) -> Verdict:
+        """The verdict, by p-values adjusted for the number of tests."""
+        shown = f"{math.expm1(self.change):+.1%}" if self.relative else f"{self.change:+.3g}"
+        told = f"{self.metric} {shown} over {self.seeds} seeds"
+        if worse <= level:
+            return Verdict(self.task, self.method, "worse", told)
+        if self.seconds is not None and _slower(self.seconds, slowdown):
+            before, after = self.seconds.sum(axis=1)
+            return Verdict(self.task, self.method, "slower", f"{after / before:.1f} times the seconds")
+        return Verdict(self.task, self.method, "better" if better <= level else "same", told)
+
+
+def _slower(seconds: ndarray, slowdown: float) -> bool:
+    """Slower in all, and each seed at least half as much slower (in logarithms): one disturbed run is not enough."""
+    before, after = seconds
+    return bool(
+        after.sum() > _LEAST_SECONDS
+        and after.sum() > slowdown * before.sum()
+        and (after > math.sqrt(slowdown) * before).all()
+    )
+
+
+# The columns of paired rows, as arrays over seeds.
+_Columns = dict[str, ndarray]
+
+
+def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Iterator[_Change | Verdict]:
+    """What there is to say of each method on each task of BASE."""
+    sides = [frame.astype(dict.fromkeys([*_PAIR, "task_fields", "metric", "status"], object)) for frame in (old, new)]
+    merged = sides[0].merge(sides[1], on=[*_PAIR, "seed"], how="left", suffixes=("_old", "_new"), indicator="found")
+    columns = {str(name): merged[name].to_numpy() for name in merged}
+    # Arrays by place, and no frame a pair: thousands of pairs are compared in the time of one read.
+    groups: Any = merged.groupby(_PAIR).indices
+    for (task, tier, salt, method), places in sorted(groups.items()):
+        label = f"{task} [{tier}]" + (f" (salt {salt})" if salt else "")
+        found = _paired({name: values[places] for name, values in columns.items()}, effect)
+        if isinstance(found, tuple):
+            yield Verdict(label, str(method), *found)
+        else:
+            yield replace(found, task=label, method=str(method))
+
+
+def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+    count, absent = len(pairs["found"]), int((pairs["found"] == "left_only").sum())
+    if absent:
+        return "missing", f"{absent} of {count} seeds have no run in NEW"
+    for column, what in (("task_version", "version"), ("task_fields", "parameters")):
+        if (pairs[f"{column}_old"] != pairs[f"{column}_new"]).any():
+            return "incomparable", f"the task's {what} changed"
+    before, after = (~pairs[f"failed_{side}"].astype(bool) for side in ("old", "new"))
+    if (before & ~after).any():
+        ended = pairs["status_new"][before & ~after]
+        return "failed", f"{len(ended)} of {count} seeds: {ended[0]}"
+    if not before.any():
+        answered = int(after.sum())
+        return ("better", f"{answered} of {count} seeds answer now") if answered else ("same", "failed in both")
+    return _change({name: values[before & after] for name, values in pairs.items()}, effect)
+
+
+def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+    metric, relative = str(pairs["metric_new"][0]), bool(pairs["log_new"][0])
+    old, new = pairs["score_old"].astype(float), pairs["score_new"].astype(float)
+    if relative:
+        floor = max(float(pairs["floor_new"][0]), 1e-300)
+        old, new = np.log(np.maximum(old, floor)), np.log(np.maximum(new, floor))
+    worsening = (new - old) * (1 if pairs["lower_is_better_new"][0] else -1)
+    mean, limit = float(worsening.mean()), math.log1p(effect) if relative else effect
+    if len(worsening) == 1 and abs(mean) > limit:
+        return "incomparable", f"{metric} changed with one seed, which cannot be told from noise; run more"
+    worse, better = _beyond(worsening, limit), _beyond(-worsening, limit)
+    return _Change("", "", metric, len(worsening), mean, relative, worse, better, _seconds(pairs))
+
+
+def _seconds(pairs: _Columns) -> ndarray | None:
+    """Seconds of fitting [before and after, seed] of the seeds that ran on the same machine in cohorts of one size."""
+    alike = [pairs[f"{c}_old"] == pairs[f"{c}_new"] for c in ("processor", "device", "cohort_size")]
+    same = np.logical_and.reduce(alike)
+    seconds = np.stack([pairs["fit_seconds_old"], pairs["fit_seconds_new"]]).astype(float)
+    return seconds[:, same] if same.any() else None
+
+
+def _beyond(values: ndarray, limit: float) -> float:
+    """The p-value of a one-sided t-test: mean <= limit. Equal bits on one machine have no spread: then 0 or 1."""
+    from scipy import special
+
+    excess = float(values.mean()) - limit
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    # Below this, the spread is the rounding of the logarithm and not noise.
+    if spread <= 1e-12 * (1 + np.abs(values).max()):
+        return 0.0 if excess > 0 else 1.0
+    return float(special.stdtr(len(values) - 1, -excess / (spread / math.sqrt(len(values)))))

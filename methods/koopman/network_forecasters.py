@@ -1,0 +1,148 @@
+"""Plain neural forecasters, to which linear latent dynamics are compared: a residual network and a gated recurrent unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.methods.koopman.networks import Scaling, mlp, seeded, windows
+from dynamark.methods.training import Recipe, train
+from dynamark.tasks.problems import Forecasting, Run, Trajectories
+
+__all__ = ["GRUForecaster", "MLPForecaster"]
+
+
+class ResidualStep(nn.Module):
+    """x+ = x + f(x)."""
+
+    def __init__(self, dim: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.change = mlp((dim, *hidden, dim), "gelu")
+
+    def forward(self, context: Float[Tensor, "window time dim"], horizon: int) -> Float[Tensor, "window horizon dim"]:
+        """The states that follow the last of the context."""
+        x, states = context[:, -1], []
+        for _ in range(horizon):
+            x = x + self.change(x)
+            states.append(x)
+        return torch.stack(states, dim=1)
+
+
+class GatedStep(nn.Module):
+    """h+ = GRU(x, h), x+ = x + W h+: the context is read in, then the unit feeds on its own predictions."""
+
+    def __init__(self, dim: int, units: int) -> None:
+        super().__init__()
+        self.units = units
+        self.read = nn.Linear(dim, 3 * units)
+        self.recur = nn.Linear(units, 3 * units)
+        self.change = nn.Linear(units, dim)
+
+    def _next(self, x: Tensor, h: Tensor) -> Tensor:
+        read, recur = self.read(x).chunk(3, dim=-1), self.recur(h).chunk(3, dim=-1)
+        reset, update = torch.sigmoid(read[0] + recur[0]), torch.sigmoid(read[1] + recur[1])
+        return (1 - update) * torch.tanh(read[2] + reset * recur[2]) + update * h
+
+    def forward(self, context: Float[Tensor, "window time dim"], horizon: int) -> Float[Tensor, "window horizon dim"]:
+        """The states that follow the context."""
+        h = torch.zeros_like(context[:, 0, :1]).expand(-1, self.units)
+        for x in context.unbind(1)[:-1]:
+            h = self._next(x, h)
+        x, states = context[:, -1], []
+        for _ in range(horizon):
+            h = self._next(x, h)
+            x = x + self.change(h)
+            states.append(x)
+        return torch.stack(states, dim=1)
+
+
+@dataclass(frozen=True)
+class MLPForecaster:
+    """x_{n+1} = x_n + f(x_n), f a multilayer perceptron trained on the mean squared error of rollouts of `window` steps.
+
+    States in units of the training data's standard deviation. A standard baseline without a paper of its own.
+    """
+
+    hidden: tuple[int, ...] = (128, 128)
+    window: int = 10
+    steps: int = 5000
+    batch: int = 256
+    rate: float = 1e-3
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
+        """All seeds in one training loop."""
+        recipe = Recipe(self.steps, self.rate, schedule="one_cycle", clip=5.0)
+        return _fit(lambda dim: ResidualStep(dim, self.hidden), self.window, self.batch, recipe, problems, runs)
+
+
+@dataclass(frozen=True)
+class GRUForecaster:
+    """h+ = GRU(x, h), x+ = x + W h+, trained on closed-loop rollouts of `window` steps after a teacher-forced context.
+
+    On tasks that show one state the memory is empty at the start of every rollout. States in units of the training data's
+    standard deviation. Source: Cho et al. 2014 for the unit.
+    key: cho2014
+    """
+
+    units: int = 64
+    window: int = 10
+    steps: int = 5000
+    batch: int = 256
+    rate: float = 1e-3
+
+    def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
+        """All seeds in one training loop."""
+        recipe = Recipe(self.steps, self.rate, schedule="one_cycle", clip=5.0)
+        return _fit(lambda dim: GatedStep(dim, self.units), self.window, self.batch, recipe, problems, runs)
+
+
+@dataclass(frozen=True)
+class RolloutModel:
+    """A trained step with its scaling, in float64."""
+
+    network: nn.Module
+    scale: Scaling
+
+    def forecast(
+        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
+    ) -> Float[Tensor, "trajectory horizon dim"]:
+        """The closed loop."""
+        made: Tensor = self.network(self.scale(context.observations.double()), horizon)
+        return self.scale.back(made)
+
+    def parameter_count(self) -> int:
+        """Weights and scaling."""
+        return sum(p.numel() for p in self.network.parameters()) + 2 * self.scale.mean.numel()
+
+
+def _fit(
+    build: Any,
+    window: int,
+    count: int,
+    recipe: Recipe,
+    problems: Sequence[Forecasting],
+    runs: Sequence[Run],
+) -> list[RolloutModel]:
+    """Train one step network a member on windows of context and `window` states."""
+    scalings = [Scaling(problem.train) for problem in problems]
+    paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
+    context = min(problems[0].context, paths[0].shape[1] - 1)
+    networks = []
+    for problem, run in zip(problems, runs, strict=True):
+        with seeded(run):
+            networks.append(build(problem.train.dim))
+
+    def batch(member: int, run: Run) -> tuple[Tensor]:
+        return (windows(paths[member], context + window, count, run.generator),)
+
+    def loss(network: Any, drawn: Tensor) -> Tensor:
+        truth = drawn[:, context:]
+        return (network(drawn[:, :context], truth.shape[1]) - truth).square().mean()
+
+    trained = train(networks, loss, batch, runs, recipe)
+    return [RolloutModel(n.double().requires_grad_(False), s) for n, s in zip(trained, scalings, strict=True)]

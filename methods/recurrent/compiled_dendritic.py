@@ -1,0 +1,134 @@
+"""Compiled kernels of dendritic networks; see `kernels.py`.
+
+Shapes: R seeds, M units, B branches, T steps, S windows, N observed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dynamark.methods.recurrent.compiled import add_outer, add_product, as_array, compiled
+
+__all__ = ["backward", "forward"]
+
+
+def forward(
+    a: Tensor, w: Tensor, h: Tensor, alpha: Tensor, thresholds: Tensor, z: Tensor, x: Tensor, interval: int
+) -> tuple[Tensor, Tensor]:
+    """States after each step [R, T, S, M], and the forced states before it [R, T, M, S]."""
+    before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
+    after = torch.empty_like(before)
+    given = (a, w, h, alpha, thresholds, z.mT, x.permute(0, 2, 3, 1), before, after)
+    compiled(_walk)(*map(as_array, given), interval, compiled(add_product), compiled(_bend))
+    return after.mT, before
+
+
+def backward(
+    a: Tensor,
+    w: Tensor,
+    alpha: Tensor,
+    thresholds: Tensor,
+    before: Tensor,
+    cotangent: Tensor,
+    interval: int,
+    observed: int,
+) -> tuple[Tensor, ...]:
+    """Gradients by a, W, h, alpha, H and z_1."""
+    found = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a, alpha, thresholds)]
+    carried = a.new_zeros(*a.shape, before.shape[-1])
+    given = (a, w.mT, alpha, thresholds, before, cotangent.mT, *found, carried)
+    parts = compiled(add_product), compiled(add_outer), compiled(_bend), compiled(_pull)
+    compiled(_walk_back)(*map(as_array, given), interval, observed, *parts)
+    return *found, carried.mT
+
+
+def _bend(state: Any, alpha: Any, threshold: Any, phi: Any) -> None:  # pragma: no cover - compiled
+    """phi = sum_b alpha_b (relu(z - H_b) - relu(z)) of one unit in all windows."""
+    zero = state.dtype.type(0)
+    phi[:] = zero
+    for b in range(len(alpha)):
+        weight, place = alpha[b], threshold[b]
+        for s in range(len(state)):
+            top = state[s] - place
+            value = state[s]
+            phi[s] += weight * ((top if top > zero else zero) - (value if value > zero else zero))
+
+
+def _pull(  # pragma: no cover - compiled
+    state: Any, pull: Any, alpha: Any, threshold: Any, by_alpha: Any, by_threshold: Any
+) -> None:
+    """pull becomes pull phi'(z); the gradients by alpha and H of one unit are added."""
+    zero, one = state.dtype.type(0), state.dtype.type(1)
+    slope = np.zeros(len(state), state.dtype)
+    for b in range(len(alpha)):
+        weight, place = alpha[b], threshold[b]
+        bent, passed = zero, zero
+        for s in range(len(state)):
+            value = state[s]
+            top = value - place
+            on, off = one if top > zero else zero, one if value > zero else zero
+            bent += pull[s] * (top * on - value * off)
+            passed += pull[s] * on
+            slope[s] += weight * (on - off)
+        by_alpha[b] += bent
+        by_threshold[b] -= weight * passed
+    for s in range(len(state)):
+        pull[s] *= slope[s]
+
+
+def _walk(  # pragma: no cover - compiled
+    a: Any, w: Any, h: Any, alpha: Any, thresholds: Any, z: Any, x: Any, before: Any, after: Any,
+    interval: int, add: Any, bend: Any,
+) -> None:  # fmt: skip
+    seeds, steps, units, windows = before.shape
+    observed = x.shape[2]
+    active = np.empty((units, windows), a.dtype)
+    for r in range(seeds):
+        for t in range(steps):
+            force = t > 0 and t % interval == 0
+            last = z[r] if t == 0 else after[r, t - 1]
+            for i in range(units):
+                source = x[r, t, i] if force and i < observed else last[i]
+                state, out, rate, shift = before[r, t, i], after[r, t, i], a[r, i], h[r, i]
+                for s in range(windows):
+                    state[s] = source[s]
+                    out[s] = shift + rate * source[s]
+                bend(state, alpha[r], thresholds[r, i], active[i])
+            add(w[r], active, after[r, t])
+
+
+def _walk_back(  # pragma: no cover - compiled
+    a: Any, wt: Any, alpha: Any, thresholds: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any,
+    by_alpha: Any, by_threshold: Any, carried: Any, interval: int, observed: int, add: Any, outer: Any, bend: Any, pull: Any,
+) -> None:  # fmt: skip
+    seeds, steps, units, windows = before.shape
+    zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
+    active, total = np.empty((units, windows), a.dtype), np.empty((units, windows), a.dtype)
+    for r in range(seeds):
+        back = carried[r]
+        for t in range(steps - 1, -1, -1):
+            force = t > 0 and t % interval == 0
+            for i in range(units):
+                g, b, given, state = total[i], back[i], cotangent[r, t, i], before[r, t, i]
+                rate, shift = zero, zero
+                for s in range(windows):
+                    value = given[s] + b[s]
+                    g[s] = value
+                    b[s] = zero
+                    rate += value * state[s]
+                    shift += value
+                by_rate[r, i] += rate
+                by_shift[r, i] += shift
+                bend(state, alpha[r], thresholds[r, i], active[i])
+            outer(total, active, by_weight[r])
+            add(wt[r], total, back)
+            for i in range(units):
+                g, b, rate = total[i], back[i], a[r, i]
+                pull(before[r, t, i], b, alpha[r], thresholds[r, i], by_alpha[r], by_threshold[r, i])
+                held = force and i < observed
+                for s in range(windows):
+                    b[s] = zero if held else b[s] + rate * g[s]

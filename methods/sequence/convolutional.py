@@ -1,0 +1,239 @@
+"""Layers that are time-invariant and linear: each is an impulse response, applied by FFT."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from dynamark.errors import unknown
+from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.methods.training import Recipe
+from dynamark.tasks.numerics.convolution import causal_convolution
+from dynamark.tasks.numerics.exponential_sums import exponential_sums
+from dynamark.tasks.numerics.hippo import legs_normal_poles
+from dynamark.tasks.numerics.spectral_filters import spectral_filters
+
+__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
+
+
+class KernelLayer(nn.Module):
+    """y = K * x with a kernel made of the parameters."""
+
+    @abstractmethod
+    def kernel(self, length: int) -> Float[Tensor, "lag channel dim"]:
+        """The impulse response."""
+
+    def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
+        """The convolution."""
+        return causal_convolution(x, self.kernel(x.shape[-2]).to(x))
+
+
+def s4d_poles(init: str, modes: int) -> np.ndarray:
+    """The poles a_n, n = 0 .. modes-1 (N = 2 modes counts conjugates), of an S4D initialization.
+
+    lin -1/2 + i pi n; inv -1/2 + i (N/pi) (N/(2n+1) - 1); real -(n+1); legs the normal part of HiPPO-LegS.
+    """
+    n, size = np.arange(modes), 2 * modes
+    if init == "lin":
+        return -0.5 + 1j * np.pi * n
+    if init == "inv":
+        return -0.5 + 1j * size / np.pi * (size / (2 * n + 1) - 1)
+    if init == "real":
+        return -(n + 1.0) + 0j
+    if init == "legs":
+        return legs_normal_poles(size)
+    raise unknown("S4D initialization", init, ["lin", "inv", "real", "legs"])
+
+
+class S4DLayer(KernelLayer):
+    """The layer of S4D: poles and steps of each bank, weights C and a direct term D."""
+
+    def __init__(self, method: S4D, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        poles = torch.from_numpy(s4d_poles(method.init, method.modes))
+        low, high = (math.log(bound) for bound in method.steps_range)
+        self.log_step = nn.Parameter(low + (high - low) * torch.rand(channels, method.banks, 1, generator=draw))
+        self.log_decay = nn.Parameter((-poles.real).log().float().repeat(channels, method.banks, 1))
+        self.frequency = nn.Parameter(poles.imag.float().repeat(channels, method.banks, 1))
+        scale = (2 * method.banks) ** -0.5
+        self.c = nn.Parameter(scale * torch.randn(channels, dim, method.banks * method.modes, 2, generator=draw))
+        self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
+
+    def kernel(self, length: int) -> Tensor:
+        """Sums of exponentials."""
+        step = self.log_step.double().exp()
+        a = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
+        b = (torch.expm1(a * step) / a).flatten(1)
+        weights = 2 * torch.view_as_complex(self.c.double()) * b[:, None]
+        response = exponential_sums((a * step).flatten(1), weights, length).permute(2, 0, 1)
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+@dataclass(frozen=True)
+class S4D(SequenceMethod):
+    """K_l = 2 Re sum_n C_n Bbar_n e^{l Delta a_n}, Bbar = (e^{Delta a} - 1)/a (zero-order hold, B = 1).
+
+    Each input channel feeds `banks` state spaces of `modes` conjugate pairs, each with a step Delta of its own, log-uniform in
+    `steps_range`; C mixes them, in place of the encoder and the mixing layer around S4D in the paper. init: `legs`, `lin`,
+    `inv`, `real`. Poles and steps learn at a tenth of the rate.
+
+    key: gu2022
+    """
+
+    modes: int = 16
+    banks: int = 4
+    init: Literal["legs", "lin", "inv", "real"] = "legs"
+    steps_range: tuple[float, float] = (1e-3, 1e-1)
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One S4D layer."""
+        return S4DLayer(self, channels, dim, draw)
+
+    def recipe(self) -> Recipe:
+        """Adam; poles and steps are slow."""
+        return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_|frequency": 0.1})
+
+
+class _LRULayer(KernelLayer):
+    def __init__(self, method: LRU, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        n, (low, high) = method.states, method.radius
+        square = low**2 + (high**2 - low**2) * torch.rand(n, generator=draw, dtype=torch.float64)
+        phase = method.phase * torch.rand(n, generator=draw, dtype=torch.float64).clamp(min=1e-6)
+        self.log_decay = nn.Parameter((-0.5 * square.log()).log().float())
+        self.log_phase = nn.Parameter(phase.log().float())
+        self.log_scale = nn.Parameter((0.5 * torch.log1p(-square)).float())
+        self.b = nn.Parameter(torch.randn(channels, n, 2, generator=draw) / (2 * max(1, channels)) ** 0.5)
+        self.c = nn.Parameter(torch.randn(dim, n, 2, generator=draw) / n**0.5)
+        self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
+
+    def kernel(self, length: int) -> Tensor:
+        rates = torch.complex(-self.log_decay.double().exp(), self.log_phase.double().exp())
+        b = torch.view_as_complex(self.b.double()) * self.log_scale.double().exp()
+        weights = b[:, None] * torch.view_as_complex(self.c.double())
+        response = exponential_sums(rates, weights.flatten(0, 1), length)
+        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+@dataclass(frozen=True)
+class LRU(SequenceMethod):
+    """h_t = lambda h_{t-1} + gamma (B x_t), y_t = Re(C h_t) + D x_t, lambda = exp(-e^nu + i e^theta), gamma = sqrt(1-|lambda|^2).
+
+    |lambda|^2 ~ U over the squared range `radius`, phases ~ U(0, `phase`); gamma is learned from its start on.
+    Complex throughout: no conjugate partners, no factor 2. Poles learn at a quarter of the rate.
+
+    key: orvieto2023
+    """
+
+    states: int = 64
+    radius: tuple[float, float] = (0.9, 0.999)
+    phase: float = math.pi / 10
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One LRU layer."""
+        return _LRULayer(self, channels, dim, draw)
+
+    def recipe(self) -> Recipe:
+        """Adam; the recurrence is slow."""
+        return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_": 0.25})
+
+
+class _S5Layer(KernelLayer):
+    def __init__(self, method: S5, channels: int, dim: int, draw: torch.Generator) -> None:
+        super().__init__()
+        poles = torch.from_numpy(legs_normal_poles(2 * method.states))
+        low, high = (math.log(bound) for bound in method.steps_range)
+        self.log_step = nn.Parameter(low + (high - low) * torch.rand(method.states, generator=draw))
+        self.decay = nn.Parameter(poles.real.float())
+        self.frequency = nn.Parameter(poles.imag.float())
+        self.b = nn.Parameter(torch.randn(channels, method.states, 2, generator=draw) / (2 * max(1, channels)) ** 0.5)
+        self.c = nn.Parameter(torch.randn(dim, method.states, 2, generator=draw) * (2 / method.states) ** 0.5)
+        self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
+
+    def kernel(self, length: int) -> Tensor:
+        a = torch.complex(self.decay.double().clamp(max=-1e-4), self.frequency.double())
+        step = self.log_step.double().exp()
+        b = torch.view_as_complex(self.b.double()) * torch.expm1(a * step) / a
+        weights = b[:, None] * torch.view_as_complex(self.c.double())
+        response = exponential_sums(a * step, weights.flatten(0, 1), length)
+        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+@dataclass(frozen=True)
+class S5(SequenceMethod):
+    """x_t = Abar x_{t-1} + Bbar u_t, y_t = Re(C x_t) + D u_t: one diagonal system for all channels, zero-order hold.
+
+    The poles start at those of the normal part of HiPPO-LegS with positive imaginary part, with a step a state, log-uniform in
+    `steps_range`; their real parts are clipped at -1e-4. Poles and steps learn at a quarter of the rate.
+
+    Differs from the paper: B is drawn in the eigenbasis, and time-invariant systems go through an FFT instead of a scan.
+
+    key: smith2023
+    """
+
+    states: int = 64
+    steps_range: tuple[float, float] = (1e-3, 1e-1)
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One S5 layer."""
+        return _S5Layer(self, channels, dim, draw)
+
+    def recipe(self) -> Recipe:
+        """Adam; the recurrence is slow."""
+        slow = {"log_|decay|frequency": 0.25}
+        return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates=slow)
+
+
+class _STULayer(KernelLayer):
+    filters: Tensor
+
+    def __init__(self, method: STU, channels: int, dim: int, length: int) -> None:
+        super().__init__()
+        values, phi = spectral_filters(length, min(method.filters, length))
+        scaled = phi * values**0.25
+        sign = 1.0 - 2.0 * (torch.arange(length) % 2)
+        self.register_buffer("filters", torch.cat([scaled, sign[:, None] * scaled], dim=1))
+        self.taps = nn.Parameter(torch.zeros(method.taps, channels, dim))
+        self.mix = nn.Parameter(torch.zeros(self.filters.shape[1], channels, dim))
+
+    def kernel(self, length: int) -> Tensor:
+        response = torch.einsum("lf,fcd->lcd", self.filters[:length], self.mix.double())
+        taps = self.taps.double()[:length]
+        return torch.cat([response[: len(taps)] + taps, response[len(taps) :]])
+
+
+@dataclass(frozen=True)
+class STU(SequenceMethod):
+    """y_t = sum_{i<taps} M^u_i x_{t-i} + sum_j s_j^{1/4} (M^+_j U^+_{t,j} + M^-_j U^-_{t,j}): the spectral transform unit.
+
+    U^+-: x through the fixed filters phi_j and (-1)^i phi_j (see spectral filtering); only the M are learned, from zero, by
+    AdaGrad. Weights are contracted with the filters first, so one convolution a layer serves all of them.
+
+    Differs from equation (3) of the paper: the filters are not delayed by two steps, and y_{t-2} is added only where
+    `difference` is 2; else a one-step problem feeds y_{t-1} as an input.
+
+    key: agarwal2023
+    """
+
+    rate: float = 1.0
+    filters: int = 24
+    taps: int = 3
+
+    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One STU layer; nothing is drawn."""
+        return _STULayer(self, channels, dim, length)
+
+    def recipe(self) -> Recipe:
+        """AdaGrad at a constant rate."""
+        return Recipe(
+            steps=self.steps, rate=self.rate, schedule="constant", clip=None, optimizer="adagrad", validate_every=50
+        )

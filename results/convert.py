@@ -1,0 +1,63 @@
+"""Rows that an older dynamark wrote, as rows of today's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dynamark.results.schema import EXPERIMENT, RUN, SCHEMA, SCHEMA_VERSION, Row
+
+__all__ = ["columns_of", "upgraded", "upgraded_row"]
+
+# Names that were changed with schema 2, old to new.
+_METHODS = {
+    "mean": "training_mean",
+    "spectral": "spectral_init",
+    "hankel": "hankel_dmd",
+    "parroting": "context_parroting",
+    "nuclear_penalised": "nuclear_penalized",
+}
+_TASKS = {"sensing/few": "sensing/few_measurements"}
+
+# What a table of schema 1 must hold for its rows to be upgraded.
+_NEEDED = ("tier", "method", "task")
+
+
+def upgraded(rows: pa.Table, version: int) -> pa.Table:
+    """A table of an older schema with today's columns; columns that nobody asked for stay away."""
+    if version >= SCHEMA_VERSION:
+        return rows
+    measured = pc.equal(rows["tier"], "experiment")
+    rows = rows.append_column("kind", pc.if_else(measured, EXPERIMENT, RUN))
+    for name, names in (("method", {**_METHODS, "experiment": ""}), ("task", _TASKS), ("tier", {"experiment": ""})):
+        values = pa.array([_renamed(label, names) for label in rows[name].to_pylist()], pa.string())
+        rows = rows.set_column(rows.column_names.index(name), name, values)
+    return rows
+
+
+def upgraded_row(row: Row, version: int) -> Row:
+    """A row of an older schema as one of today's."""
+    if version >= SCHEMA_VERSION:
+        return row
+    needed = pa.table({name: pa.array([row[name]], pa.string()) for name in _NEEDED})
+    return {
+        **{key: value for key, value in row.items() if key in SCHEMA.names or key == "provenance"},
+        **upgraded(needed, version).to_pylist()[0],
+    }
+
+
+def columns_of(columns: list[str] | None, version: int) -> list[str] | None:
+    """The columns to read of an older file, so that the wanted ones of today can be made."""
+    if columns is None or version >= SCHEMA_VERSION:
+        return columns
+    return sorted({*columns, *_NEEDED} - {"kind"})
+
+
+def _renamed(label: str | None, names: Mapping[str, str]) -> str | None:
+    """A label, `name(fields)`, with today's name."""
+    if label is None:
+        return None
+    name, bracket, rest = label.partition("(")
+    return names.get(name, name) + bracket + rest

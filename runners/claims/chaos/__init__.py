@@ -1,0 +1,1 @@
+"""What papers on chaotic reconstruction claim, beside the experiments that measure it."""

@@ -1,0 +1,1 @@
+"""What papers on Koopman operators claim, beside the experiments that measure it."""

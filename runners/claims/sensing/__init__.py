@@ -1,0 +1,1 @@
+"""What papers on matrix sensing and low-rank training claim, beside the experiments that measure it."""

@@ -1,0 +1,76 @@
+"""`dynamark data`: regenerate and compare the data of the shipped tasks, or write it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import dynamark.tasks.data as data
+from dynamark.errors import UserError, unknown
+from dynamark.runners.registry import resolve_task
+from dynamark.runners.spec import Spec, parse
+from dynamark.tasks.catalog import TASKS
+
+__all__ = ["export", "record", "verify"]
+
+Verdict = Literal["ok", "FAIL", "skip"]
+
+_FOLDER = Path(data.__file__).parent / "digests"
+_TIER, _SEEDS = "tiny", range(5)
+
+
+def _chosen(globs: Sequence[str]) -> list[str]:
+    names = sorted(TASKS)
+    chosen = [name for name in names if not globs or any(Spec(name).matches(glob) for glob in globs)]
+    if not chosen:
+        raise unknown("task", globs[0], names)
+    return chosen
+
+
+def _read(family: str) -> dict[str, Any]:
+    path = _FOLDER / f"{family}.json"
+    records: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return records
+
+
+def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None]]:
+    """Each instance that the repository knows the digest of (tiny tier, seeds 0 to 4), and what differs, if anything.
+
+    A task that is not available here is one entry, skipped with the reason.
+    """
+    for name in _chosen(globs):
+        known = _read(name.split("/")[0])
+        task = resolve_task(Spec(name), _TIER)
+        if task.unavailable is not None:
+            yield name, "skip", task.unavailable
+            continue
+        for seed in _SEEDS:
+            entry = f"{name}/{_TIER}/{seed}"
+            missing = "the repository has no digest of it"
+            wrong = data.verify_record(task, seed, known[entry]) if entry in known else missing
+            yield entry, "ok" if wrong is None else "FAIL", wrong
+
+
+def record(globs: Sequence[str] = ()) -> list[Path]:
+    """Write the digests of the chosen tasks into the repository, after a change of meaning; the files."""
+    written: dict[str, dict[str, Any]] = {}
+    for name in _chosen(globs):
+        family = name.split("/")[0]
+        entries = written.setdefault(family, _read(family))
+        task = resolve_task(Spec(name), _TIER)
+        for seed in _SEEDS:
+            entries[f"{name}/{_TIER}/{seed}"] = data.digest_record(task, seed)
+    _FOLDER.mkdir(exist_ok=True)
+    for family, entries in written.items():
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in sorted(entries.items()))
+        (_FOLDER / f"{family}.json").write_text(f"{{\n{lines}\n}}\n")
+    return [_FOLDER / f"{family}.json" for family in written]
+
+
+def export(name: str, folder: Path, tier: str, seed: int) -> None:
+    """Write one instance as Parquet with a card."""
+    if seed < 0:
+        raise UserError(f"--seed {seed} is negative; seeds count from 0")
+    data.export(resolve_task(parse(name), tier), seed, folder)

@@ -1,0 +1,1 @@
+"""From a cohort to its results: executors, processes, workers and the scorer."""

@@ -1,0 +1,124 @@
+"""What an executor is, and the simplest one: in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from dynamark.runners.plan.cohorts import Cohort
+
+__all__ = ["Executor", "Inline", "Limits", "Outcome", "failed"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one member of a cohort may take: seconds, and bytes of memory of its cohort's process."""
+
+    seconds: float = 600.0
+    memory: int = 8 << 30
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The columns that each member's row gets from its run, in the order of the members."""
+
+    cohort: Cohort
+    results: list[dict[str, Any]]
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Takes cohorts, gives outcomes, in any order."""
+
+    def submit(self, cohort: Cohort) -> None:
+        """Queue a cohort."""
+        ...
+
+    def completed(self) -> Iterator[Outcome]:
+        """Outcomes as they come, until nothing is queued or running."""
+        ...
+
+    def __enter__(self) -> Executor: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def failed(cohort: Cohort, status: str, reason: str) -> list[dict[str, Any]]:
+    """One result a member that says why there is none."""
+    return [{"status": status, "reason": reason} for _ in cohort.runs]
+
+
+class Inline:
+    """Fits and scores in this process: for debugging and for other systems. Nothing limits time and memory."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._waiting: deque[Cohort] = deque()
+
+    def submit(self, cohort: Cohort) -> None:
+        """Queue a cohort."""
+        self._waiting.append(cohort)
+
+    def completed(self) -> Iterator[Outcome]:
+        """Outcomes in the order of submission."""
+        while self._waiting:
+            cohort = self._waiting.popleft()
+            results = self._solve(cohort)
+            if results[0]["status"] not in ("ok", "diverged") and len(cohort.runs) > 1:
+                # One member may have killed the others: each once more, alone.
+                self._waiting.extendleft(Cohort((run,), alone=True) for run in reversed(cohort.runs))
+                continue
+            yield Outcome(cohort, results)
+
+    def _solve(self, cohort: Cohort) -> list[dict[str, Any]]:
+        from dynamark.runners.execute import scorer, worker
+
+        if cohort.experiment:
+            return self._measure(cohort)
+        task, seeds = cohort.task, cohort.seeds
+        try:
+            problems = [task.problem(seed) for seed in seeds]
+            entropies = [task.entropy(seed, "method") for seed in seeds]
+        except Exception as error:
+            return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
+        try:
+            methods = cohort.method.candidates()
+            answers = worker.solve(methods, problems, entropies, budget=cohort.budget, device=self._device)
+        except Exception as error:
+            told = worker.failure(error)
+            return failed(cohort, told.status, told.reason)
+        try:
+            return [scorer.judge(task, seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
+        except Exception as error:
+            return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
+
+    def _measure(self, cohort: Cohort) -> list[dict[str, Any]]:
+        from dynamark.runners.execute import scorer, worker
+
+        try:
+            experiment = cohort.method.build()
+            return [scorer.measure(experiment, entropy, self._device) for entropy in cohort.entropies]
+        except Exception as error:
+            told = worker.failure(error)
+            return failed(cohort, told.status, told.reason)
+
+    def __enter__(self) -> Inline:
+        import threadpoolctl
+        import torch
+
+        from dynamark.runners.execute.worker import steady
+
+        self._threads = torch.get_num_threads()
+        self._deterministic = torch.get_deterministic_debug_mode()
+        self._pools = threadpoolctl.threadpool_limits(1)
+        steady()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        self._pools.restore_original_limits()
+        torch.set_num_threads(self._threads)
+        torch.set_deterministic_debug_mode(self._deterministic)

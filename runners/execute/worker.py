@@ -1,0 +1,149 @@
+"""Fitting a cohort and asking its models: the only code that runs a method. It is handed problems, never tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dynamark.runners.execute import wire
+from dynamark.runners.execute.answers import Answer, BadAnswer, ask
+from dynamark.runners.execute.scorer import measure
+from dynamark.runners.execute.validation import Fitted, best
+from dynamark.runners.registry import load
+from dynamark.runners.spec import candidates
+from dynamark.tasks.problems import KINDS, Run
+
+__all__ = ["Failure", "failure", "solve", "work"]
+
+
+@dataclass
+class Failure:
+    """Why a cohort left nothing."""
+
+    status: str
+    reason: str
+    costs: dict[str, float] = field(default_factory=dict)
+
+
+def solve(
+    methods: Sequence[Any],
+    problems: list[Any],
+    entropies: list[list[int]],
+    *,
+    budget: int | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Fit all members together where the method can, ask each model its query, and time both.
+
+    methods: the method; where fields are to be chosen, once for each trial: all are fitted, and all count in the time.
+    """
+    settled = [_on_device(problem, torch.device(device)) for problem in problems]
+    hidden = [dataclasses.replace(problem, query=None) for problem in settled]
+
+    def fresh(entropy: list[int], place: int) -> Run:
+        return Run(entropy, torch.device(device), budget, None if place else on_progress)
+
+    start = time.perf_counter()
+    tried = [_fit(method, hidden, [fresh(e, i) for i, e in enumerate(entropies)]) for method in methods]
+    fitted = tried[0] if len(tried) == 1 else best(tried, hidden, methods)
+    _finish(device)
+    fit_seconds = (time.perf_counter() - start) / len(problems)
+    answers = []
+    for (model, run), problem in zip(fitted, settled, strict=True):
+        start = time.perf_counter()
+        arrays = ask(model, problem, run)
+        _finish(device)
+        seconds = time.perf_counter() - start
+        answers.append(Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(model), run.steps))
+    return answers
+
+
+def _fit(method: Any, problems: list[Any], runs: list[Run]) -> Fitted:
+    """The model of each member, with its run."""
+    single, plural = KINDS[type(problems[0])]
+    fit_all = getattr(method, plural, None)
+    if fit_all is None:
+        fit = getattr(method, single)
+        return [(fit(problem, run), run) for problem, run in zip(problems, runs, strict=True)]
+    # A cohort of one is run as two, the second a copy: batched kernels of one and of several round differently.
+    copies = [Run(run.entropy, run.device, run.budget) for run in runs[:1]] if len(runs) == 1 else []
+    models = list(fit_all([*problems, *problems[: len(copies)]], [*runs, *copies]))
+    if len(models) != len(runs) + len(copies):
+        raise BadAnswer(f"{plural} returned {len(models)} models for {len(runs) + len(copies)} problems")
+    return list(zip(models, runs, strict=False))
+
+
+def _on_device(value: Any, device: torch.device) -> Any:
+    """The same problem with every tensor on `device`."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        return {key: _on_device(part, device) for key, part in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _on_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
+        return type(value)(**parts)
+    return value
+
+
+def _finish(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def parameter_count(model: Any) -> int | None:
+    """Floats that a model needs to answer: what it says itself, or the parameters of its torch module."""
+    own = getattr(model, "parameter_count", None)
+    if own is not None:
+        return int(own() if callable(own) else own)
+    parameters = getattr(model, "parameters", None)
+    if not callable(parameters):
+        return None
+    found = parameters()
+    return sum(p.numel() for p in found) if isinstance(found, Iterable) else None
+
+
+def failure(error: BaseException) -> Failure:
+    """The row's status and reason for an exception of a method."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return Failure("out_of_memory", "the method asked for more memory than the limit allows")
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    name = "" if isinstance(error, BadAnswer) else f"{type(error).__name__}: "
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/runners/" not in f.filename]
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return Failure("error", f"{name}{text}"[:400] + where)
+
+
+def steady() -> None:
+    """One thread and deterministic kernels: the bits of a run must not depend on the machine's load or size."""
+    torch.set_num_threads(1)
+    # As torch.use_deterministic_algorithms(True, warn_only=True), which would import torch's compiler: a second of CPU.
+    torch.set_deterministic_debug_mode("warn")
+
+
+def work(folder: Path, job: dict[str, Any]) -> None:
+    """In a fresh process: read problems and solve them, or measure; leave the answers or the failure in the folder."""
+    steady()
+    try:
+        cls = load(job["method"], "method")
+        methods = [cls(**fields) for fields in candidates(job["fields"])]
+        if job["experiment"]:
+            wire.write(folder / "answers", [measure(methods[0], words, job["device"]) for words in job["entropies"]])
+            return
+        problems = wire.read(folder / "problems")
+        answers = solve(methods, problems, job["entropies"], budget=job["budget"], device=job["device"])
+        wire.write(folder / "answers", [vars(answer) for answer in answers])
+    except BaseException as error:
+        told = failure(error)
+        del error
+        gc.collect()  # room to write the reason in
+        wire.write(folder / "failure", dataclasses.asdict(told))

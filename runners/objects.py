@@ -1,0 +1,102 @@
+"""What a Python caller gives for a task or a method (text, a Spec, a class, an instance, or a list of these) as specs."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from dynamark.errors import UserError
+from dynamark.methods.catalog import METHODS
+from dynamark.runners.cell import module_of_cell
+from dynamark.runners.registry import plugin_file
+from dynamark.runners.spec import Spec, parse
+from dynamark.tasks.catalog import TASKS
+
+__all__ = ["Given", "one_spec", "specs_of"]
+
+# Text in the form of `runners/spec.py`, a spec, a class or an instance.
+Given = str | Spec | type | Any
+
+Kind = Literal["task", "method"]
+
+# Fields of every task that are not parameters of the instance: the plan sets them.
+_SET_BY_THE_PLAN = {"name", "tier", "salt"}
+
+
+def specs_of(given: Given | Iterable[Given], kind: Kind) -> list[Spec]:
+    """The specs of one thing or of several; a lone text is one spec, not a list of letters."""
+    if isinstance(given, Iterable) and not (isinstance(given, str | type) or dataclasses.is_dataclass(given)):
+        return [one_spec(item, kind) for item in given]
+    return [one_spec(given, kind)]
+
+
+def one_spec(given: Given, kind: Kind) -> Spec:
+    """The spec of a text, of a class (with its defaults) or of an instance (with its fields)."""
+    if isinstance(given, Spec):
+        return given
+    if isinstance(given, str):
+        return parse(given)
+    cls = given if isinstance(given, type) else type(given)
+    if not dataclasses.is_dataclass(cls):
+        raise UserError(
+            f"{kind}={given!r} is not a {kind}; give a name, path/file.py:Class, a dataclass or an instance of one"
+        )
+    fields = {} if isinstance(given, type) else _changed(given)
+    return _catalogued(cls, fields, kind) or Spec(
+        _target(cls, kind), fields, None if kind == "method" else cls.__name__
+    )
+
+
+def _changed(instance: Any) -> dict[str, Any]:
+    """The fields of an instance that differ from their defaults."""
+    values = {f: getattr(instance, f.name) for f in dataclasses.fields(instance) if f.init}
+    return {f.name: v for f, v in values.items() if f.name not in _SET_BY_THE_PLAN and not _same(v, _default(f))}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
+
+
+def _catalogued(cls: type, fields: dict[str, Any], kind: Kind) -> Spec | None:
+    """The catalog's name of a class that is shipped: that of the entry without fields of its own, if there is one."""
+    table = METHODS if kind == "method" else TASKS
+    target = f"{cls.__module__}:{cls.__name__}"
+    if target in table.values():
+        return Spec(next(name for name, text in table.items() if text == target), fields)
+    return None
+
+
+def _target(cls: type, kind: Kind) -> str:
+    """Where another process finds a class: its file, its installed module, or a file made of a notebook's cells."""
+    if file := plugin_file(cls.__module__):
+        return f"{file}:{cls.__name__}"
+    module = sys.modules.get(cls.__module__)
+    if "<locals>" in cls.__qualname__:
+        raise UserError(
+            f"{kind} {cls.__qualname__} is defined inside a function; define it at the top of a file or cell"
+        )
+    if cls.__module__ == "__main__" or module is None or getattr(module, "__file__", None) is None:
+        return f"{module_of_cell(cls)}:{cls.__name__}"
+    if _importable(cls.__module__):
+        return f"{cls.__module__}:{cls.__name__}"
+    return f"{Path(inspect.getfile(cls)).absolute()}:{cls.__name__}"
+
+
+def _importable(module: str) -> bool:
+    """Whether any process imports this module: it is installed, and not merely beside a script."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    origin = "" if spec is None or spec.origin is None else spec.origin
+    return "site-packages" in origin or module.partition(".")[0] == "dynamark"

@@ -1,0 +1,228 @@
+"""From a suite to planned runs, and to those that are still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dynamark.errors import UserError
+from dynamark.results.schema import FAILED
+from dynamark.runners.execute.validation import ANSWERS
+from dynamark.runners.plan.cohorts import Planned, PlannedExperiment, PlannedRun
+from dynamark.runners.plan.suite import Entry, Suite
+from dynamark.runners.registry import (
+    Method,
+    class_source,
+    load,
+    method_names,
+    resolve_experiment,
+    resolve_method,
+    resolve_task,
+    task_names,
+)
+from dynamark.runners.spec import Spec, open_fields
+from dynamark.tasks.base import Task
+from dynamark.tasks.problems import KINDS
+
+__all__ = ["Plan", "applies", "expand", "pending"]
+
+# What stands for the method where a task is left out altogether.
+_EVERY = "every method"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a suite, and the combinations (task, method) that do not apply or cannot be had here, with the reason."""
+
+    runs: tuple[Planned, ...]
+    not_applicable: tuple[tuple[str, str, str], ...]
+
+
+def expand(
+    suite: Suite,
+    *,
+    task: Sequence[Spec] = (),
+    method: Sequence[Spec] = (),
+    seeds: int | Sequence[int] | None = None,
+    tier: str | None = None,
+    device: str = "cpu",
+    salt: str = "",
+) -> Plan:
+    """The runs of a suite.
+
+    task: specs or globs that narrow it; a spec of a task that the suite does not list is run with all its methods.
+    method: specs that narrow it; a method that the suite does not list is run on all its tasks.
+    seeds: a number of seeds, counted from 0, or the seeds themselves; by default the suite's number.
+    """
+    wanted = None if seeds is None else _seeds(seeds)
+    resolver = _Resolver()
+    runs: dict[str, Planned] = {}
+    skipped: dict[tuple[str, str, str], None] = {}
+    for entry in _with_methods(_with_tasks(suite.entries, task), method, resolver):
+        for spec in _expanded(entry.tasks, task_names):
+            instance = resolve_task(spec, tier or entry.tier, salt)
+            if instance.unavailable is not None:
+                skipped[instance.name, _EVERY, instance.unavailable] = None
+                continue
+            source = class_source(type(instance))
+            budget = instance.budget if entry.budget is None else entry.budget
+            for chosen in _applicable(entry, instance, resolver, skipped):
+                for seed in wanted or range(entry.seeds):
+                    run = PlannedRun(suite.name, instance, chosen, seed, budget, device, source)
+                    runs.setdefault(run.key, run)
+    for experiment in [] if method else _experiments(suite, task, wanted, device, salt):
+        runs.setdefault(experiment.key, experiment)
+    if not runs:
+        raise UserError(_nothing(suite, task, list(skipped)))
+    return Plan(tuple(runs.values()), tuple(skipped))
+
+
+class _Resolver:
+    """Resolves each method once a plan, and not longer: a file may change between two plans."""
+
+    def __init__(self) -> None:
+        self._methods: dict[tuple[str, str], Method] = {}
+
+    def __call__(self, spec: Spec, choose: Mapping[str, Sequence[object]]) -> Method:
+        key = (str(spec), repr(choose))
+        if key not in self._methods:
+            self._methods[key] = resolve_method(spec, choose)
+        return self._methods[key]
+
+
+def _applicable(
+    entry: Entry, task: Task, resolver: _Resolver, skipped: dict[tuple[str, str, str], None]
+) -> Iterable[Method]:
+    """The methods of an entry that a task can be put to; of those given by name that it cannot, the reason goes to `skipped`."""
+    by_name = {spec for spec in entry.methods if not spec.is_glob}
+    for spec in _expanded(entry.methods, method_names):
+        method = resolver(spec, entry.choose)
+        if not applies(method, task):
+            if spec in by_name and not entry.lenient:
+                skipped[task.name, method.label, f"has no {KINDS[task.kind][0]}"] = None
+            continue
+        if (fields := open_fields(method.fields)) and task.kind not in ANSWERS:
+            raise UserError(
+                f"cannot tune '{min(fields)}' of '{method.label}': {task.name} has no validation data; give one value"
+            )
+        yield method
+
+
+def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
+    """The seeds that a number of them, or a list, stands for."""
+    wanted = range(seeds) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
+    if not wanted or min(wanted) < 0:
+        raise UserError(
+            f"seeds {seeds} is neither a positive whole number nor a list of seeds; write 5 (0 to 4), 7-9 or 0,3,7-9"
+        )
+    return wanted
+
+
+def _experiments(
+    suite: Suite, globs: Sequence[Spec], seeds: Sequence[int] | None, device: str, salt: str
+) -> Iterable[PlannedExperiment]:
+    for spec, count in suite.experiments:
+        if not globs or any(spec.matches(glob.label) for glob in globs):
+            experiment = resolve_experiment(spec)
+            yield from (PlannedExperiment(suite.name, experiment, k, device, salt) for k in seeds or range(count))
+
+
+# --- narrowing: what a user asks for against what the suite lists
+
+
+def _with_tasks(entries: Sequence[Entry], wanted: Sequence[Spec]) -> Sequence[Entry]:
+    """The entries with the chosen tasks only; a task that no entry lists is put to the methods of every entry."""
+    if not wanted:
+        return entries
+    listed = [replace(entry, tasks=tuple(_expanded(entry.tasks, task_names))) for entry in entries]
+    narrowed, met = [], set()
+    for entry in listed:
+        pairs = [(spec, glob) for spec in entry.tasks for glob in wanted if spec.matches(glob.label) or spec == glob]
+        met |= {glob for _, glob in pairs}
+        if pairs:
+            narrowed.append(replace(entry, tasks=tuple(dict.fromkeys(spec for spec, _ in pairs))))
+    new = tuple(spec for spec in wanted if spec not in met and _names_a_task(spec))
+    joined = [replace(entry, tasks=new, lenient=True) for entry in listed] if new else []
+    return [*narrowed, *joined]
+
+
+def _names_a_task(spec: Spec) -> bool:
+    """Whether a spec says where its task is, so that it can be more than a pattern for the suite's own tasks."""
+    return not spec.is_glob and (":" in spec.name or not spec.is_bare)
+
+
+def _with_methods(entries: Sequence[Entry], wanted: Sequence[Spec], resolver: _Resolver) -> Sequence[Entry]:
+    """The entries with the chosen methods only; those that no entry lists are put to every task.
+
+    A bare name stands for what the entry lists under it, with the entry's own fields.
+    """
+    if not wanted:
+        return entries
+    listed = frozenset().union(*(spec.names for entry in entries for spec in entry.methods))
+    narrowed = []
+    for entry in entries:
+        if own := [spec for want in wanted for spec in _listed(want, entry.methods)]:
+            narrowed.append(replace(entry, methods=tuple(own)))
+    new = [spec for spec in wanted if spec.name not in listed]
+    return [*narrowed, *(entry for spec in new for entry in _joined(entries, spec, resolver))]
+
+
+def _listed(wanted: Spec, methods: Sequence[Spec]) -> Sequence[Spec]:
+    """What an entry has of a wanted spec: under a bare name its own specs, otherwise the wanted one where it has that method."""
+    named = [spec for spec in methods if wanted.name in spec.names]
+    return [wanted] if named and not wanted.is_bare else named
+
+
+def _joined(entries: Sequence[Entry], spec: Spec, resolver: _Resolver) -> Iterable[Entry]:
+    """Where a method joins that no entry lists: each task once, with methods that choose fields if it has those fields too.
+
+    What it has not it does not choose. Without such fields it stands with the methods that choose nothing.
+    """
+    fields = [set(resolver(method, {}).fields) for method in _expanded([spec], method_names)]
+    has = set.intersection(*fields) if fields else set()
+
+    def unlike(entry: Entry) -> tuple[bool, bool]:
+        return not set(entry.choose) <= has, not entry.choose
+
+    taken: set[tuple[Spec, str]] = set()
+    for entry in sorted(entries, key=unlike):
+        tasks = tuple(task for task in _expanded(entry.tasks, task_names) if (task, entry.tier) not in taken)
+        taken.update((task, entry.tier) for task in tasks)
+        choose = {name: values for name, values in entry.choose.items() if name in has}
+        yield replace(entry, tasks=tasks, methods=(spec,), choose=choose)
+
+
+def _expanded(specs: Sequence[Spec], known: Callable[[], Mapping[str, str]]) -> list[Spec]:
+    """Specs with globs replaced by the names that match; each once."""
+    expanded: dict[Spec, None] = {}
+    for spec in specs:
+        names = [name for name in sorted(known()) if Spec(name).matches(spec.name)] if spec.is_glob else [spec.name]
+        expanded.update((spec.renamed(name), None) for name in names)
+    return list(expanded)
+
+
+def applies(method: Method, task: Task) -> bool:
+    """Whether a method implements the protocol of the task's kind."""
+    cls = load(method.target, "method")
+    return any(hasattr(cls, name) for name in KINDS[task.kind])
+
+
+def _nothing(suite: Suite, task: Sequence[Spec], skipped: list[tuple[str, str, str]]) -> str:
+    if skipped:
+        name, by, why = skipped[0]
+        if by == _EVERY:
+            return f"nothing to run: {name} {why}"
+        return f"nothing to run: method '{by}' {why}, which the tasks of suite '{suite.name}' ask for"
+    names = sorted({spec.label for entry in suite.entries for spec in entry.tasks})
+    globs = " ".join(spec.label for spec in task)
+    return f"nothing in suite '{suite.name}' matches the task {globs}; its tasks: {', '.join(names)}"
+
+
+def pending(
+    runs: Sequence[Planned], done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
+) -> list[Planned]:
+    """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
+    if force:
+        return list(runs)
+    again = set(FAILED) if retry_failed else set()
+    return [run for run in runs if run.key not in done or done[run.key] in again]

@@ -1,0 +1,143 @@
+"""Suites: named lists of runs, in TOML. Their specs are read when the file is, so that a bad one names its file and line."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from dynamark.errors import UserError, unknown
+from dynamark.runners.spec import Choices, Spec, parse
+
+__all__ = ["Entry", "Suite", "load_suite", "suite_names"]
+
+# What stands at the top for all entries, and may stand in one.
+_DEFAULTS = ("tier", "seeds", "budget")
+
+_SHIPPED = Path(__file__).parents[1] / "suites"
+
+# From what is wrong to the error that names the file.
+Wrong = Callable[[str], UserError]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Every one of these methods on every one of these tasks.
+
+    tasks, methods: specs, or globs of names; of the methods that a glob finds those count that apply to a task.
+    budget: training steps or passes at most; None leaves it to the task.
+    choose: fields with the values among which each method chooses, by its error on validation data.
+    lenient: whether methods that do not apply to a task are passed over without a word, as those of a glob are.
+    """
+
+    tasks: tuple[Spec, ...]
+    methods: tuple[Spec, ...]
+    tier: str
+    seeds: int
+    budget: int | None = None
+    choose: Choices = field(default_factory=dict)
+    lenient: bool = False
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite: what it is for, its entries, and what it leaves out, with the reason.
+
+    experiments: specs of experiments with their numbers of seeds; claims bring them, suite files hold none.
+    """
+
+    name: str
+    about: str
+    entries: tuple[Entry, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    experiments: tuple[tuple[Spec, int], ...] = ()
+
+
+def suite_names() -> list[str]:
+    """The shipped suites."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """A shipped suite by name, or a file."""
+    path = Path(name) if name.endswith(".toml") else _SHIPPED / f"{name}.toml"
+    if not path.is_file():
+        if name.endswith(".toml"):
+            raise UserError(f"the suite file {name} does not exist")
+        raise unknown("suite", name, suite_names())
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return _suite(path, tomllib.loads(text), text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"suite {path} is not valid TOML: {error}") from None
+
+
+def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
+    def wrong(what: str) -> UserError:
+        return UserError(f"suite {path}: {what}")
+
+    for key in config:
+        if key not in {"about", *_DEFAULTS, "runs", "left_out"}:
+            raise wrong(f"unknown key '{key}'; a suite has about, tier, seeds, budget, runs and left_out")
+    entries = [_entry(path, entry, config, text, wrong) for entry in _tables(config.get("runs"), "runs", wrong)]
+    if not entries:
+        raise wrong("no [[runs]]; write at least one with tasks and methods")
+    left_out = []
+    for entry in _tables(config.get("left_out", []), "left_out", wrong):
+        if not {"what", "reason"} <= set(entry):
+            raise wrong("an entry of [[left_out]] needs what and reason")
+        left_out.append((str(entry["what"]), str(entry["reason"])))
+    return Suite(path.stem, str(config.get("about", "")), tuple(entries), tuple(left_out))
+
+
+def _entry(path: Path, entry: dict[str, Any], config: dict[str, Any], text: str, wrong: Wrong) -> Entry:
+    for key in entry:
+        if key not in {"tasks", "methods", "choose", *_DEFAULTS}:
+            raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier, seeds, budget, choose")
+    tier, seeds, budget = (entry.get(key, config.get(key)) for key in _DEFAULTS)
+    if not isinstance(tier, str):
+        raise wrong('no tier; write tier = "tiny" at the top')
+    if not _counts(seeds):
+        raise wrong(f"seeds = {seeds!r} is not a positive whole number")
+    if budget is not None and not _counts(budget):
+        raise wrong(f"budget = {budget!r} is not a positive whole number")
+    tasks, methods = (
+        tuple(_spec(path, spec, text) for spec in _texts(entry.get(key), key, wrong)) for key in ("tasks", "methods")
+    )
+    return Entry(tasks, methods, tier, seeds, budget, _choices(entry.get("choose", {}), wrong))
+
+
+def _spec(path: Path, spec: str, text: str) -> Spec:
+    try:
+        return parse(spec)
+    except UserError as error:
+        # TOML's parser tells no lines: the spec is looked for as it is most likely written.
+        places = [text.find(quoted) for quoted in (json.dumps(spec, ensure_ascii=False), f"'{spec}'", spec)]
+        start = next((place for place in places if place >= 0), 0)
+        raise UserError(f"suite {path}, line {text.count(chr(10), 0, start) + 1}: {error}") from None
+
+
+def _choices(value: Any, wrong: Wrong) -> Choices:
+    """{ rate = [0.003, 0.01] }: fields with their values."""
+    if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
+        raise wrong(f"choose must be fields with lists of values, as {{ rate = [0.003, 0.01] }}, not {value!r}")
+    return {name: tuple(values) for name, values in value.items()}
+
+
+def _counts(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value > 0
+
+
+def _tables(value: Any, key: str, wrong: Wrong) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+        raise wrong(f"no [[{key}]] tables")
+    return value
+
+
+def _texts(value: Any, key: str, wrong: Wrong) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise wrong(f"{key} must be a list of names, not {value!r}")
+    return tuple(value)

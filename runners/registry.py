@@ -1,0 +1,264 @@
+"""From specs to classes and their sources: the catalogs, files, modules and entry points."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dynamark.errors import UserError, unknown
+from dynamark.methods.catalog import METHODS
+from dynamark.results.keys import canonical, source_digest
+from dynamark.runners.claims.experiments import EXPERIMENTS
+from dynamark.runners.spec import Choices, Spec, candidates, field_text, parse, with_choices
+from dynamark.tasks.catalog import TASKS
+
+if TYPE_CHECKING:
+    from dynamark.tasks.base import Task
+
+__all__ = [
+    "Method",
+    "class_source",
+    "load",
+    "method_names",
+    "plugin_file",
+    "resolve_experiment",
+    "resolve_method",
+    "resolve_task",
+    "source_file",
+    "target_of",
+    "task_names",
+]
+
+_PLUGIN = "dynamark_plugin_"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a plan: where its class is, its hyper-parameters, its label in tables, and the digest of its source."""
+
+    label: str
+    name: str
+    target: str
+    fields: dict[str, Any]
+    source: str
+
+    def build(self) -> Any:
+        """The method itself; where a field is to be chosen, with its first value."""
+        return self.candidates()[0]
+
+    def candidates(self) -> list[Any]:
+        """The method with each combination of the values among which fields are to be chosen."""
+        cls = load(self.target, "method")
+        return [_construct(self.target, cls, fields) for fields in candidates(self.fields)]
+
+
+# --- names
+
+
+def task_names() -> dict[str, str]:
+    """Every task by name: the catalog's and those of entry points."""
+    return _names(TASKS, "task")
+
+
+def method_names() -> dict[str, str]:
+    """Every method by name: the catalog's and those of entry points."""
+    return _names(METHODS, "method")
+
+
+def _names(table: dict[str, str], kind: str) -> dict[str, str]:
+    return {**{point.name: point.value for point in entry_points(group=f"dynamark.{kind}s")}, **table}
+
+
+@functools.lru_cache(maxsize=1024)
+def _entry(text: str) -> Spec:
+    """A value of a catalog or of an entry point."""
+    return parse(text)
+
+
+def _lookup(name: str, table: dict[str, str], kind: str) -> tuple[str, Spec]:
+    """The name to show and the spec behind it, whose name is a target: `module:Class` or an absolute `file.py:Class`."""
+    if name in table:
+        return name, _entry(table[name])
+    if name.endswith(".py"):
+        raise UserError(f"{name} names no class; write {_suggestion(Path(name))}")
+    if ":" in name:
+        path, _, cls = name.rpartition(":")
+        if path.endswith(".py"):
+            return f"{Path(path).name}:{cls}", Spec(f"{Path(path).absolute()}:{cls}")
+        return name, Spec(name)
+    names = _names(table, kind)
+    if name not in names:
+        raise unknown(kind, name, list(names))
+    return name, _entry(names[name])
+
+
+def _suggestion(path: Path) -> str:
+    """`path.py:Class` with the classes of a file, read and not imported."""
+    try:
+        classes = [node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)]
+    except (OSError, SyntaxError, ValueError):
+        classes = []
+    return " or ".join(f"{path}:{name}" for name in classes) or f"{path}:Class"
+
+
+# --- resolving
+
+
+def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
+    """The task that a spec names, at a tier."""
+    if spec.choices:
+        raise UserError(f"'{spec}': a task has no fields to choose; give one value")
+    shown, base = _lookup(spec.name, TASKS, "task")
+    cls = load(base.name, "task")
+    if not hasattr(cls, "at"):
+        raise UserError(f"'{shown}' is not a task; a task is a subclass of dynamark.tasks.base.Task")
+    preset = {f.name: f.default for f in dataclasses.fields(cls)} | cls.tiers.get(tier, {}) | base.fields
+    task = _construct(base.name, cls.at, {**base.fields, **spec.fields, "tier": tier}, shown)
+    changed = {name: value for name, value in spec.fields.items() if preset[name] != getattr(task, name)}
+    return dataclasses.replace(task, name=spec.alias or field_text(shown, changed), salt=salt)
+
+
+def resolve_method(spec: Spec, choose: Choices | None = None) -> Method:
+    """The method that a spec names.
+
+    choose: fields that a suite lets every method choose; those that the spec fixes are left, and the label stays as it is.
+    """
+    return _resolve(spec, METHODS, "method", choose or {})
+
+
+def resolve_experiment(spec: Spec) -> Method:
+    """The experiment that a spec names; like a method it is a frozen dataclass of plain fields."""
+    return _resolve(spec, EXPERIMENTS, "experiment", {})
+
+
+def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> Method:
+    shown, base = _lookup(spec.name, table, kind)
+    cls = load(base.name, kind)
+    if not dataclasses.is_dataclass(cls):
+        raise UserError(f"{kind} '{shown}' is not a dataclass; write @dataclass(frozen=True) above the class")
+    choices = {**base.choices, **choose, **spec.choices}
+    choices = {name: values for name, values in choices.items() if name not in spec.fields}
+    given = {**base.fields, **spec.fields}
+    variants = [
+        _construct(base.name, cls, fields, shown) for fields in candidates(with_choices(given, _sorted(choices)))
+    ]
+    fields = with_choices(_fields(variants[0], shown), _sorted(choices))
+    changed = {n: fields[n] for n in {**spec.fields, **spec.choices} if _preset(cls, base, n) != fields[n]}
+    label = spec.alias or field_text(shown, changed)
+    return Method(label, spec.alias or shown, base.name, fields, source_digest(source_file(base.name)))
+
+
+def _sorted(choices: Choices) -> Choices:
+    return {name: tuple(dict.fromkeys(values)) for name, values in choices.items()}
+
+
+def _preset(cls: Any, base: Spec, name: str) -> Any:
+    """What a field is where the user says nothing of it; a missing default equals nothing that can be given."""
+    if name in base.fields:
+        return base.fields[name]
+    default = next(f for f in dataclasses.fields(cls) if f.name == name)
+    return default.default if default.default_factory is dataclasses.MISSING else default.default_factory()
+
+
+def _fields(method: Any, shown: str) -> dict[str, Any]:
+    fields = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.init}
+    try:
+        canonical(fields)
+    except TypeError as error:
+        raise UserError(f"a hyper-parameter of '{shown}' is not plain data ({error}); use numbers and text") from None
+    return fields
+
+
+def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None = None) -> Any:
+    """Call a class with fields from a spec; what it refuses is the user's error."""
+    try:
+        return make(**fields)
+    except UserError:
+        raise
+    except TypeError as error:
+        if dataclasses.is_dataclass(make):
+            known = {f.name for f in dataclasses.fields(make) if f.init}
+            if wrong := set(fields) - known:
+                has = ", ".join(sorted(known)) or "none"
+                raise UserError(f"'{shown or target}' has no field '{min(wrong)}'; its fields: {has}") from None
+        raise UserError(f"cannot make '{shown or target}': {error}") from None
+    except Exception as error:
+        raise UserError(f"cannot make '{shown or target}': {type(error).__name__}: {error}") from None
+
+
+# --- loading
+
+
+def load(target: str, kind: str) -> Any:
+    """The object behind `module:name` or `path/file.py:name`, mostly a class."""
+    where, _, name = target.rpartition(":")
+    try:
+        module = _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{kind} '{target}' does not import: {type(error).__name__}: {error}") from None
+    if not hasattr(module, name):
+        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        raise UserError(f"{where} has no class '{name}'; it has: {', '.join(classes) or 'none'}")
+    return getattr(module, name)
+
+
+def source_file(target: str) -> Path:
+    """The file in which a target is defined."""
+    where = target.rpartition(":")[0]
+    if where.endswith(".py"):
+        return Path(where).absolute()
+    spec = importlib.util.find_spec(where)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{where} has no source file; dynamark identifies a method by its source")
+    return Path(spec.origin)
+
+
+def plugin_file(module: str) -> Path | None:
+    """The file behind the module of a plug-in that was loaded from a path; None for any other module."""
+    return Path(str(sys.modules[module].__file__)) if module.startswith(_PLUGIN) else None
+
+
+def target_of(cls: type) -> str:
+    """The target from which `load` brings a class back, in this process or another."""
+    return f"{plugin_file(cls.__module__) or cls.__module__}:{cls.__name__}"
+
+
+@functools.lru_cache(maxsize=1024)
+def class_source(cls: type) -> str:
+    """The digest of the source of a loaded class."""
+    return source_digest(source_file(target_of(cls)))
+
+
+def _from_file(path: Path) -> ModuleType:
+    path = path.absolute()
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; write path/to/file.py:Class")
+    # A name that is the same in every process, and that no other file has.
+    name = f"{_PLUGIN}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # its helpers; appended, so that they hide no installed package
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,189 @@
+"""A spec: what names a task, a method or an experiment. Text becomes a `Spec` once, at the door, and travels as an object.
+
+The text form is `[alias=]NAME[(field=value, ...)]`, where NAME is a name of the catalog, an entry point, `path/file.py:Class`,
+`module:Class`, or (for what a suite lists) a glob. Values are Python literals, `inf` and `nan`; of a set,
+`s4d(rate={0.003, 0.01})`, a method chooses one on validation data.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dynamark.errors import UserError
+
+__all__ = ["Choices", "Spec", "candidates", "field_text", "open_fields", "parse", "with_choices"]
+
+# Fields with the values to choose among.
+Choices = Mapping[str, Sequence[Any]]
+
+# How plain fields, which keys and rows hold, write a field that is to be chosen: {"any of": [values]}, sorted.
+_ANY = "any of"
+
+# An alias may hold a slash: a task of a file joins a family, `chaos/thomas=my_tasks.py:Thomas`.
+_ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
+_CONSTANTS = {"inf": math.inf, "nan": math.nan}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with the fields that differ from its defaults.
+
+    name: of the catalog, of an entry point, `path/file.py:Class`, `module:Class`, or a glob.
+    fields: values of fields, plain data.
+    alias: what to call it in tables; None for its own name and fields.
+    choices: fields with the values among which a method chooses on validation data.
+    """
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    alias: str | None = None
+    choices: Choices = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", {name: _frozen(value) for name, value in self.fields.items()})
+        object.__setattr__(self, "choices", {name: tuple(values) for name, values in self.choices.items()})
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.alias, frozenset(self.fields), frozenset(self.choices)))
+
+    @property
+    def plain_fields(self) -> dict[str, Any]:
+        """Fields as keys and rows hold them, those that are to be chosen among them."""
+        return with_choices(self.fields, self.choices)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names under which a suite may list it: its name and its alias."""
+        return frozenset({self.name, *([self.alias] if self.alias else [])})
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the name is a pattern that stands for several names."""
+        return any(sign in self.name for sign in "*?[")
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a name alone, without fields and alias."""
+        return not (self.fields or self.choices or self.alias)
+
+    def matches(self, glob: str) -> bool:
+        """Whether a glob matches the name, the alias, or the whole text."""
+        return any(fnmatchcase(name, glob) for name in {*self.names, self.label})
+
+    @property
+    def label(self) -> str:
+        """What a table shows: the alias, or the name with the fields that differ from its defaults, as the text form has them."""
+        return self.alias or field_text(self.name, self.plain_fields)
+
+    def __str__(self) -> str:
+        text = field_text(self.name, self.plain_fields)
+        return f"{self.alias}={text}" if self.alias else text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, from which `Spec(**data)` makes an equal spec."""
+        return {"name": self.name, "fields": dict(self.fields), "alias": self.alias, "choices": dict(self.choices)}
+
+    def renamed(self, name: str) -> Spec:
+        """The same spec under another name."""
+        return replace(self, name=name)
+
+
+def parse(text: str) -> Spec:
+    """Read a spec from its text form: the only reader."""
+    head, bracket, rest = text.strip().partition("(")
+    alias = None
+    if match := _ALIAS.fullmatch(head):
+        alias, head = match.groups()
+    if not head.strip():
+        raise UserError(f"cannot read '{text}'; write NAME or NAME(field=value, ...)")
+    fields = _fields(rest, text) if bracket else {}
+    choices = {name: tuple(value) for name, value in fields.items() if isinstance(value, set)}
+    if empty := [name for name, values in choices.items() if not values]:
+        raise UserError(f"cannot read '{text}': '{empty[0]}' has nothing to choose among; write {{value, value}}")
+    return Spec(head.strip(), {n: v for n, v in fields.items() if n not in choices}, alias, choices)
+
+
+def _fields(rest: str, text: str) -> dict[str, Any]:
+    try:
+        call = ast.parse(f"f({rest}", mode="eval").body
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
+            raise ValueError
+        return {_keyword(k): _literal(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise UserError(f"cannot read '{text}'; write NAME(field=value, ...) with plain values") from None
+
+
+def _keyword(keyword: ast.keyword) -> str:
+    if keyword.arg is None:
+        raise ValueError
+    return keyword.arg
+
+
+def _literal(node: ast.expr) -> Any:
+    """A literal; beside Python's own, `inf` and `nan`."""
+
+    class Constants(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.AST:
+            return ast.Constant(_CONSTANTS[name.id]) if name.id in _CONSTANTS else name
+
+    value = Constants().visit(node)
+    if isinstance(value, ast.Call) and ast.unparse(value) == "set()":
+        raise ValueError
+    return ast.literal_eval(value)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples: a spec is hashed, and JSON knows lists alone."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def field_text(name: str, fields: Mapping[str, Any]) -> str:
+    """NAME(field=value, ...), fields by name: the only writer."""
+    inside = ", ".join(f"{key}={_written(value)}" for key, value in sorted(fields.items()))
+    return f"{name}({inside})" if inside else name
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, Mapping) and set(value) == {_ANY}:
+        return f"{{{', '.join(map(_written, value[_ANY]))}}}"
+    if isinstance(value, list | tuple):
+        inside = ", ".join(map(_written, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return repr(value)
+
+
+def with_choices(fields: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """Plain fields; one that is to be chosen is {"any of": [values]}."""
+    return {**fields, **{name: {_ANY: sorted(values, key=_order)} for name, values in choices.items()}}
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Sorts numbers before texts: the values of a choice may mix both."""
+    number = isinstance(value, bool | int | float)
+    return (not number, value if number else repr(value))
+
+
+def open_fields(fields: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The plain fields that are to be chosen, with their values."""
+    return {name: value[_ANY] for name, value in fields.items() if isinstance(value, Mapping) and set(value) == {_ANY}}
+
+
+def candidates(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of the values to choose among; one, the fields as they are, where nothing is to be chosen."""
+    chosen = open_fields(fields)
+    return [{**fields, **dict(zip(chosen, values, strict=True))} for values in itertools.product(*chosen.values())]
+
+
+def most_seeds(needs: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+    """Each thing once, with the largest number of seeds that is asked for."""
+    most: dict[Any, int] = {}
+    for what, seeds in needs:
+        most[what] = max(seeds, most.get(what, 0))
+    return most
