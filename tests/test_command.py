@@ -16,7 +16,6 @@ from dynamark.cli import main
 from dynamark.results.store import Store
 from dynamark.runners.check import _SMALL
 from dynamark.runners.registry import resolve_task
-from dynamark.runners.spec import parse
 from dynamark.tasks.problems import KINDS
 
 MEASURED = f"{PLUGINS}/measured.py:StandardError"
@@ -41,13 +40,13 @@ def test_run_makes_rows_and_prints_the_table(suite: str, here: Path, capsys: pyt
     assert code == 0
     assert "walk.py:Line" in out
     assert "persistence" in out
-    assert err.strip() == "4 ok; 0 were done before; rows in store"
+    assert err.strip() == "4 succeeded; 0 cached; results in store"
     assert [p.name for p in Store(here / "store").files()] == [
         "mine--persistence.parquet",
         "mine--walk.py-Line-" + name(here),
     ]
     code, _, err = said(capsys, "run", suite, "--store", "store")
-    assert (code, err.strip()) == (0, "nothing to do; 4 were done before; rows in store")
+    assert (code, err.strip()) == (0, "nothing to do; 4 cached; results in store")
 
 
 def name(here: Path) -> str:
@@ -79,7 +78,7 @@ def test_what_does_not_apply_is_left_out_with_the_reason(here: Path, capsys: pyt
     )
     suite = write_suite(here / "s.toml", ["other.py:Other", LINE], seeds=1)
     _, _, err = said(capsys, "run", suite, "--store", "store", "--engine", "inline")
-    assert "left out: other.py:Other on walk.py:Walk: it has no fit_forecaster" in err
+    assert "skipped: other.py:Other on walk.py:Walk: it has no fit_forecaster" in err
 
 
 @pytest.mark.parametrize("what", ["tasks", "methods", "suites"])
@@ -156,7 +155,7 @@ def test_check_picks_small_tasks_and_passes_over_what_a_method_refuses(
 
 
 def test_the_small_tasks_of_check_cover_every_kind() -> None:
-    kinds = [resolve_task(parse(tasks)[0][0], "tiny").kind for tasks in _SMALL]
+    kinds = [resolve_task(tasks[0][0], "tiny").kind for tasks in _SMALL]
     assert set(kinds) == set(KINDS)
     assert len(kinds) == len(KINDS)
 
@@ -175,18 +174,18 @@ BAD = {
     ("run", "none.toml"): "the suite file none.toml does not exist",
     ("run", "quick", "--method", "nonsense"): "unknown method 'nonsense'",
     ("run", "quick", "--method", "none.py:Mine"): "none.py does not exist",
-    ("run", "quick", "--task", "nonsense"): "nothing in suite 'quick' matches --task nonsense",
+    ("run", "quick", "--task", "nonsense"): "nothing in suite 'quick' matches the task nonsense",
     ("run", "quick", "--tier", "huge"): "unknown tier 'huge'",
-    ("run", "quick", "--seeds", "-1"): "--seeds -1 is not a positive whole number",
-    ("run", "quick", "--seeds", "0"): "--seeds 0 is not a positive whole number",
-    ("run", "quick", "--workers", "0"): "--workers 0 is not positive",
-    ("run", "quick", "--timeout", "-3"): "--timeout -3.0 is not positive",
-    ("run", "quick", "--memory-gb", "0"): "--memory-gb 0.0 is not positive",
-    ("run", "quick", "--shard", "3/2"): "--shard 3/2 is not a part of a whole",
+    ("run", "quick", "--seeds", "-1"): "seeds -1 is neither a positive whole number nor a list",
+    ("run", "quick", "--seeds", "0"): "seeds 0 is neither a positive whole number nor a list",
+    ("run", "quick", "--workers", "0"): "workers = 0 is not positive",
+    ("run", "quick", "--timeout", "-3"): "timeout = -3.0 is not positive",
+    ("run", "quick", "--memory-gb", "0"): "memory_gb = 0.0 is not positive",
+    ("run", "quick", "--shard", "3/2"): "invalid shard 3/2: expected I/N with 1 <= I <= N",
     ("run", "quick", "--device", "cuda"): "no CUDA device",
     ("run", "quick", "--store", "file"): "the store file is a file; name a folder",
     ("run", "quick", "--store", "file/below"): "cannot write to",
-    ("leaderboard", "--store", "nowhere"): "the store nowhere does not exist",
+    ("leaderboard", "--store", "nowhere"): "the results folder nowhere does not exist",
     ("leaderboard", "--family", "weather"): "no rows of family 'weather'",
     ("leaderboard", "--out", "nowhere/page.html"): "cannot write nowhere/page.html",
     ("compare", "nowhere", "file"): "nowhere is neither a file, nor a folder, nor a git revision here",
@@ -232,7 +231,7 @@ def test_usage_errors_exit_with_2_and_no_traceback(words: tuple[str, ...]) -> No
     ("option", "text", "remedy"),
     [
         *(("--seeds", text, "write 5 (0 to 4), 7-9 or 0,3,7-9") for text in ("x", "0-", "3-1", "1,,2")),
-        ("--shard", "x", "i/n"),
+        ("--shard", "x", "I/N"),
     ],
 )
 def test_seeds_and_shards_that_cannot_be_read_are_told_with_the_remedy(
@@ -278,5 +277,9 @@ def test_the_face_runs_loads_and_tables(suite: str, here: Path) -> None:
     frame = dynamark.load_results("store", published=False)
     assert set(frame["method"]) == {"persistence", "walk.py:Line"}
     assert frame["score.error"].notna().all()
-    assert "persistence" in dynamark.leaderboard("store", published=False)
+    board = dynamark.leaderboard("store", published=False)
+    assert "persistence" in str(board)
+    assert list(board.to_frame()["method"]) == [s.method for table in board.tables for s in table.standings]
+    assert "<table" in board._repr_html_()
+    assert board.to_html().startswith("<!doctype html>")
     assert all(finding.ok for finding in dynamark.check(LINE, task=[WALK]))

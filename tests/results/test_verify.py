@@ -193,7 +193,7 @@ def test_only_the_row_itself_is_run_again(ran: Path, monkeypatch: pytest.MonkeyP
         return report
 
     monkeypatch.setattr(again_module, "run", watched)
-    new = again_module.again(old)
+    new = again_module.rerun(old)
     assert planned == [{old["key"]}]
     assert new["scores"] == old["scores"]
     assert trust.sources(old, new) == trust.places(old, new) == []

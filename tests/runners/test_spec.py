@@ -18,7 +18,7 @@ from dynamark.runners.execute.worker import solve
 from dynamark.runners.plan.expand import expand
 from dynamark.runners.plan.suite import Suite, load_suite
 from dynamark.runners.registry import resolve_method
-from dynamark.runners.reproduce import again
+from dynamark.runners.reproduce import rerun
 from dynamark.runners.run import run
 from dynamark.runners.spec import candidates, open_fields, parse
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Prediction, Rollout, Run, Trajectories
@@ -123,13 +123,13 @@ def test_a_suite_lets_all_methods_of_an_entry_choose_and_keeps_their_labels(tmp_
 
 def test_where_nothing_validates_nothing_is_chosen() -> None:
     suite = Suite("s", "", (entry(("sensing/psd",), ("gd(step={0.1, 0.2})",), "tiny", 1),))
-    with pytest.raises(UserError, match=r"to choose 'step' on validation data, and sensing/psd has none"):
+    with pytest.raises(UserError, match=r"cannot tune .step. of .gd.*: sensing/psd has no validation data"):
         expand(suite)
 
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
 def test_rows_tell_what_was_chosen_and_run_again(tmp_path: Path, engine: Any) -> None:
-    suite = Suite("s", "", (entry((WALK,), (LINE,), "tiny", 2, choose=(("gain", (0.5, 1.0, 2.0)),)),))
+    suite = Suite("s", "", (entry((WALK,), (LINE,), "tiny", 2, choose={"gain": (0.5, 1.0, 2.0)}),))
     run(suite, store=tmp_path, engine=engine, workers=1)
     rows = Store(tmp_path).rows().to_pylist()
     assert len(rows) == 2
@@ -138,13 +138,13 @@ def test_rows_tell_what_was_chosen_and_run_again(tmp_path: Path, engine: Any) ->
         assert (scores["fact.gain"], scores["fact.trials"], row["status"]) == (1.0, 3.0, "ok")
         assert scores["error"] < 1e-12
     if engine == "inline":
-        once = again(rows[0], task=WALK, method=f"{LINE}(gain={{0.5, 1.0, 2.0}})")
+        once = rerun(rows[0], task=WALK, method=f"{LINE}(gain={{0.5, 1.0, 2.0}})")
         assert once["scores"] == rows[0]["scores"]
 
 
 def test_a_row_of_the_catalog_that_chose_is_planned_again_with_its_key(tmp_path: Path) -> None:
-    chosen = entry(("lds/sym_pos",), ("stu",), "tiny", 1, budget=1, choose=(("rate", (0.003, 0.01)),))
+    chosen = entry(("lds/sym_pos",), ("stu",), "tiny", 1, budget=1, choose={"rate": (0.003, 0.01)})
     run(Suite("s", "", (chosen,)), store=tmp_path, engine="inline")
     (row,) = Store(tmp_path).rows().to_pylist()
     assert (row["method"], row["status"]) == ("stu", "ok")
-    assert again(row)["key"] == row["key"]
+    assert rerun(row)["key"] == row["key"]

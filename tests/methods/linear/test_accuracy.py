@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dynamark.methods.linear.regression import SpectralARX, SpectralFiltering
-from dynamark.runners.claims.lds.experiments import PopulationError
+from dynamark.runners.claims.lds.experiments_filters import PopulationError
 from dynamark.runners.execute.answers import ask
 from dynamark.tasks.base import Task
 from dynamark.tasks.lds.onestep import OneStep

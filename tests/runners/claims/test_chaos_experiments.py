@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dynamark.runners.claims.chaos.experiments import (
+from dynamark.runners.claims.chaos.experiments_forcing import (
     ClippedBound,
     FixedPoints,
     ForcedProducts,

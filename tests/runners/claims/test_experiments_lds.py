@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dynamark.runners.claims.lds.experiments import (
+from dynamark.runners.claims.lds.experiments_filters import (
     ChebyshevGrowth,
     FilterBounds,
     HankelIdentity,

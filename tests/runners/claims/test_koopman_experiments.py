@@ -6,13 +6,6 @@ import numpy as np
 import pytest
 from numpy.polynomial import chebyshev
 
-from dynamark.runners.claims.koopman.experiments import (
-    MonomialVerification,
-    OUResiduals,
-    OUSampling,
-    SpuriousPairs,
-    TorusSpectrum,
-)
 from dynamark.runners.claims.koopman.experiments_course import PERIODS, CourseCorrection
 from dynamark.runners.claims.koopman.experiments_features import (
     LogisticFeatures,
@@ -29,6 +22,13 @@ from dynamark.runners.claims.koopman.experiments_modes import (
     ThreeTones,
 )
 from dynamark.runners.claims.koopman.experiments_residuals import DuffingResiduals, verified_set
+from dynamark.runners.claims.koopman.experiments_spectra import (
+    MonomialVerification,
+    OUResiduals,
+    OUSampling,
+    SpuriousPairs,
+    TorusSpectrum,
+)
 from dynamark.tasks.koopman.processes import logistic_modes
 from dynamark.tasks.problems import Run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dynamark.runners.claims.sensing.experiments import EqualFactors, Incremental, Plateau, SurplusConstant
 from dynamark.runners.claims.sensing.experiments_completion import InexactCost
 from dynamark.runners.claims.sensing.experiments_deep_linear import DepthIndependence, ModeCurves, Overtraining
+from dynamark.runners.claims.sensing.experiments_recovery import EqualFactors, Incremental, Plateau, SurplusConstant
 from dynamark.runners.claims.sensing.limits import STATISTICAL
 from dynamark.tasks.problems import Run
 from dynamark.tasks.sensing.oracles import statistical_dimension

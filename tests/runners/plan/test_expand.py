@@ -14,7 +14,7 @@ from dynamark.results.keys import run_key
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.expand import expand, pending
 from dynamark.runners.plan.suite import Suite, load_suite, suite_names
-from dynamark.runners.spec import open_fields
+from dynamark.runners.spec import open_fields, parse
 
 LINEAR = f"{LINE}(gain=0.5)"
 
@@ -46,7 +46,7 @@ def test_a_method_that_joins_meets_each_task_once_with_choices_among_fields_that
     field: str, budget: int, open_to: set[str]
 ) -> None:
     plain = entry((WALK,), (DRAWN,), "tiny", 2, 3)
-    trained = entry((WALK,), (DRAWN,), "tiny", 2, 7, ((field, (0.5, 1.0)),))
+    trained = entry((WALK,), (DRAWN,), "tiny", 2, 7, {field: (0.5, 1.0)})
     runs = expand(Suite("s", "", (plain, trained)), method=specs(LINE)).runs
     assert [run.seed for run in runs] == [0, 1]
     assert {run.row["budget"] for run in runs} == {budget}
@@ -109,12 +109,12 @@ def test_a_budget_of_the_suite_replaces_that_of_the_task_and_is_part_of_the_key(
 
 
 def test_nothing_that_matches_is_an_error_that_lists_the_tasks() -> None:
-    with pytest.raises(UserError, match=r"nothing in suite 's' matches --task lds/\*; its tasks: .*Walk"):
+    with pytest.raises(UserError, match=r"nothing in suite 's' matches the task lds/\*; its tasks: .*Walk"):
         expand(suite(LINE), task=specs("lds/*"))
 
 
 def test_seeds_may_be_named_one_by_one() -> None:
-    told = Suite("s", "", suite(LINE).entries, experiments=(("sensing/equal_factors", 2),))
+    told = Suite("s", "", suite(LINE).entries, experiments=((parse("sensing/equal_factors"), 2),))
     plan = expand(told, seeds=[7, 2, 7])
     assert [run.seed for run in plan.runs] == [7, 2, 7, 2]
     assert {run.key for run in expand(told, seeds=[2]).runs} < {run.key for run in expand(told, seeds=3).runs}
@@ -130,7 +130,7 @@ def asked(*words: str) -> object:
 
 @pytest.mark.parametrize("seeds", [0, -1, [], [3, -1]])
 def test_seeds_are_positive(seeds: int | list[int]) -> None:
-    with pytest.raises(UserError, match="is not a positive whole number"):
+    with pytest.raises(UserError, match="is neither a positive whole number nor a list"):
         expand(suite(LINE), seeds=seeds)
 
 
