@@ -20,6 +20,7 @@ _METHODS = {
     "nuclear_penalised": "nuclear_penalized",
 }
 _TASKS = {"sensing/few": "sensing/few_measurements"}
+_SCORES = {"verdict": "fact.kind", "unfinished": "fact.unfinished"}
 
 # What a table of schema 1 must hold for its rows to be upgraded.
 _NEEDED = ("tier", "method", "task")
@@ -34,13 +35,31 @@ def upgraded(rows: pa.Table, version: int) -> pa.Table:
     for name, names in (("method", {**_METHODS, "experiment": ""}), ("task", _TASKS), ("tier", {"experiment": ""})):
         values = pa.array([_renamed(label, names) for label in rows[name].to_pylist()], pa.string())
         rows = rows.set_column(rows.column_names.index(name), name, values)
+    if "scores" in rows.column_names:
+        rows = rows.set_column(rows.column_names.index("scores"), "scores", _renamed_scores(rows["scores"]))
     return rows
+
+
+def _renamed_scores(column: pa.ChunkedArray) -> pa.Array:
+    """The lists of scores with today's names."""
+    scores = column.combine_chunks()
+    flat = scores.values
+    names = pc.dictionary_encode(flat.field("name"))
+    today = pa.array([_SCORES.get(name, name) for name in names.dictionary.to_pylist()], pa.string())
+    renamed = pa.DictionaryArray.from_arrays(names.indices, today).cast(pa.string())
+    structs = pa.StructArray.from_arrays([renamed, flat.field("value")], ["name", "value"])
+    return pa.ListArray.from_arrays(scores.offsets, structs, mask=scores.is_null())
 
 
 def upgraded_row(row: Row, version: int) -> Row:
     """A row of an older schema as one of today's."""
     if version >= SCHEMA_VERSION:
         return row
+    if row.get("scores"):
+        row = {
+            **row,
+            "scores": [{**score, "name": _SCORES.get(score["name"], score["name"])} for score in row["scores"]],
+        }
     needed = pa.table({name: pa.array([row[name]], pa.string()) for name in _NEEDED})
     return {
         **{key: value for key, value in row.items() if key in SCHEMA.names or key == "provenance"},

@@ -16,6 +16,9 @@ from dynamark.tasks.problems import KINDS
 
 __all__ = ["method_cards", "task_cards"]
 
+# Which way is better; a quantity that is only reported has no direction.
+_ARROWS = {True: "↓", False: "↑", None: "·"}
+
 _MADE = "Made by `dynamark list {} --format md` from the source; do not edit."
 
 
@@ -66,7 +69,7 @@ def _task_card(target: str, names: list[str], like: str) -> list[str]:
 def _score(metric: Metric) -> str:
     unit = f" ({metric.unit})" if metric.unit else ""
     about = f": {_escaped(metric.about)}" if metric.about else ""
-    return f"`{metric.name}`{unit} {'↓' if metric.lower_is_better else '↑'}{about}"
+    return f"`{metric.name}`{unit} {_ARROWS[metric.lower_is_better]}{about}"
 
 
 def _tier(task: Task, tier: str) -> str:

@@ -10,6 +10,7 @@ import ast
 import builtins
 import hashlib
 import inspect
+import linecache
 import sys
 import textwrap
 from pathlib import Path
@@ -86,9 +87,23 @@ def _source(value: Any, name: str) -> str:
     try:
         return textwrap.dedent(inspect.getsource(value)).rstrip()
     except (OSError, TypeError):
-        raise UserError(
-            f"the source of '{name}' cannot be read here; put it into a file and name it path/file.py:{name}"
-        ) from None
+        pass
+    if isinstance(value, type) and (text := _class_of_cell(value)):
+        return text
+    raise UserError(f"the source of '{name}' cannot be read here; put it into a file and name it path/file.py:{name}")
+
+
+def _class_of_cell(cls: type) -> str | None:
+    """The source of a class of a notebook: `inspect` knows no file of it, but the code of its functions knows its cell."""
+    for function in vars(cls).values():
+        if not (isinstance(function, FunctionType) and function.__qualname__ == f"{cls.__name__}.{function.__name__}"):
+            continue
+        lines = linecache.getlines(function.__code__.co_filename)
+        for node in ast.parse("".join(lines)).body:
+            if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+                first = min(part.lineno for part in (node, *node.decorator_list))
+                return "".join(lines[first - 1 : node.end_lineno]).rstrip()
+    return None
 
 
 def _names_in(text: str) -> list[str]:

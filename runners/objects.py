@@ -16,6 +16,7 @@ from dynamark.runners.cell import module_of_cell
 from dynamark.runners.registry import plugin_file
 from dynamark.runners.spec import Spec, parse
 from dynamark.tasks.catalog import TASKS
+from dynamark.tasks.problems import KINDS
 
 __all__ = ["Given", "one_spec", "specs_of"]
 
@@ -46,10 +47,22 @@ def one_spec(given: Given, kind: Kind) -> Spec:
         raise UserError(
             f"{kind}={given!r} is not a {kind}; give a name, path/file.py:Class, a dataclass or an instance of one"
         )
+    if kind == "method":
+        _check_protocol(cls)
     fields = {} if isinstance(given, type) else _changed(given)
     return _catalogued(cls, fields, kind) or Spec(
         _target(cls, kind), fields, None if kind == "method" else cls.__name__
     )
+
+
+def _check_protocol(cls: type) -> None:
+    """Refuse a class that can solve no kind of problem, and say which method it lacks."""
+    wanted = [name for names in KINDS.values() for name in names]
+    if not any(callable(getattr(cls, name, None)) for name in wanted):
+        raise TypeError(
+            f"{cls.__name__} solves no kind of problem: it lacks fit_forecaster(problem, run), or one of "
+            f"{', '.join(sorted(single for single, _ in KINDS.values() if single != 'fit_forecaster'))}"
+        )
 
 
 def _changed(instance: Any) -> dict[str, Any]:

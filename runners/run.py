@@ -169,7 +169,7 @@ def _executor(engine: str, workers: int | None, limits: Limits, device: str) -> 
 
 
 def _bar(total: int, progress: bool) -> Any:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     # disable=None: quiet off a terminal; a notebook is none, and shows the bar all the same.
     return tqdm(total=total, unit="run", disable=(False if _in_notebook() else None) if progress else True)

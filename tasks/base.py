@@ -8,7 +8,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,11 +24,11 @@ Solution = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Metric:
-    """Name, unit and direction of a score."""
+    """Name, unit and direction of a score; `lower_is_better` is None for a quantity that is only reported."""
 
     name: str
     unit: str = ""
-    lower_is_better: bool = True
+    lower_is_better: bool | None = True
     about: str = ""
 
 
@@ -47,10 +47,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a solution is worth: scores by name, and curves. A score that does not apply is left out."""
+    """What a solution is worth: scores by name, curves, and facts. A score that does not apply is left out.
+
+    values: scores that the task declares as metrics; the primary one among them.
+    facts: what is said of the answer and is no score, such as a category; rows hold them as `fact.<name>`.
+    """
 
     values: Mapping[str, float]
     curves: tuple[Curve, ...] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +86,9 @@ class Task(ABC):
         if tier not in cls.tiers:
             raise unknown("tier", tier, list(cls.tiers))
         known = {f.name for f in dataclasses.fields(cls)}
-        for field in fields:
-            if field not in known:
-                raise UserError(f"{cls.__name__} has no parameter '{field}'; it has: {', '.join(sorted(known - _OWN))}")
+        for name in fields:
+            if name not in known:
+                raise UserError(f"{cls.__name__} has no parameter '{name}'; it has: {', '.join(sorted(known - _OWN))}")
         return cls(**{"tier": tier, **cls.tiers[tier], **fields})
 
     @property

@@ -20,8 +20,8 @@ def scores(method: Any, task: LowRankRecovery, seeds: int = 2) -> list[dict[str,
         estimates = method.fit_estimates(problems, runs)
     else:
         estimates = [getattr(method, single)(p, r) for p, r in zip(problems, runs, strict=True)]
-    told = zip(estimates, problems, runs, strict=True)
-    return [dict(task.score(ask(e, p, r), i).values) for i, (e, p, r) in enumerate(told)]
+    scored = [task.score(ask(*fit), i) for i, fit in enumerate(zip(estimates, problems, runs, strict=True))]
+    return [{**s.values, **{f"fact.{name}": value for name, value in s.facts.items()}} for s in scored]
 
 
 def normals(*shape: int, seed: int = 4) -> torch.Tensor:

@@ -33,11 +33,13 @@ def rebuild(description: Mapping[str, Any]) -> Task:
 def judge(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
     """The columns of a row that the answers of one member are worth."""
     scored = task.score(answer.arrays, seed)
+    if undeclared := sorted(set(scored.values) - {metric.name for metric in task.metrics}):
+        raise ValueError(f"task {task.name} gave the score '{undeclared[0]}', which is not among its metrics")
     primary = scored.values.get(task.primary.name)
     if primary is None or not np.isfinite(primary):
         raise ValueError(f"task {task.name} gave no finite '{task.primary.name}'")
     diverged = any(not np.isfinite(a).all() for name, a in answer.arrays.items() if not name.startswith("snapshot."))
-    facts = {f"fact.{name}": value for name, value in answer.facts.items()}
+    facts = {f"fact.{name}": value for name, value in {**scored.facts, **answer.facts}.items()}
     return {
         "status": "diverged" if diverged else "ok",
         "reason": "the answers hold NaN or infinity" if diverged else None,

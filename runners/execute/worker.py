@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,9 +119,16 @@ def failure(error: BaseException) -> Failure:
         return Failure("out_of_memory", "the method asked for more memory than the limit allows")
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     name = "" if isinstance(error, BadAnswer) else f"{type(error).__name__}: "
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/runners/" not in f.filename]
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return Failure("error", f"{name}{text}"[:400] + where)
+    return Failure("error", f"{name}{text}"[:400] + _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception comes from: the last line of the author's own file, else of a method or task of ours."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/dynamark/runners/" not in f.filename]
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<")
+    ours = [f for f in frames if not f.filename.startswith(libraries)] or frames
+    chosen = [f for f in ours if "/dynamark/" not in f.filename] or ours
+    return f" ({Path(chosen[-1].filename).name}:{chosen[-1].lineno})" if chosen else ""
 
 
 def steady() -> None:

@@ -81,6 +81,9 @@ class Reconstruction(Task):
         Metric("valid_time_mean", "Lyapunov time", lower_is_better=False, about="its mean"),
         Metric("censored", about="share of the short forecasts that stay valid to their end", lower_is_better=False),
         Metric("lyapunov_error", about="|l - l*| of the largest exponent, in the true one, at most 10"),
+        Metric("lyapunov", "1/time", None, "largest Lyapunov exponent of the model, mean over starts"),
+        Metric("lyapunov_spread", "1/time", None, "its standard deviation over starts"),
+        Metric("kaplan_yorke", "", None, "Kaplan-Yorke dimension of the model"),
         Metric("basin", about="share of starts in the box of the data that end on another attractor, or escape"),
         Metric("escaped", about="1 where the long rollout left ten standard deviations, and counts as a fixed point"),
     )

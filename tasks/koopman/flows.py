@@ -60,7 +60,10 @@ class FlowTask(Task):
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = sized(50, 10, 20, steps=50)
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("nrmse_mean", "sd", about="mean of nrmse up to the longest horizon (1, 10, 100 or 500 steps)"),
-        *(Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead") for h in (*_HORIZONS, 20, 40)),
+        *(
+            Metric(f"nrmse_{h}", "sd", about=f"root mean square error {h} steps ahead")
+            for h in (*_HORIZONS, 20, 40, 50)
+        ),
         Metric("nrmse_end", "sd", about="the same at the end of the test trajectories"),
         Metric(
             "valid_horizon", "time", lower_is_better=False, about="mean time until a trajectory's nrmse exceeds 0.4"

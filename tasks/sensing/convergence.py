@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-__all__ = ["VERDICTS", "Rate", "convergence_rate", "reach"]
+__all__ = ["KINDS", "Rate", "convergence_rate", "reach"]
 
-VERDICTS = ("floor", "linear", "power", "stalled", "mixed")
+KINDS = ("floor", "linear", "power", "stalled", "mixed")
 
 _HIGH, _LOW = 1e-3, 1e-11
 
@@ -36,7 +36,7 @@ class Rate:
     unfinished: the run ends above the window, so the rate is that of its last half and R^2 is not demanded.
     """
 
-    verdict: str
+    kind: str
     rate: float | None = None
     rate_r2: float | None = None
     power: float | None = None
@@ -44,7 +44,7 @@ class Rate:
 
 
 def convergence_rate(steps: Float[ndarray, " t"], error: Float[ndarray, " t"], floor: float = 3e-16) -> Rate:
-    """The verdict on an error curve with log-spaced samples.
+    """The kind on an error curve with log-spaced samples.
 
     `linear`: log e is a straight line in t (R^2 >= 0.99) over at least 4 decades of the window 1e-11 <= e <= 1e-3.
     `power`: fewer than 4 decades are covered, log e is a straight line in log t (R^2 >= 0.99), and the slopes of the two
@@ -64,15 +64,15 @@ def convergence_rate(steps: Float[ndarray, " t"], error: Float[ndarray, " t"], f
     rate, r2 = _line(steps[window], log_e[window]) if window.sum() >= 3 else (None, None)
     late = steps >= steps[-1] / 20
     power, power_r2 = _line(np.log(steps[late]), 2 * log_e[late]) if late.sum() >= 5 else (None, None)
-    verdict = "mixed"
+    kind = "mixed"
     if decades >= 4:
         if r2 is not None and r2 >= 0.99:
-            verdict = "linear"
+            kind = "linear"
     elif np.ptp(log_e[late]) < np.log(10 / 9):
-        verdict = "stalled"
+        kind = "stalled"
     elif power_r2 is not None and power_r2 >= 0.99 and _even(np.log(steps[late]), log_e[late]):
-        verdict = "power"
-    return Rate(verdict, rate, r2, power, unfinished)
+        kind = "power"
+    return Rate(kind, rate, r2, power, unfinished)
 
 
 def _line(x: ndarray, y: ndarray) -> tuple[float, float]:

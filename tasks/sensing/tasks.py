@@ -17,7 +17,7 @@ from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
 from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
 from dynamark.tasks.problems import Recovery
 from dynamark.tasks.sensing import metrics, oracles
-from dynamark.tasks.sensing.convergence import VERDICTS, convergence_rate, reach
+from dynamark.tasks.sensing.convergence import KINDS, convergence_rate, reach
 from dynamark.tasks.sensing.metrics import WORST, Pair
 from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, measurements, spectrum
 
@@ -61,7 +61,6 @@ class LowRankRecovery(Task):
         Metric("rate", "1/step", lower_is_better=False, about="-d log rel / d step where convergence is linear"),
         Metric("rate_r2", lower_is_better=False, about="R^2 of that line"),
         Metric("power", lower_is_better=False, about="-d log rel^2 / d log step over the last 95 % of the steps"),
-        Metric("verdict", about="0 floor, 1 linear, 2 power, 3 stalled, 4 mixed"),
         Metric("risk", about="squared error over its mean when the tangent space is known (noisy Gaussian tasks)"),
         Metric("best_risk", about="the least of that over all snapshots: stopping by an oracle"),
     )
@@ -148,11 +147,11 @@ class LowRankRecovery(Task):
         error = metrics.relative_error(iterates, truth)
         if expected is not None:
             values["best_risk"] = float(error.min() / expected) ** 2
-        told = convergence_rate(steps, error)
-        values["verdict"] = float(VERDICTS.index(told.verdict))
-        values["unfinished"] = float(told.unfinished)
+        convergence = convergence_rate(steps, error)
+        # The kind of convergence (0 floor, 1 linear, 2 power, 3 stalled, 4 mixed), and whether the run ended within it.
+        facts = {"kind": float(KINDS.index(convergence.kind)), "unfinished": float(convergence.unfinished)}
         for name in ("rate", "rate_r2", "power"):
-            if (value := getattr(told, name)) is not None:
+            if (value := getattr(convergence, name)) is not None:
                 values[name] = value
         axes = {"steps": steps}
         if "passes" in solution:
@@ -161,7 +160,7 @@ class LowRankRecovery(Task):
             reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
             values |= {name: at for name, at in reached.items() if at is not None}
         drawn += [Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()]
-        return Scores(values, (*drawn, *self.ranks(steps, metrics.singular_values(iterates))))
+        return Scores(values, (*drawn, *self.ranks(steps, metrics.singular_values(iterates))), facts)
 
     @staticmethod
     def _spectra(estimate: Pair, truth: Pair) -> list[Curve]:

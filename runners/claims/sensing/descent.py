@@ -39,7 +39,7 @@ C01 = Claim(
             Check(f"power of the squared error, k = {k}", median("power", {"task.fit_rank": k}), Between(1.7, 2.1))
             for k in (3, 4, 6)
         ),
-        Check("share of runs judged a power", share("verdict", lambda v: v == 2), Above(1.0)),
+        Check("share of runs judged a power", share("fact.kind", lambda v: v == 2), Above(1.0)),
     ],
     published="1/T^2, lower and upper bound",
 )
@@ -74,7 +74,7 @@ C03 = Claim(
     needs=[Runs(PSD, "gd", {"absolute": True}, {"condition": 1.0, "share": 4, "passes": 4000}, seeds=4)],
     checks=[
         Check("largest error after 2,000 steps", largest("rel"), Below(1e-12)),
-        Check("share of runs judged linear", share("verdict", lambda v: v == 1), Above(1.0)),
+        Check("share of runs judged linear", share("fact.kind", lambda v: v == 1), Above(1.0)),
     ],
 )
 

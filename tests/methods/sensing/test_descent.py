@@ -77,14 +77,14 @@ EXACT = [
 def test_methods_of_exact_rank_reach_rounding(method: Any, cls: type[LowRankRecovery]) -> None:
     for told in scores(method, cls.at("tiny")):
         assert told["rel"] < 1e-12
-        assert told["verdict"] in (0.0, 1.0)
+        assert told["fact.kind"] in (0.0, 1.0)
 
 
 def test_exact_rank_converges_linearly() -> None:
     """C03."""
     for told in scores(GradientDescent(absolute=True), PositiveSensing.at("tiny", passes=4000)):
         assert told["rel"] < 1e-12
-        assert told["verdict"] == 1
+        assert told["fact.kind"] == 1
         assert told["steps_8"] < 2000
 
 
@@ -92,7 +92,7 @@ def test_surplus_rank_slows_symmetric_descent_to_one_over_t_squared() -> None:
     """C01 at a tenth of its length: the squared error falls like 1/t^2 and no faster."""
     task = PositiveSensing.at("tiny", fit_rank=4, passes=4000, share=2)
     for told in scores(GradientDescent(absolute=True), task):
-        assert told["verdict"] == 2
+        assert told["fact.kind"] == 2
         assert 1.7 < told["power"] < 2.1
 
 
@@ -102,7 +102,7 @@ def test_surplus_rank_keeps_two_factors_linear_at_a_rate_that_grows_with_the_sta
     for scale in (1.0, 0.5):
         task = AsymmetricSensing.at("tiny", condition=1.0, fit_rank=4, passes=3000, share=2)
         told = scores(GradientDescent(step=0.2, start_scale=scale, absolute=True), task)
-        assert all(t["rate_r2"] > 0.99 and t["verdict"] == 1 for t in told)
+        assert all(t["rate_r2"] > 0.99 and t["fact.kind"] == 1 for t in told)
         rates.append(np.mean([t["rate"] for t in told]))
     assert 2.8 < rates[0] / rates[1] < 4.5
 

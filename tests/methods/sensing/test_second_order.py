@@ -43,7 +43,7 @@ def test_a_surplus_of_rank_and_a_bad_condition_stay_linear(
     """C11 and C12: where plain descent is sublinear."""
     for told in scores(method, cls.at("tiny", condition=condition, fit_rank=4, passes=1600)):
         assert told["rel"] < 1e-10
-        assert told["verdict"] == 1
+        assert told["fact.kind"] == 1
 
 
 def test_a_constant_damping_slows_down_below_it() -> None:

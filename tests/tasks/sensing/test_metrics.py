@@ -68,27 +68,27 @@ def test_reach_interpolates_the_logarithm_and_is_censored() -> None:
 
 def test_a_line_is_linear() -> None:
     told = convergence_rate(STEPS, 3 * np.exp(-0.004 * STEPS))
-    assert told.verdict == "linear"
+    assert told.kind == "linear"
     assert told.rate == pytest.approx(0.004, rel=1e-6)
     assert told.rate_r2 == pytest.approx(1)
 
 
 def test_a_power_is_a_power_of_the_squared_error() -> None:
     told = convergence_rate(STEPS, 1 / (10 + 0.5 * STEPS))
-    assert told.verdict == "power"
+    assert told.kind == "power"
     assert told.power == pytest.approx(2, abs=0.1)
 
 
 def test_a_plateau_is_stalled_and_a_kink_is_mixed() -> None:
-    assert convergence_rate(STEPS, np.full_like(STEPS, 0.17)).verdict == "stalled"
+    assert convergence_rate(STEPS, np.full_like(STEPS, 0.17)).kind == "stalled"
     kink = np.where(STEPS < 2000, 0.5, 0.5 * np.exp(-0.001 * (STEPS - 2000)))
-    assert convergence_rate(STEPS, kink).verdict == "mixed"
+    assert convergence_rate(STEPS, kink).kind == "mixed"
 
 
 def test_rounding_is_left_out() -> None:
     noisy = np.maximum(np.exp(-0.02 * STEPS), 1e-15 * (1 + 0.5 * np.sin(STEPS)))
     assert convergence_rate(STEPS, noisy).rate == pytest.approx(0.02, rel=1e-6)
-    assert convergence_rate(STEPS, np.full_like(STEPS, 1e-16)).verdict == "floor"
+    assert convergence_rate(STEPS, np.full_like(STEPS, 1e-16)).kind == "floor"
 
 
 def test_a_slow_line_is_unfinished_and_its_rate_is_of_the_last_half() -> None:
