@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import SearchSpace
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["Constant", "Mean", "Persistence"]
@@ -16,6 +18,8 @@ __all__ = ["Constant", "Mean", "Persistence"]
 @dataclass(frozen=True)
 class Persistence:
     """x_{t+h} = x_t: repeats the last observation. A context of length zero is continued by zeros."""
+
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Persistence:
         """Nothing to learn."""
@@ -33,6 +37,8 @@ class Persistence:
 @dataclass(frozen=True)
 class Mean:
     """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
+
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:
         """One mean a channel."""

@@ -34,7 +34,14 @@ _IN_KEY = (
 )
 
 # What every method, task or experiment imports: its changes are named by versions, not by digests.
-_VOCABULARY = {"dynamark", "dynamark.errors", "dynamark.folders", "dynamark.tasks.base", "dynamark.tasks.problems"}
+_VOCABULARY = {
+    "dynamark",
+    "dynamark.errors",
+    "dynamark.folders",
+    "dynamark.methods.fields",  # it refuses values, and changes none
+    "dynamark.tasks.base",
+    "dynamark.tasks.problems",
+}
 
 
 def canonical(value: Any) -> str:

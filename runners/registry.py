@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynamark.errors import UserError, unknown
 from dynamark.methods.catalog import METHODS
+from dynamark.methods.fields import check_fields
 from dynamark.results.keys import canonical, source_digest
 from dynamark.runners.claims.experiments import EXPERIMENTS
 from dynamark.runners.spec import Choices, Spec, candidates, field_text, parse, with_choices
@@ -34,6 +35,7 @@ __all__ = [
     "resolve_experiment",
     "resolve_method",
     "resolve_task",
+    "search_space",
     "source_file",
     "target_of",
     "task_names",
@@ -158,6 +160,27 @@ def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> M
     return Method(label, spec.alias or shown, base.name, fields, source_digest(source_file(base.name)))
 
 
+def search_space(method: Method) -> dict[str, tuple[Any, ...]]:
+    """What a method declares to try, without the fields that its name or its user has fixed: those not at their default.
+
+    Checked here, since a method may come from outside: the fields exist, the values are allowed, the default stands first.
+    """
+    cls = load(method.target, "method")
+    open_space = {}
+    for name, values in getattr(cls, "search_space", {}).items():
+        if name not in method.fields:
+            has = ", ".join(sorted(method.fields)) or "none"
+            raise UserError(f"'{method.label}' has no field '{name}', which its search_space names; its fields: {has}")
+        default = _preset(cls, Spec(method.name), name)
+        if not values or values[0] != default:
+            raise UserError(f"'{method.label}': search_space must list the default {default!r} of '{name}' first")
+        for value in values:
+            check_fields(cls, {name: value}, method.label)
+        if method.fields[name] == default:
+            open_space[name] = tuple(values)
+    return open_space
+
+
 def _sorted(choices: Choices) -> Choices:
     return {name: tuple(dict.fromkeys(values)) for name, values in choices.items()}
 
@@ -180,7 +203,9 @@ def _fields(method: Any, shown: str) -> dict[str, Any]:
 
 
 def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None = None) -> Any:
-    """Call a class with fields from a spec; what it refuses is the user's error."""
+    """Call a class with fields from a spec; what it or its annotations refuse is the user's error."""
+    cls = make if isinstance(make, type) else make.__self__
+    check_fields(cls, fields, shown)
     try:
         return make(**fields)
     except UserError:

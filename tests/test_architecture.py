@@ -23,7 +23,13 @@ MAY = {
     "methods": ("dynamark.methods", "dynamark.tasks.problems", "dynamark.tasks.numerics"),
     "results": ("dynamark.results",),
     "runners/claims": CLAIMS,
-    "runners": ("dynamark.runners", "dynamark.results", "dynamark.methods.catalog", "dynamark.tasks"),
+    "runners": (
+        "dynamark.runners",
+        "dynamark.results",
+        "dynamark.methods.catalog",
+        "dynamark.methods.fields",
+        "dynamark.tasks",
+    ),
     # Its top asks the floor below for judged claims, and for where the source of a method is (a mere table of strings).
     "leaderboard/assemble.py": (
         "dynamark.leaderboards",

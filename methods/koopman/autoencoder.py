@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Count, Order, Penalty, Positive, SearchSpace, Size, Steps
 from dynamark.methods.koopman.lifted import LiftedModel, best_relift, clipped
-from dynamark.methods.koopman.networks import Scaling, mlp, seeded, windows
+from dynamark.methods.koopman.networks import Activation, Scaling, mlp, seeded, windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run
 
@@ -66,16 +67,17 @@ class KoopmanAutoencoder:
     key: fathi2023
     """
 
-    latent: int = 16
-    hidden: tuple[int, ...] = (64, 64)
-    activation: str = "gelu"
-    window: int = 8
-    alignment: float = 0.1
-    steps: int = 1500
-    batch: int = 64
-    rate: float = 2e-3
-    reencode_every: int | None = None
+    latent: Size = 16
+    hidden: tuple[Size, ...] = (64, 64)
+    activation: Activation = "gelu"
+    window: Count = 8
+    alignment: Penalty = 0.1
+    steps: Steps = 1500
+    batch: Batch = 64
+    rate: Positive = 2e-3
+    reencode_every: Order | None = None
     clip_rho: bool = False
+    search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "latent": (16, 8, 32)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop."""

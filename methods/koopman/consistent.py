@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Count, Penalty, Positive, SearchSpace, Size, Steps
 from dynamark.methods.koopman.autoencoder import KoopmanNetwork, lifted_model
 from dynamark.methods.koopman.lifted import LiftedModel
 from dynamark.methods.koopman.networks import Scaling, seeded, windows
@@ -62,16 +63,21 @@ class ConsistentAutoencoder:
     key: azencot2020
     """
 
-    latent: int = 6
-    hidden: tuple[int, ...] = (16, 16)
-    window: int = 8
-    backward: float = 0.1
-    consistency: float = 0.01
-    steps: int = 5000
-    batch: int = 64
-    rate: float = 1e-2
-    clip: float = 0.05
-    weight_decay: float = 0.0
+    latent: Size = 6
+    hidden: tuple[Size, ...] = (16, 16)
+    window: Count = 8
+    backward: Penalty = 0.1
+    consistency: Penalty = 0.01
+    steps: Steps = 5000
+    batch: Batch = 64
+    rate: Positive = 1e-2
+    clip: Positive = 0.05
+    weight_decay: Penalty = 0.0
+    search_space: ClassVar[SearchSpace] = {
+        "rate": (1e-2, 3e-3, 1e-3),
+        "latent": (6, 12, 24),
+        "hidden": ((16, 16), (64, 64)),
+    }
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop."""

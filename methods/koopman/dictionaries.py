@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 from math import comb
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,18 +13,22 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Size, Spelled
 from dynamark.tasks.numerics.polynomials import exponents, monomials
 
 __all__ = [
     "NAMES",
     "Chebyshev",
     "Dictionary",
+    "DictionaryName",
+    "DictionarySize",
     "Extended",
     "Fourier",
     "Monomials",
     "Radial",
     "Terms",
     "build",
+    "default_size",
     "refuse_large",
 ]
 
@@ -32,6 +36,18 @@ __all__ = [
 _MOST = 4000
 
 NAMES = ("monomials", "chebyshev", "exponential", "gaussian", "thin_plate", "fourier")
+
+# Centers of a radial dictionary whose size is left to it; degree or order of the others.
+_CENTERS, _DEGREE = 100, 3
+
+_TERM = r"(1|x\d+(\*x\d+)*)"
+DictionaryName = Annotated[
+    str,
+    Spelled(
+        rf"{'|'.join(NAMES)}|{_TERM}( +{_TERM})*", f"one of {', '.join(NAMES)}, or monomials such as 'x0 x1 x0*x0'"
+    ),
+]
+DictionarySize = Size | None
 
 States = Float[Tensor, "point dim"]
 Features = Shaped[Tensor, "point feature"]
@@ -202,15 +218,16 @@ class Extended:
         return self.inner.parameter_count()
 
 
-def build(name: str, size: int, x: States, rng: np.random.Generator, append: bool = True) -> Dictionary:
+def build(name: str, size: int | None, x: States, rng: np.random.Generator, append: bool = True) -> Dictionary:
     """The dictionary of this name for these states.
 
     size: the total degree (monomials, chebyshev), the largest wave number (fourier) or the number of centers (exponential,
-    gaussian, thin_plate), which are the means of k-means with the mean distance to the mean as scale. Any other name is a list
-    of monomials, such as "x0 x1 x0*x0", with "1" for the constant. append: add constant and state where the state is not in the
-    span.
+    gaussian, thin_plate); None leaves it to `default_size`. Centers are the means of k-means with the mean distance to the mean
+    as scale. Any other name is a list of monomials, such as "x0 x1 x0*x0", with "1" for the constant.
+    append: add constant and state where the state is not in the span.
     """
     dictionary: Dictionary
+    size = default_size(name, x.shape[1]) if size is None else size
     refuse_large(name, size, x.shape[1])
     if name == "monomials":
         dictionary = Monomials(size)
@@ -228,16 +245,26 @@ def build(name: str, size: int, x: States, rng: np.random.Generator, append: boo
 
 def refuse_large(name: str, size: int, dim: int) -> None:
     """Raise a UserError where a dictionary that grows with the dimension would have too many features."""
-    degree = min(size, 64)
-    counts = {
-        "monomials": comb(dim + degree, degree),
-        "chebyshev": comb(dim + degree, degree),
-        "fourier": (2 * degree + 1) ** dim,
-    }
-    if counts.get(name, 0) > _MOST:
+    count = _feature_count(name, size, dim)
+    if count > _MOST:
         raise UserError(
-            f"{name} of order {size} in {dim} dimensions have {counts[name]} features, more than {_MOST}; lower it"
+            f"{name} of order {size} in {dim} dimensions have {count} features, more than {_MOST}; lower it"
         )
+
+
+def _feature_count(name: str, size: int, dim: int) -> int:
+    """Features of a dictionary that grows with the dimension, 0 for the others."""
+    degree = min(size, 64)
+    if name in ("monomials", "chebyshev"):
+        return comb(dim + degree, degree)
+    return (2 * degree + 1) ** dim if name == "fourier" else 0
+
+
+def default_size(name: str, dim: int, degree: int = _DEGREE) -> int:
+    """100 centers for radial functions, otherwise the largest order up to `degree` that has not too many features."""
+    if name in ("exponential", "gaussian", "thin_plate"):
+        return _CENTERS
+    return next((size for size in range(degree, 1, -1) if _feature_count(name, size, dim) <= _MOST), 1)
 
 
 def _terms(text: str, dim: int) -> tuple[tuple[int, ...], ...]:

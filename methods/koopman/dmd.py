@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import Order, Range, SearchSpace, Share
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["DMD", "DMDModel", "HankelDMD", "delayed_pairs", "dmd"]
@@ -25,8 +27,9 @@ class DMD:
     key: tu2014
     """
 
-    rank: int = 0
+    rank: Order = 0
     exact: bool = True
+    search_space: ClassVar[SearchSpace] = {"rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition."""
@@ -45,9 +48,10 @@ class HankelDMD:
     key: arbabi2017
     """
 
-    delays: int = 32
-    rank: int = 0
-    energy: float = 0.999
+    delays: Annotated[int, Range(1, 4096)] = 32
+    rank: Order = 0
+    energy: Share = 0.999
+    search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "energy": (0.999, 0.99, 0.99999, 1.0)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition, of the smaller Gram matrix where windows are long."""

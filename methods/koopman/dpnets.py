@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps
 from dynamark.methods.koopman.lifted import LiftedModel, pairs
 from dynamark.methods.koopman.networks import Scaling, seeded
 from dynamark.methods.training import Recipe, train
@@ -79,13 +80,14 @@ class LearnedFeatures:
     """
 
     score: Score = "relaxed"
-    features: int = 7
-    hidden: tuple[int, ...] = (64, 128, 64)
-    gamma: float = 1.0
+    features: Size = 7
+    hidden: tuple[Size, ...] = (64, 128, 64)
+    gamma: Penalty = 1.0
     circle: bool = False
-    steps: int = 1000
-    batch: int = 8192
-    rate: float = 5e-5
+    steps: Steps = 1000
+    batch: Batch = 8192
+    rate: Positive = 5e-5
+    search_space: ClassVar[SearchSpace] = {"rate": (5e-5, 3e-4, 1e-3, 3e-3), "features": (7, 16, 32)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop, then one regression a seed."""

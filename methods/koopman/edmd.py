@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from dynamark.methods.koopman.dictionaries import Dictionary, build
+from dynamark.methods.fields import Order, Penalty, Range, SearchSpace
+from dynamark.methods.koopman.dictionaries import Dictionary, DictionaryName, DictionarySize, build
 from dynamark.methods.koopman.lifted import LiftedModel, lifted_pairs, pairs
 from dynamark.tasks.numerics.koopman import compress, galerkin
 from dynamark.tasks.problems import Forecasting, Run
@@ -19,7 +21,8 @@ __all__ = ["EDMD", "MPEDMD", "linear_model"]
 class EDMD:
     """K = G^+ A, G = Psi_x* Psi_x, A = Psi_x* Psi_y: the least-squares map of features, psi(y) ~ psi(x) K.
 
-    dictionary, size: see `dictionaries.build`; constant and state are appended unless the state is in the span (`append`).
+    dictionary, size: see `dictionaries.build`, of degree 3 where `size` is None; constant and state are appended unless the
+    state is in the span (`append`).
     ridge: relative to tr(G)/N. It biases K by about its size: 0 for exact work. Where cond(G) > 1e10, or without a ridge, K
     comes from the triangular factor of [Psi_x Psi_y], directions below `rcond` dropped.
     relift: decode and lift anew every so many steps; 0 never.
@@ -29,12 +32,17 @@ class EDMD:
     key: williams2015
     """
 
-    dictionary: str = "monomials"
-    size: int = 3
+    dictionary: DictionaryName = "monomials"
+    size: DictionarySize = None
     append: bool = True
-    ridge: float = 1e-10
-    rcond: float = 1e-10
-    relift: int = 0
+    ridge: Penalty = 1e-10
+    rcond: Annotated[float, Range(low=0, below=1)] = 1e-10
+    relift: Order = 0
+    search_space: ClassVar[SearchSpace] = {
+        "dictionary": ("monomials", "gaussian", "thin_plate"),
+        "ridge": (1e-10, 1e-6),
+        "relift": (0, 1),
+    }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
         """One least-squares solve."""
@@ -57,10 +65,11 @@ class MPEDMD:
     key: colbrook2023
     """
 
-    dictionary: str = "monomials"
-    size: int = 3
+    dictionary: DictionaryName = "monomials"
+    size: DictionarySize = None
     append: bool = True
-    relift: int = 0
+    relift: Order = 0
+    search_space: ClassVar[SearchSpace] = {"dictionary": ("monomials", "gaussian", "thin_plate"), "relift": (0, 1)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
         """One factorization and one polar decomposition."""

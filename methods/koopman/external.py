@@ -6,7 +6,7 @@ import importlib
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Order, Penalty, Range, SearchSpace, Share
 from dynamark.methods.koopman.dmd import DMDModel
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.methods.koopman.optdmd import shared_modes
@@ -43,9 +44,10 @@ class BaggedDMD:
     key: sashidhar2022
     """
 
-    rank: int = 0
-    trials: int = 20
-    share: float = 0.6
+    rank: Order = 0
+    trials: Order = 20
+    share: Share = 0.6
+    search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8), "share": (0.6, 0.8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """Variable projection, `trials` times; PyDMD draws from NumPy's global generator, which is seeded and restored."""
@@ -77,8 +79,9 @@ class HAVOK:
     key: brunton2017
     """
 
-    delays: int = 32
-    rank: int = 0
+    delays: Annotated[int, Range(2, 4096)] = 32
+    rank: Order = 0
+    search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
         """One singular value decomposition; the flow of A over a time step."""
@@ -103,9 +106,10 @@ class PySINDy:
     key: kaptanoglu2022
     """
 
-    degree: int = 3
-    threshold: float = 0.05
-    substeps: int = 2
+    degree: Annotated[int, Range(1, 20)] = 3
+    threshold: Penalty = 0.05
+    substeps: Annotated[int, Range(1, 1000)] = 2
+    search_space: ClassVar[SearchSpace] = {"threshold": (0.05, 0.01, 0.1, 0.3), "degree": (3, 2, 5)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> FieldModel:
         """One sparse regression over all trajectories."""

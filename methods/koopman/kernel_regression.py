@@ -6,17 +6,20 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import unknown
+from dynamark.methods.fields import Penalty, Range, SearchSpace, Size
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
-__all__ = ["KERNELS", "KernelKoopman", "KernelModel", "kernel_matrix", "scale_of"]
+__all__ = ["KERNELS", "KernelKoopman", "KernelModel", "KernelName", "kernel_matrix", "scale_of"]
+
+KernelName = Literal["gaussian", "laplacian", "matern32", "matern52"]
 
 # Kernels by name, as functions of r/l, r the distance and l the scale.
 KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -58,11 +61,16 @@ class KernelKoopman:
     """
 
     estimator: Literal["rrr", "pcr", "krr"] = "rrr"
-    rank: int = 25
-    ridge: float = 1e-6
-    kernel: str = "gaussian"
-    scale: float = 0.0
-    points: int = 1000
+    rank: Size = 25
+    ridge: Penalty = 1e-6
+    kernel: KernelName = "gaussian"
+    scale: Penalty = 0.0
+    points: Annotated[int, Range(2, 100_000)] = 1000
+    search_space: ClassVar[SearchSpace] = {
+        "ridge": (1e-6, 1e-8, 1e-4, 1e-3),
+        "kernel": ("gaussian", "matern52", "laplacian"),
+        "rank": (25, 10, 50, 100),
+    }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Two eigendecompositions of at most `points` x `points` matrices."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Penalty, Positive, Range, SearchSpace, Share, Size, Steps
 from dynamark.methods.koopman.autoencoder import KoopmanNetwork, lifted_model
 from dynamark.methods.koopman.lifted import LiftedModel
 from dynamark.methods.koopman.networks import Scaling, seeded, windows
@@ -32,15 +33,16 @@ class LRAN:
     key: otto2019
     """
 
-    latent: int = 3
-    hidden: tuple[int, ...] = (50, 50)
-    window: int = 11
-    decay: float = 0.9
-    beta: float = 1.0
-    epsilon: float = 0.05
-    steps: int = 6000
-    batch: int = 128
-    rate: float = 3e-3
+    latent: Size = 3
+    hidden: tuple[Size, ...] = (50, 50)
+    window: Annotated[int, Range(2, 10_000)] = 11
+    decay: Share = 0.9
+    beta: Penalty = 1.0
+    epsilon: Positive = 0.05
+    steps: Steps = 6000
+    batch: Batch = 128
+    rate: Positive = 3e-3
+    search_space: ClassVar[SearchSpace] = {"rate": (3e-3, 1e-3, 1e-2), "latent": (3, 8, 16)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop."""

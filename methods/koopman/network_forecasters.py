@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Count, Positive, SearchSpace, Size, Steps
 from dynamark.methods.koopman.networks import Scaling, mlp, seeded, windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -68,11 +69,12 @@ class MLPForecaster:
     States in units of the training data's standard deviation. A standard baseline without a paper of its own.
     """
 
-    hidden: tuple[int, ...] = (128, 128)
-    window: int = 10
-    steps: int = 5000
-    batch: int = 256
-    rate: float = 1e-3
+    hidden: tuple[Size, ...] = (128, 128)
+    window: Count = 10
+    steps: Steps = 5000
+    batch: Batch = 256
+    rate: Positive = 1e-3
+    search_space: ClassVar[SearchSpace] = {"rate": (1e-3, 3e-4, 3e-3), "window": (10, 2, 5)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
         """All seeds in one training loop."""
@@ -89,11 +91,12 @@ class GRUForecaster:
     key: cho2014
     """
 
-    units: int = 64
-    window: int = 10
-    steps: int = 5000
-    batch: int = 256
-    rate: float = 1e-3
+    units: Size = 64
+    window: Count = 10
+    steps: Steps = 5000
+    batch: Batch = 256
+    rate: Positive = 1e-3
+    search_space: ClassVar[SearchSpace] = {"rate": (1e-3, 3e-4, 3e-3), "window": (10, 2, 5)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
         """All seeds in one training loop."""

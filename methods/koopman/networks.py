@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 from dynamark.tasks.problems import Run, Trajectories
 
-__all__ = ["Scaling", "mlp", "seeded", "windows"]
+__all__ = ["Activation", "Scaling", "mlp", "seeded", "windows"]
+
+Activation = Literal["elu", "gelu", "leaky_relu", "relu", "tanh"]
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU,

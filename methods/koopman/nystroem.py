@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.koopman.kernel_regression import KernelModel, kernel_matrix, scale_of
+from dynamark.methods.fields import Penalty, SearchSpace, Size
+from dynamark.methods.koopman.kernel_regression import KernelModel, KernelName, kernel_matrix, scale_of
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run
 
@@ -30,12 +31,17 @@ class Nystroem:
     key: meanti2023
     """
 
-    kernel: str = "gaussian"
-    scale: float = 0.0
-    centers: int = 300
+    kernel: KernelName = "gaussian"
+    scale: Penalty = 0.0
+    centers: Size = 300
     estimator: Literal["rrr", "pcr"] = "rrr"
-    rank: int = 25
-    ridge: float = 1e-6
+    rank: Size = 25
+    ridge: Penalty = 1e-6
+    search_space: ClassVar[SearchSpace] = {
+        "ridge": (1e-6, 1e-8, 1e-4, 1e-3),
+        "kernel": ("gaussian", "matern52", "laplacian"),
+        "rank": (25, 10, 50, 100),
+    }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Sums over chunks of pairs, then decompositions of m x m matrices."""

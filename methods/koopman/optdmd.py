@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Order, SearchSpace
 from dynamark.methods.koopman.dmd import delayed_pairs, dmd
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
@@ -30,7 +32,8 @@ class OptDMD:
     key: askham2018
     """
 
-    rank: int = 0
+    rank: Order = 0
+    search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """Projected DMD, then Levenberg-Marquardt."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import Range, SearchSpace
 from dynamark.methods.koopman.dictionaries import refuse_large
 from dynamark.tasks.numerics.least_squares import validated_ridge
 from dynamark.tasks.numerics.polynomials import monomials
@@ -27,8 +29,9 @@ class PolynomialIncrement:
     key: gauthier2021
     """
 
-    degree: int = 5
-    delays: int = 1
+    degree: Annotated[int, Range(1, 20)] = 5
+    delays: Annotated[int, Range(1, 1000)] = 1
+    search_space: ClassVar[SearchSpace] = {"degree": (5, 1, 2, 3), "delays": (1, 2, 4)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> PolynomialModel:
         """One eigendecomposition for all penalties."""

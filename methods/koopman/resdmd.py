@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
+from dynamark.methods.fields import Penalty, Positive, SearchSpace
+from dynamark.methods.koopman.dictionaries import DictionaryName, DictionarySize, default_size
 from dynamark.methods.koopman.edmd import EDMD
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.methods.koopman.modal import ModalModel
@@ -14,27 +17,36 @@ from dynamark.tasks.problems import Forecasting, Run
 
 __all__ = ["ResDMD"]
 
+_DEGREE = 5  # of polynomials where no size is given
+
 
 @dataclass(frozen=True)
 class ResDMD:
     """The pairs (lambda, phi) of EDMD with |phi(y) - lambda phi(x)| <= threshold |phi(x)| over validation pairs (x, y).
 
     If none qualifies, the one of least residual is kept. x ~ sum_j phi_j(x) m_j by least squares on the training states, and
-    x_n = Re sum_j phi_j(x_0) lambda_j^n m_j: what is not verified is not forecast. dictionary, size, append, ridge: as in `EDMD`.
+    x_n = Re sum_j phi_j(x_0) lambda_j^n m_j: what is not verified is not forecast. dictionary, size, append, ridge: as in
+    `EDMD`, of degree 5 where `size` is None.
 
     Source: Colbrook and Townsend 2024, algorithm 2, with residuals on held-out pairs, since those on training pairs flatter.
     key: colbrook2024
     """
 
-    dictionary: str = "monomials"
-    size: int = 5
+    dictionary: DictionaryName = "monomials"
+    size: DictionarySize = None
     append: bool = True
-    ridge: float = 1e-10
-    threshold: float = 0.05
+    ridge: Penalty = 1e-10
+    threshold: Positive = 0.05
+    search_space: ClassVar[SearchSpace] = {
+        "dictionary": ("monomials", "gaussian"),
+        "threshold": (0.05, 0.01, 0.2, 0.5),
+        "ridge": (1e-10, 1e-6),
+    }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """EDMD, a residual a pair, and least squares on the eigenfunctions that are left."""
-        lifted = EDMD(self.dictionary, self.size, self.append, self.ridge).fit_forecaster(problem, run)
+        size = default_size(self.dictionary, problem.train.dim, _DEGREE) if self.size is None else self.size
+        lifted = EDMD(self.dictionary, size, self.append, self.ridge).fit_forecaster(problem, run)
         x, y = (part[:, None] for part in pairs(problem.validation))
         values = lifted.eigenvalues()
         residual = torch.nan_to_num(

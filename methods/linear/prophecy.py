@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Range, SearchSpace
 from dynamark.tasks.numerics.hippo import legt
 from dynamark.tasks.problems import Prediction, Run, Trajectories
 
@@ -36,8 +38,9 @@ class Prophecy:
     key: gu2020
     """
 
-    states: int = 64
-    window: int = 128
+    states: Annotated[int, Range(1, 1000)] = 64
+    window: Count = 128
+    search_space: ClassVar[SearchSpace] = {"states": (64, 8, 16, 32), "window": (128, 16, 32, 64)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Prophecy:
         """Nothing to learn."""
@@ -78,7 +81,8 @@ class Extrapolation:
     key: hamming1973
     """
 
-    degree: int = 1
+    degree: Annotated[int, Range(0, 100)] = 1
+    search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:
         """Nothing to learn."""

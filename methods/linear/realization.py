@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import scipy.linalg
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Range, SearchSpace
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.methods.linear.regression import regress
@@ -79,8 +81,9 @@ class ERA:
     key: juang1985
     """
 
-    order: int = 16
-    taps: int = 101
+    order: Annotated[int, Range(1, 1000)] = 16
+    taps: Annotated[int, Range(3, 10_000)] = 101
+    search_space: ClassVar[SearchSpace] = {"order": (16, 4, 8, 32), "taps": (101, 51, 201)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
         """A simulation model."""
@@ -161,7 +164,9 @@ class N4SID:
     key: overschee1994
     """
 
-    orders: tuple[int, ...] = (2, 4, 8, 16)
+    orders: tuple[Annotated[int, Range(1, 1000)], ...] = (2, 4, 8, 16)
+    # The order is chosen on validation data by the method itself.
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:
         """In innovation form."""

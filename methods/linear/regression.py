@@ -6,13 +6,16 @@ validation sequences choose. Without an output bank the model simulates; with on
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import Count, Order, Range, SearchSpace
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.tasks.numerics.convolution import filtered
@@ -97,7 +100,8 @@ class FIR(FilterRegression):
     key: ljung1999
     """
 
-    taps: int = 100
+    taps: Count = 100
+    search_space: ClassVar[SearchSpace] = {"taps": (100, 25, 50, 200)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """Unit impulses."""
@@ -114,8 +118,10 @@ class ARX(FilterRegression):
     key: ljung1999
     """
 
-    order: int | None = None
-    orders: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    order: Count | None = None
+    orders: tuple[Count, ...] = (1, 2, 4, 8, 16, 32, 64)
+    # The order is chosen on validation data by the method itself.
+    search_space: ClassVar[SearchSpace] = {}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """Unit impulses for both, of the largest order."""
@@ -157,8 +163,9 @@ class RealPoles(FilterRegression):
     key: heuberger2005
     """
 
-    poles: int = 20
+    poles: Annotated[int, Range(1, 1000)] = 20
     recursive: bool = False
+    search_space: ClassVar[SearchSpace] = {"poles": (20, 5, 10, 40), "recursive": (False, True)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """The same poles for both."""
@@ -179,9 +186,10 @@ class SpectralFiltering(FilterRegression):
     key: hazan2017
     """
 
-    filters: int = 20
-    taps: int = 3
+    filters: Annotated[int, Range(1, 500)] = 20
+    taps: Order = 3
     both_signs: bool = True
+    search_space: ClassVar[SearchSpace] = {"filters": (20, 10, 30, 40), "taps": (3, 1, 10)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """Taps and spectral filters of the inputs."""
@@ -199,8 +207,9 @@ class SpectralARX(SpectralFiltering):
     key: hazan2017
     """
 
-    filters: int = 17
+    filters: Annotated[int, Range(1, 500)] = 17
     both_signs: bool = False
+    search_space: ClassVar[SearchSpace] = {"filters": (17, 8, 24, 32), "taps": (3, 1, 10)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """The same filters for both."""
@@ -220,11 +229,16 @@ class WedgeFiltering(FilterRegression):
     key: marsden2025
     """
 
-    filters: int = 60
-    taps: int = 3
-    angle: float = 0.2
+    filters: Annotated[int, Range(1, 500)] = 60
+    taps: Order = 3
+    angle: Annotated[float, Range(above=0, high=math.pi)] = 0.2
     mirrored: bool = False
     recursive: bool = False
+    search_space: ClassVar[SearchSpace] = {
+        "filters": (60, 30, 100),
+        "angle": (0.2, 0.1, 0.4, 0.8),
+        "recursive": (False, True),
+    }
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """Taps and wedge filters."""

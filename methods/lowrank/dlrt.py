@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from dynamark.methods.fields import Batch, Count, Positive, Range, SearchSpace
 from dynamark.methods.lowrank.backpropagation import batches, gradients, report, steps_of
 from dynamark.methods.lowrank.networks import FactoredNetwork, Start, frames, members, rank_of
 from dynamark.tasks.problems import Run, Training
@@ -53,12 +55,13 @@ class DynamicalLowRank:
     key: schotthoefer2022
     """
 
-    rate: float = 0.1
-    epochs: float = 20.0
-    batch: int = 128
-    rank: int | None = None
-    decay: float = 1.0
+    rate: Positive = 0.1
+    epochs: Positive = 20.0
+    batch: Batch = 128
+    rank: Count | None = None
+    decay: Annotated[float, Range(low=1)] = 1.0
     start: Start = "random"
+    search_space: ClassVar[SearchSpace] = {"rate": (0.1, 0.03, 0.05, 0.2)}
 
     def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
         """One network a problem, all members together."""
@@ -94,12 +97,13 @@ class AdaptiveDynamicalLowRank:
     key: schotthoefer2022
     """
 
-    theta: float = 0.1
-    rate: float = 0.1
-    epochs: float = 20.0
-    batch: int = 128
-    start_rank: int = 32
+    theta: Annotated[float, Range(low=0, below=1)] = 0.1
+    rate: Positive = 0.1
+    epochs: Positive = 20.0
+    batch: Batch = 128
+    start_rank: Count = 32
     start: Start = "random"
+    search_space: ClassVar[SearchSpace] = {"rate": (0.1, 0.05, 0.2), "theta": (0.1, 0.05, 0.15)}
 
     def fit_network(self, problem: Training, run: Run) -> FactoredNetwork:
         """The network."""

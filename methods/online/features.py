@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import unknown
+from dynamark.methods.fields import Order, Range
 from dynamark.methods.linear import banks
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 from dynamark.tasks.problems import Online
 
-__all__ = ["FeatureMap", "Stream"]
+__all__ = ["FeatureMap", "Features", "Stream"]
+
+Features = Literal["arx", "fir", "spectral", "spectral_both", "spectral_arx", "poles"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class FeatureMap:
         outputs too); `poles` (`filters` real poles of the inputs).
     """
 
-    features: str = "arx"
-    order: int = 12
-    filters: int = 20
+    features: Features = "arx"
+    order: Order = 12
+    filters: Annotated[int, Range(1, 500)] = 20
 
     # Spectral filters times s_j^{1/4}, as first-order learners need them.
     _scaled = False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import Positive, Range, SearchSpace, Share
 from dynamark.methods.online.features import FeatureMap, Stream
 from dynamark.tasks.problems import Online, Run
 
@@ -27,7 +30,12 @@ class VAW(FeatureMap):
     key: vovk2001
     """
 
-    penalty: float = 1e-6
+    penalty: Positive = 1e-6
+    search_space: ClassVar[SearchSpace] = {
+        "penalty": (1e-6, 1e-3, 1e-1, 1.0),
+        "order": (12, 4, 24),
+        "filters": (20, 10, 30),
+    }
 
     def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
         """A learner that has seen nothing."""
@@ -43,9 +51,14 @@ class RLS(FeatureMap):
     key: ljung1999
     """
 
-    penalty: float = 1e-6
-    forgetting: float = 1.0
-    cap: float = 1e3
+    penalty: Positive = 1e-6
+    forgetting: Share = 1.0
+    cap: Annotated[float, Range(low=1, high=math.inf)] = 1e3
+    search_space: ClassVar[SearchSpace] = {
+        "penalty": (1e-6, 1e-3, 1e-1),
+        "forgetting": (1.0, 0.999, 0.99),
+        "order": (12, 4, 24),
+    }
 
     def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
         """A learner that has seen nothing."""
@@ -110,8 +123,9 @@ class OGD(FeatureMap):
     key: duchi2011
     """
 
-    rate: float = 0.1
+    rate: Positive = 0.1
     adaptive: bool = True
+    search_space: ClassVar[SearchSpace] = {"rate": (0.1, 0.03, 0.3, 1.0), "order": (12, 4, 24)}
 
     _scaled = True
 

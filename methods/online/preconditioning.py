@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.online.features import FeatureMap
+from dynamark.methods.fields import Order, Positive, Range, SearchSpace
+from dynamark.methods.online.features import FeatureMap, Features
 from dynamark.methods.online.learners import VAW, SquareRoot
 from dynamark.tasks.numerics.polynomials import monic_chebyshev
 from dynamark.tasks.problems import Online, Run
@@ -30,10 +32,11 @@ class Preconditioned(FeatureMap):
     key: marsden2025
     """
 
-    features: str = "fir"
-    order: int = 23
-    degree: int = 5
-    penalty: float = 1e-6
+    features: Features = "fir"
+    order: Order = 23
+    degree: Annotated[int, Range(0, 50)] = 5
+    penalty: Positive = 1e-6
+    search_space: ClassVar[SearchSpace] = {"degree": (5, 2, 3, 8), "penalty": (1e-6, 1e-3, 1e-1)}
 
     def fit_learner(self, problem: Online, run: Run) -> _Preconditioned:
         """A learner that has seen nothing."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Batch, Count, Penalty, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.compiled import available
 from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forcing import forced
@@ -42,15 +44,16 @@ class AlmostLinearRNN:
     key: brenner2024
     """
 
-    units: int = 20
-    rectified: int = 2
-    interval: int = 16
-    window: int = 200
-    batch: int = 16
-    updates: int = 100_000
-    rate: float = 1e-3
-    final_rate: float = 1e-5
-    noise: float = 0.0
+    units: Size = 20
+    rectified: Annotated[int, Range(0, 100_000)] = 2
+    interval: Count = 16
+    window: Annotated[int, Range(1, 1_000_000)] = 200
+    batch: Batch = 16
+    updates: Steps = 100_000
+    rate: Positive = 1e-3
+    final_rate: Positive = 1e-5
+    noise: Penalty = 0.0
+    search_space: ClassVar[SearchSpace] = {"rectified": (2, 5, 10, 15), "interval": (16, 8, 32), "rate": (1e-3, 3e-3)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[AlmostLinearModel]:
         """All seeds in one stack."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Batch, Count, Penalty, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.branching import branched, dendrites
 from dynamark.methods.recurrent.compiled import available
 from dynamark.methods.recurrent.compiled_rollout import roll
@@ -40,16 +42,17 @@ class DendriticPLRNN:
     key: brenner2022
     """
 
-    units: int = 22
-    branches: int = 20
-    interval: int = 25
-    window: int = 200
-    batch: int = 16
-    updates: int = 100_000
-    rate: float = 1e-3
-    final_rate: float = 1e-6
-    clip: float | None = 10.0
-    noise: float = 0.0
+    units: Size = 22
+    branches: Size = 20
+    interval: Count = 25
+    window: Annotated[int, Range(1, 1_000_000)] = 200
+    batch: Batch = 16
+    updates: Steps = 100_000
+    rate: Positive = 1e-3
+    final_rate: Positive = 1e-6
+    clip: Positive | None = 10.0
+    noise: Penalty = 0.0
+    search_space: ClassVar[SearchSpace] = {"interval": (25, 10, 16), "rate": (1e-3, 3e-3), "branches": (20, 10)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[DendriticModel]:
         """All seeds in one stack."""

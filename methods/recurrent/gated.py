@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Batch, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -38,12 +39,13 @@ class GatedNetwork:
     """
 
     cell: Cell = "lstm"
-    units: int = 64
-    window: int = 40
-    batch: int = 16
-    updates: int = 50_000
-    rate: float = 2e-3
-    final_rate: float = 1e-5
+    units: Size = 64
+    window: Annotated[int, Range(1, 1_000_000)] = 40
+    batch: Batch = 16
+    updates: Steps = 50_000
+    rate: Positive = 2e-3
+    final_rate: Positive = 1e-5
+    search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "units": (64, 32, 128)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[GatedModel]:
         """All seeds in one stack."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Batch, Count, Positive, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
@@ -33,12 +35,13 @@ class NeuralODE:
     key: chen2018
     """
 
-    hidden: tuple[int, ...] = (64, 64, 64)
-    segment: int = 20
-    batch: int = 16
-    updates: int = 50_000
-    rate: float = 2e-3
-    final_rate: float = 1e-5
+    hidden: tuple[Size, ...] = (64, 64, 64)
+    segment: Count = 20
+    batch: Batch = 16
+    updates: Steps = 50_000
+    rate: Positive = 2e-3
+    final_rate: Positive = 1e-5
+    search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "segment": (20, 5, 10)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[NeuralODEModel]:
         """All seeds in one stack."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -30,10 +32,11 @@ class NextGenerationReservoir:
     key: gauthier2021
     """
 
-    taps: int = 2
-    skip: int = 1
-    degree: int = 3
-    penalty: float = 1e-6
+    taps: Annotated[int, Range(1, 1000)] = 2
+    skip: Count = 1
+    degree: Annotated[int, Range(1, 20)] = 3
+    penalty: Penalty = 1e-6
+    search_space: ClassVar[SearchSpace] = {"penalty": (1e-6, 1e-4, 1e-2, 1.0), "taps": (2, 1, 3), "degree": (3, 2)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Polynomial:
         """One ridge regression over all windows of all trajectories."""

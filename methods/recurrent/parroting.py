@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -30,7 +32,8 @@ class ContextParroting:
     key: zhang2025
     """
 
-    motif: int = 10
+    motif: Count = 10
+    search_space: ClassVar[SearchSpace] = {"motif": (10, 3, 5, 20)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Parrot:
         """Remember the training data and index its stretches."""

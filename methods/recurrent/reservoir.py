@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Penalty, Positive, Range, SearchSpace, Share, Size
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge_of_moments
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
@@ -37,14 +39,19 @@ class EchoStateNetwork:
     key: jaeger2004
     """
 
-    units: int = 500
-    radius: float = 0.4
-    density: float = 6.0
-    input: float = 0.1
-    bias: float = 0.5
-    leak: float = 1.0
-    penalty: float = 1e-8
-    washout: int = 100
+    units: Size = 500
+    radius: Penalty = 0.4
+    density: Positive = 6.0
+    input: Positive = 0.1
+    bias: Penalty = 0.5
+    leak: Share = 1.0
+    penalty: Positive = 1e-8
+    washout: Annotated[int, Range(0, 1_000_000)] = 100
+    search_space: ClassVar[SearchSpace] = {
+        "input": (0.1, 0.3, 1.0),
+        "penalty": (1e-8, 1e-6, 1e-4, 1e-3),
+        "radius": (0.4, 0.8, 1.2),
+    }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Reservoir:
         """Drive the network by all trajectories together, then one ridge regression."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Batch, Count, Penalty, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.compiled import available
 from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forecaster import autonomous
@@ -41,18 +43,19 @@ class ShallowPLRNN:
     key: hess2023
     """
 
-    hidden: int = 50
-    units: int | None = None
-    alpha: float | None = None
-    interval: int = 1
+    hidden: Size = 50
+    units: Size | None = None
+    alpha: Annotated[float, Range(0, 1)] | None = None
+    interval: Count = 1
     clipped: bool = True
-    window: int = 200
-    batch: int = 16
-    updates: int = 100_000
-    rate: float = 1e-3
-    final_rate: float = 1e-6
-    noise: float = 0.0
-    penalty: float = 0.0
+    window: Annotated[int, Range(1, 1_000_000)] = 200
+    batch: Batch = 16
+    updates: Steps = 100_000
+    rate: Positive = 1e-3
+    final_rate: Positive = 1e-6
+    noise: Penalty = 0.0
+    penalty: Penalty = 0.0
+    search_space: ClassVar[SearchSpace] = {"hidden": (50, 100, 200), "rate": (1e-3, 3e-3, 5e-3)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[ShallowModel]:
         """All seeds in one stack."""

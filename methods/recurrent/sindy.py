@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -30,10 +32,11 @@ class SparseIdentification:
     key: brunton2016
     """
 
-    degree: int = 2
-    threshold: float = 0.1
-    iterations: int = 10
-    substeps: int = 2
+    degree: Annotated[int, Range(1, 20)] = 2
+    threshold: Penalty = 0.1
+    iterations: Count = 10
+    substeps: Annotated[int, Range(1, 1000)] = 2
+    search_space: ClassVar[SearchSpace] = {"threshold": (0.1, 0.01, 0.03, 0.3), "degree": (2, 3)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
         """Least squares over all samples that have two neighbors on either side."""

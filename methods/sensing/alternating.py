@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
@@ -39,7 +41,8 @@ class AlternatingMinimization:
     key: jain2013
     """
 
-    rank: int | None = None
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

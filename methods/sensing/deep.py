@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Positive, Range, SearchSpace
 from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
@@ -37,11 +38,12 @@ class DeepLinear:
     key: saxe2014
     """
 
-    depth: int = 3
+    depth: Annotated[int, Range(2, 100)] = 3
     start: Literal["orthogonal", "gaussian", "decoupled"] = "orthogonal"
-    strength: float = 0.1
-    step: float = 0.25
-    width: int | None = None
+    strength: Positive = 0.1
+    step: Positive = 0.25
+    width: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"step": (0.25, 0.1, 0.5), "strength": (0.1, 0.03, 0.3)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

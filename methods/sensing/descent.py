@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Penalty, Positive, SearchSpace
 from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
@@ -41,15 +42,16 @@ class GradientDescent:
     key: xiong2024
     """
 
-    step: float = 0.25
-    start_scale: float = 0.5
-    imbalance: float = 1 / 3
-    rank: int | None = None
+    step: Positive = 0.25
+    start_scale: Positive = 0.5
+    imbalance: Positive = 1 / 3
+    rank: Count | None = None
     start: Literal["random", "spectral"] = "random"
     factors: Literal["as_posed", "two", "equal"] = "as_posed"
-    balance: float = 0.0
-    trigger: float = 0.1
+    balance: Penalty = 0.0
+    trigger: Positive = 0.1
     absolute: bool = False
+    search_space: ClassVar[SearchSpace] = {"step": (0.25, 0.1, 0.4), "start_scale": (0.5, 0.1, 0.01)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

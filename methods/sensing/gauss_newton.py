@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Positive, Range, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
@@ -32,10 +34,11 @@ class ApproximateGaussNewton:
     key: jia2024
     """
 
-    step: float = 1.0
-    start_scale: float = 1e-2
-    cutoff: float = 1e-8
-    rank: int | None = None
+    step: Positive = 1.0
+    start_scale: Positive = 1e-2
+    cutoff: Annotated[float, Range(low=0, below=1)] = 1e-8
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"step": (1.0, 0.75, 0.5), "start_scale": (1e-2, 1e-1, 1e-3)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
@@ -76,9 +79,10 @@ class GaussNewtonRecovery:
     key: zilber2022
     """
 
-    inner: int = 500
-    tolerance: float = 1e-12
-    rank: int | None = None
+    inner: Count = 500
+    tolerance: Annotated[float, Range(above=0, below=1)] = 1e-12
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
         """The estimate. Problems are not solved together: members would need different numbers of inner steps."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.gauss_newton import balanced
 from dynamark.methods.sensing.iteration import State, iterate
@@ -37,10 +39,11 @@ class SoftImpute:
     key: hastie2015
     """
 
-    level: float = 2.0
-    smallest: float = 1e-12
-    shrink: float = 0.7
-    rank: int | None = None
+    level: Penalty = 2.0
+    smallest: Penalty = 1e-12
+    shrink: Annotated[float, Range(above=0, below=1)] = 0.7
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"level": (2.0, 1.0, 0.5, 4.0), "shrink": (0.7, 0.5, 0.9)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from dynamark.methods.fields import Count, Penalty, SearchSpace
 from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
@@ -54,8 +56,9 @@ class RiemannianDescent:
     key: wei2016
     """
 
-    rank: int | None = None
+    rank: Count | None = None
     conjugate: bool = False
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
@@ -138,8 +141,9 @@ class IterativeHardThresholding:
     key: tanner2013
     """
 
-    step: float = 0.0
-    rank: int | None = None
+    step: Penalty = 0.0
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from dynamark.methods.fields import Count, Positive, Range, SearchSpace
 from dynamark.methods.sensing.base import Matrices
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
@@ -37,9 +38,10 @@ class AcceleratedDescent:
 
     momentum: Literal["nesterov", "heavy_ball"] = "nesterov"
     preconditioned: bool = False
-    step: float = 0.25
-    weight: float = 0.9
-    rank: int | None = None
+    step: Positive = 0.25
+    weight: Annotated[float, Range(low=0, below=1)] = 0.9
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"step": (0.25, 0.1, 0.4), "weight": (0.9, 0.8, 0.95)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

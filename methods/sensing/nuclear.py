@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Penalty, Positive, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
@@ -65,7 +67,8 @@ class NuclearNorm:
     key: recht2010
     """
 
-    weight: float = 0.1
+    weight: Positive = 0.1
+    search_space: ClassVar[SearchSpace] = {"weight": (0.1, 0.03, 0.3, 1.0)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
@@ -98,9 +101,10 @@ class PenalisedNuclearNorm:
     key: toh2010
     """
 
-    level: float = 2.0
-    smallest: float = 1e-6
-    hold: int = 10
+    level: Penalty = 2.0
+    smallest: Penalty = 1e-6
+    hold: Count = 10
+    search_space: ClassVar[SearchSpace] = {"level": (2.0, 1.0, 0.5, 4.0), "hold": (10, 5, 20)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.start import fitted_rank, spectral
@@ -34,8 +36,9 @@ class QuasiNewton:
     key: liu1989
     """
 
-    memory: int = 10
-    rank: int | None = None
+    memory: Count = 10
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"memory": (10, 5, 20, 40)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from dynamark.methods.fields import Count, Penalty, Positive, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
@@ -55,8 +56,9 @@ class ScaledGradientDescent:
     key: tong2021
     """
 
-    step: float = 0.5
-    rank: int | None = None
+    step: Positive = 0.5
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {"step": (0.5, 0.25, 0.7, 0.9)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""
@@ -113,13 +115,18 @@ class PreconditionedDescent:
     key: zhang2021
     """
 
-    step: float = 0.25
-    product_step: float = 0.4
+    step: Positive = 0.25
+    product_step: Positive = 0.4
     damping: Literal["residual", "constant"] = "residual"
-    level: float = 0.01
+    level: Penalty = 0.01
     start: Literal["spectral", "random"] = "spectral"
-    start_scale: float = 1e-3
-    rank: int | None = None
+    start_scale: Positive = 1e-3
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {
+        "step": (0.25, 0.1, 0.4),
+        "product_step": (0.4, 0.2, 0.6),
+        "level": (0.01, 1e-3, 1e-4, 0.1),
+    }
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem, all members together."""

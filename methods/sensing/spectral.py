@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sensing.measurements import measure
 from dynamark.methods.sensing.start import fitted_rank, spectral
 from dynamark.tasks.problems import Estimate, Recovery, Run
@@ -23,7 +25,8 @@ class Spectral:
     key: keshavan2010
     """
 
-    rank: int | None = None
+    rank: Count | None = None
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
         """One estimate a problem."""

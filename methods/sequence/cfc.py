@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence.recurrence import Recurrence, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
@@ -98,9 +99,9 @@ class CfC(SequenceMethod):
     key: hasani2022
     """
 
-    units: int = 32
-    backbone: int = 128
-    steps: int = 300
+    units: Size = 32
+    backbone: Size = 128
+    steps: Steps = 300
 
     timed: ClassVar[bool] = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.errors import unknown
+from dynamark.methods.fields import Increasing, Order, Positive, Range, SearchSpace, Size
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.convolution import causal_convolution
@@ -21,6 +22,11 @@ from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
 __all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
+
+
+# Time steps, log-uniform between two ends, and the modulus of a pole.
+StepsRange = Annotated[tuple[Positive, Positive], Increasing()]
+Radius = Annotated[float, Range(above=0, below=1)]
 
 
 class KernelLayer(nn.Module):
@@ -87,10 +93,10 @@ class S4D(SequenceMethod):
     key: gu2022
     """
 
-    modes: int = 16
-    banks: int = 4
+    modes: Size = 16
+    banks: Size = 4
     init: Literal["legs", "lin", "inv", "real"] = "legs"
-    steps_range: tuple[float, float] = (1e-3, 1e-1)
+    steps_range: StepsRange = (1e-3, 1e-1)
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S4D layer."""
@@ -133,9 +139,14 @@ class LRU(SequenceMethod):
     key: orvieto2023
     """
 
-    states: int = 64
-    radius: tuple[float, float] = (0.9, 0.999)
-    phase: float = math.pi / 10
+    states: Size = 64
+    radius: Annotated[tuple[Radius, Radius], Increasing()] = (0.9, 0.999)
+    phase: Annotated[float, Range(above=0, high=2 * math.pi)] = math.pi / 10
+    search_space: ClassVar[SearchSpace] = {
+        "rate": (1e-2, 3e-3, 1e-3, 3e-2),
+        "activation": ("none", "gelu"),
+        "phase": (math.pi / 10, math.pi),
+    }
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One LRU layer."""
@@ -180,8 +191,8 @@ class S5(SequenceMethod):
     key: smith2023
     """
 
-    states: int = 64
-    steps_range: tuple[float, float] = (1e-3, 1e-1)
+    states: Size = 64
+    steps_range: StepsRange = (1e-3, 1e-1)
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S5 layer."""
@@ -224,9 +235,10 @@ class STU(SequenceMethod):
     key: agarwal2023
     """
 
-    rate: float = 1.0
-    filters: int = 24
-    taps: int = 3
+    rate: Positive = 1.0
+    filters: Annotated[int, Range(0, 500)] = 24
+    taps: Order = 3
+    search_space: ClassVar[SearchSpace] = {"rate": (1.0, 0.1, 0.3, 3.0), "activation": ("none", "gelu")}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One STU layer; nothing is drawn."""

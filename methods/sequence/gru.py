@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
 __all__ = ["GRU", "gru_scan"]
@@ -110,8 +111,8 @@ class GRU(SequenceMethod):
     key: cho2014
     """
 
-    units: int = 32
-    steps: int = 300
+    units: Size = 32
+    steps: Steps = 300
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One GRU layer."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sequence.gru import GRU, gru_scan
 from dynamark.methods.sequence.stack import Affine
 
@@ -50,8 +52,9 @@ class LowRankGRU(GRU):
     key: micelibarone2018
     """
 
-    rank: int = 4
+    rank: Count = 4
     diagonal: bool = True
+    search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "rank": (4, 2, 8)}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One layer."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence.recurrence import Recurrence, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
@@ -87,8 +88,8 @@ class LSTM(SequenceMethod):
     key: hochreiter1997
     """
 
-    units: int = 32
-    steps: int = 300
+    units: Size = 32
+    steps: Steps = 300
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One LSTM layer."""

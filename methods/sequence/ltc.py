@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dynamark.methods.fields import Range, Size, Steps
 from dynamark.methods.sequence.recurrence import Recurrence, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
@@ -147,9 +148,9 @@ class LTC(SequenceMethod):
     key: hasani2021
     """
 
-    units: int = 16
-    unfolds: int = 6
-    steps: int = 300
+    units: Size = 16
+    unfolds: Annotated[int, Range(1, 1000)] = 6
+    steps: Steps = 300
 
     timed: ClassVar[bool] = True
 

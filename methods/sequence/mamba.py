@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dynamark.methods.fields import Count, Positive, SearchSpace, Size
+from dynamark.methods.sequence.convolutional import StepsRange
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 from dynamark.tasks.numerics.scan import diagonal_scan
 
@@ -71,11 +74,12 @@ class Mamba(SequenceMethod):
     key: gu2024b
     """
 
-    lanes: int = 16
-    states: int = 16
-    taps: int = 4
-    steps_range: tuple[float, float] = (1e-3, 1e-1)
-    rate: float = 3e-3
+    lanes: Size = 16
+    states: Size = 16
+    taps: Count = 4
+    steps_range: StepsRange = (1e-3, 1e-1)
+    rate: Positive = 3e-3
+    search_space: ClassVar[SearchSpace] = {"rate": (3e-3, 1e-3, 1e-2, 3e-2), "activation": ("none", "gelu")}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One block."""

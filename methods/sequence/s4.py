@@ -12,7 +12,8 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer
+from dynamark.methods.fields import Positive, Size
+from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, StepsRange
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
@@ -96,10 +97,10 @@ class S4(SequenceMethod):
     key: gu2022b
     """
 
-    modes: int = 16
-    banks: int = 4
+    modes: Size = 16
+    banks: Size = 4
     basis: Literal["legs", "legt", "fout"] = "legs"
-    steps_range: tuple[float, float] = (1e-3, 1e-1)
+    steps_range: StepsRange = (1e-3, 1e-1)
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S4 layer."""
@@ -139,7 +140,7 @@ class S4PTD(S4D):
     key: yu2024
     """
 
-    size: float = 1e-3
+    size: Positive = 1e-3
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One layer."""

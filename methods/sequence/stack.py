@@ -11,13 +11,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dynamark.methods.fields import Batch, Order, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
@@ -90,17 +91,18 @@ class SequenceMethod(ABC):
     The loss is the mean squared error over whole sequences, in float32; the weights that validate best are kept.
     """
 
-    depth: int = 1
-    width: int = 32
+    depth: Annotated[int, Range(1, 100)] = 1
+    width: Size = 32
     activation: Literal["none", "gelu"] = "none"
-    steps: int = 1000
-    rate: float = 1e-2
-    batch: int = 8
-    difference: int = 0
+    steps: Steps = 1000
+    rate: Positive = 1e-2
+    batch: Batch = 8
+    difference: Order = 0
     blind: bool = False
 
     # Whether the layer is one of continuous time: the last channel of its input is the time since the last sample.
     timed: ClassVar[bool] = False
+    search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "activation": ("none", "gelu")}
 
     @abstractmethod
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:

@@ -96,4 +96,4 @@ def test_matern_kernels_tend_to_the_gaussian_at_short_distance() -> None:
 
 def test_an_unknown_kernel_is_named() -> None:
     with pytest.raises(UserError, match="matern32"):
-        KernelKoopman(kernel="matern23").fit_forecaster(posed(PATHS), Run())
+        kernel_matrix("matern23", X, X, SCALE)
