@@ -51,6 +51,15 @@ def simulators(method: SequenceMethod, members: int = 2, **system: Any) -> list[
     return method.fit_forecasters(problems, [Run((k,)) for k in range(members)])
 
 
+def typical_error(method: SequenceMethod, time: int = 32, seeds: int = 7, **system: Any) -> float:
+    """The median over seeds of the error of simulating new paths from rest, each seed trained on its own paths."""
+    test = paths(4, 99, time, **system)
+    assert test.inputs is not None
+    rest = Trajectories(test.observations[:, :0], test.inputs[:, :0])
+    models = simulators(method, seeds, time=time, **system)
+    return float(np.median([error(model.forecast(rest, time, test.inputs), test.observations) for model in models]))
+
+
 def error(answer: torch.Tensor, truth: torch.Tensor) -> float:
     """Squared error over power."""
     return float((answer - truth).square().mean() / truth.square().mean())

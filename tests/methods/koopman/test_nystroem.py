@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from koopman_problems import linear_paths, posed, slow_manifold
+from koopman_problems import linear_paths, posed, slow_manifold, spectral_gap
 
 from dynamark.methods.koopman.kernel import KernelKoopman
 from dynamark.methods.koopman.nystrom import Nystroem
@@ -20,9 +20,8 @@ def test_all_states_as_centres_give_the_exact_regression(estimator: str, kernel:
     told = {"estimator": estimator, "kernel": kernel, "rank": 4, "ridge": 1e-3, "scale": 1.5}
     exact = KernelKoopman(**told).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
     few = Nystroem(centres=60, **told).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
-    ordered = [np.sort_complex(m.eigenvalues().numpy()) for m in (exact, few)]
     # The exact rrr chooses its rank by the images of all of the space, not of the span of the centres: nearly the same.
-    np.testing.assert_allclose(ordered[0], ordered[1], atol=1e-4)
+    assert spectral_gap(exact.eigenvalues(), few.eigenvalues()) < 1e-4
     start = Trajectories(PATHS[:5, :1])
     np.testing.assert_allclose(exact.forecast(start, 3), few.forecast(start, 3), atol=1e-3)
 
