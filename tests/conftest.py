@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,9 +19,11 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> None:
-    """What a test draws from torch's own generator does not depend on the tests before it."""
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """What a test draws, from torch's own generator or from its module's, does not depend on the tests before it."""
     torch.manual_seed(0)
+    if isinstance(shared := getattr(request.module, "RNG", None), np.random.Generator):
+        shared.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture
