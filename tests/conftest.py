@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -14,6 +16,14 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
     os.environ["DYNAMARK_CACHE"] = str(base / "cache")
     os.environ["DYNAMARK_STORE"] = str(base / "store")
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request: pytest.FixtureRequest) -> None:
+    """What a test draws, from torch's own generator or from its module's, does not depend on the tests before it."""
+    torch.manual_seed(0)
+    if isinstance(shared := getattr(request.module, "RNG", None), np.random.Generator):
+        shared.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 @pytest.fixture

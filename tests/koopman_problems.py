@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy import ndarray
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from dynamark.tasks.problems import Forecasting, Trajectories
@@ -14,6 +17,13 @@ def linear_paths(matrix: Tensor, count: int, steps: int, seed: int = 0) -> Tenso
     for _ in range(steps):
         x.append(x[-1] @ matrix)
     return torch.stack(x, dim=1)
+
+
+def spectral_gap(one: Tensor | ndarray, other: Tensor | ndarray) -> float:
+    """The largest distance between eigenvalues, matched one to one; sorting would order conjugate pairs by their rounding."""
+    distances = np.abs(np.asarray(one)[:, None] - np.asarray(other))
+    assert distances.shape[0] == distances.shape[1]
+    return float(distances[linear_sum_assignment(distances)].max())
 
 
 def posed(train: Tensor, held: Tensor | None = None, dt: float = 1.0) -> Forecasting:

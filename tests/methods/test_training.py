@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -98,19 +99,15 @@ def test_one_cycle_peaks_at_30_percent() -> None:
 
 
 def test_the_weights_that_validated_best_are_kept_member_by_member() -> None:
-    """With a rate that never settles, some earlier weights are better than the last."""
-    held = [batch(k, Run((100 + k,))) for k in range(2)]
-    recipe = Recipe(steps=60, rate=3.0, schedule="constant", clip=None, validate_every=1)
-    kept = train(networks(2), loss, batch, [Run((k,)) for k in range(2)], recipe, held)
-    last = train(
-        networks(2),
-        loss,
-        batch,
-        [Run((k,)) for k in range(2)],
-        Recipe(steps=60, rate=3.0, schedule="constant", clip=None),
-    )
-    for k in range(2):
-        assert loss(kept[k], *held[k]) < loss(last[k], *held[k])
+    """With a rate that never settles, some earlier weights are better than the last, if not of every member."""
+    validation = [batch(k, Run((100 + k,))) for k in range(8)]
+    recipe = Recipe(steps=60, rate=3.0, schedule="constant", clip=None)
+    losses = []
+    for how, *seen in ((replace(recipe, validate_every=1), validation), (recipe,)):
+        models = train(networks(8), loss, batch, [Run((k,)) for k in range(8)], how, *seen)
+        losses.append([loss(model, *data).item() for model, data in zip(models, validation, strict=True)])
+    assert all(best <= last for best, last in zip(*losses, strict=True))
+    assert sum(best < last for best, last in zip(*losses, strict=True)) >= 5
 
 
 def test_rates_scale_by_name() -> None:

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import torch
-from koopman_problems import linear_paths, posed, slow_manifold
+from koopman_problems import linear_paths, posed, slow_manifold, spectral_gap
 
 from dynamark.methods.koopman.autoencoder import KoopmanAutoencoder
 from dynamark.methods.koopman.lifted import LiftedModel, best_relift, clipped
@@ -32,13 +32,14 @@ def test_a_member_has_the_same_bits_whatever_its_neighbors() -> None:
 def test_training_learns_a_contraction() -> None:
     contraction = torch.tensor([[0.9, 0.1], [-0.1, 0.9]], dtype=torch.float64)
     train, unseen = linear_paths(contraction, 60, 20), linear_paths(contraction, 10, 10, seed=1)
-    method = dataclasses.replace(SMALL, steps=250, rate=1e-2)
-    model = fit(method, [0, 1], train)[0]
-    forecast = model.forecast(Trajectories(unseen[:, :1]), 10)
-    untrained = fit(dataclasses.replace(method, steps=1), [0, 1], train)[0].forecast(Trajectories(unseen[:, :1]), 10)
-    gap, before = ((made - unseen[:, 1:]).square().mean().sqrt() for made in (forecast, untrained))
-    assert gap < 0.25 * unseen.std()
-    assert before > 0.5 * unseen.std()
+    # Errors of ten seeds, in standard deviations: .075 to .18 with a median of .13, and untrained .87 to 1.07.
+    medians = []
+    for steps in (250, 1):
+        models = fit(dataclasses.replace(SMALL, steps=steps, rate=1e-2), [0, 1, 2, 3, 4], train)
+        gaps = [model.forecast(Trajectories(unseen[:, :1]), 10) - unseen[:, 1:] for model in models]
+        medians.append(np.median([float(gap.square().mean().sqrt() / unseen.std()) for gap in gaps]))
+    assert medians[0] < 0.25
+    assert medians[1] > 0.5
 
 
 def test_reencoding_every_step_iterates_decode_step_encode() -> None:
@@ -65,8 +66,7 @@ def test_clipping_bounds_moduli_and_leaves_the_rest() -> None:
     draw = torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     before, after = torch.linalg.eigvals(draw), torch.linalg.eigvals(clipped(draw))
     assert before.abs().max() > 1.2
-    expected = (before / before.abs().clamp(min=1)).numpy()
-    np.testing.assert_allclose(np.sort_complex(after.numpy().round(10)), np.sort_complex(expected.round(10)), atol=1e-9)
+    assert spectral_gap(after, before / before.abs().clamp(min=1)) < 1e-9
     stable = draw / (1.01 * before.abs().max())
     np.testing.assert_allclose(clipped(stable), stable, atol=1e-12)
 

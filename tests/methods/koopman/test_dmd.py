@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from koopman_problems import linear_paths, posed
+from koopman_problems import linear_paths, posed, spectral_gap
 
 from dynamark.methods.koopman.dmd import DMD, DMDModel, dmd
 from dynamark.methods.trivial import Mean
@@ -14,17 +14,12 @@ from dynamark.tasks.problems import Run, Trajectories
 STABLE = torch.tensor([[0.9, 0.3, 0.0], [-0.3, 0.9, 0.1], [0.0, 0.0, 0.5]], dtype=torch.float64)
 
 
-def sorted_eigenvalues(values: np.ndarray) -> np.ndarray:
-    return np.sort_complex(np.round(values, 12))
-
-
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_linear_system_is_recovered(exact: bool) -> None:
     model = DMD(exact=exact).fit_forecaster(posed(linear_paths(STABLE, 20, 5)), Run())
     unseen = linear_paths(STABLE, 4, 60, seed=1)
     np.testing.assert_allclose(model.forecast(Trajectories(unseen[:, :1]), 60), unseen[:, 1:], atol=1e-12)
-    expected = sorted_eigenvalues(np.linalg.eigvals(STABLE.numpy()))
-    np.testing.assert_allclose(sorted_eigenvalues(model.eigenvalues().numpy()), expected, atol=1e-11)
+    assert spectral_gap(model.eigenvalues(), np.linalg.eigvals(STABLE.numpy())) < 1e-11
 
 
 @pytest.mark.parametrize(("pairs", "dim", "rank"), [(200, 8, 3), (10, 40, 4), (30, 6, 0)])
@@ -38,7 +33,7 @@ def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> Non
     model = DMDModel(*dmd(torch.from_numpy(x), torch.from_numpy(y), rank), dim)
     np.testing.assert_allclose((model.basis @ model.step).T, dense, atol=1e-11)
     expected = np.linalg.eigvals(u[:, :r].T @ dense @ u[:, :r])
-    np.testing.assert_allclose(sorted_eigenvalues(model.eigenvalues().numpy()), sorted_eigenvalues(expected), atol=1e-9)
+    assert spectral_gap(model.eigenvalues(), expected) < 1e-9
     state = torch.from_numpy(rng.standard_normal((3, 1, dim)))
     expected_states = [np.linalg.matrix_power(dense, n) @ state[0, 0].numpy() for n in (1, 2, 3)]
     np.testing.assert_allclose(model.forecast(Trajectories(state), 3)[0], expected_states, atol=1e-9)
@@ -47,8 +42,13 @@ def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> Non
 def test_projected_steps_stay_in_the_span_of_the_leading_directions() -> None:
     rng = np.random.default_rng(1)
     x, y = (torch.from_numpy(part) for part in rng.standard_normal((2, 30, 5)))
+<<<<<<< HEAD
     exact, projected = (DMDModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
     np.testing.assert_allclose(exact.eigenvalues(), projected.eigenvalues(), atol=1e-12)
+=======
+    exact, projected = (DmdModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
+    assert spectral_gap(exact.eigenvalues(), projected.eigenvalues()) < 1e-12
+>>>>>>> processors
     forecast = projected.forecast(Trajectories(x[:4, None]), 6)
     np.testing.assert_allclose(forecast @ projected.basis @ projected.basis.T, forecast, atol=1e-12)
 

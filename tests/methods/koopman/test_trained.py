@@ -18,10 +18,17 @@ from dynamark.tasks.problems import Run, Trajectories
 TURN = torch.tensor([[0.9, 0.3], [-0.3, 0.9]], dtype=torch.float64)
 
 METHODS = [
+<<<<<<< HEAD
     LRAN(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
     ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=150, batch=16, rate=3e-2, clip=1.0),
     MLPForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
     GRUForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
+=======
+    Lran(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
+    ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=300, batch=16, rate=3e-2, clip=1.0),
+    MlpForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
+    GruForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
+>>>>>>> processors
     LearnedFeatures(features=4, hidden=(12,), steps=150, batch=128, rate=1e-2),
 ]
 Method = LRAN | ConsistentAutoencoder | MLPForecaster | GRUForecaster | LearnedFeatures
@@ -40,12 +47,13 @@ def test_members_are_independent(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
 def test_training_beats_persistence_by_far(method: Method) -> None:
-    problem = posed(linear_paths(TURN, 60, 12))
-    model = method.fit_forecasters([problem], [Run((3,))])[0]
+    """Errors of twelve seeds in units of persistence's: medians of .12 to .22, the largest .33."""
+    problem, runs = posed(linear_paths(TURN, 60, 12)), [Run((seed,)) for seed in range(5)]
     unseen = linear_paths(TURN, 20, 5, seed=1)
     start, truth = Trajectories(unseen[:, :1]), unseen[:, 1:]
     still = (unseen[:, :1] - truth).square().mean().sqrt()
-    assert (model.forecast(start, 5) - truth).square().mean().sqrt() < 0.5 * still
+    gaps = [model.forecast(start, 5) - truth for model in method.fit_forecasters([problem] * 5, runs)]
+    assert np.median([float(gap.square().mean().sqrt() / still) for gap in gaps]) < 0.5
 
 
 def test_the_loss_of_the_linearly_recurrent_network() -> None:

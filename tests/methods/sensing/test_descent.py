@@ -97,14 +97,25 @@ def test_surplus_rank_slows_symmetric_descent_to_one_over_t_squared() -> None:
 
 
 def test_surplus_rank_keeps_two_factors_linear_at_a_rate_that_grows_with_the_start() -> None:
-    """C04 at two scales: rates in proportion to the square of the scale, within the finite-time factor."""
+    """C04 at two scales: rates in proportion to the square of the scale, within the finite-time factor.
+
+    The ratio depends on the random start: of these eight 2.5 to 4, with a median of 3.6 and .15 in the logarithm about it.
+    """
     rates = []
     for scale in (1.0, 0.5):
+<<<<<<< HEAD
         task = AsymmetricSensing.at("tiny", condition=1.0, fit_rank=4, passes=3000, share=2)
         told = scores(GradientDescent(step=0.2, start_scale=scale, absolute=True), task)
         assert all(t["rate_r2"] > 0.99 and t["fact.kind"] == 1 for t in told)
         rates.append(np.mean([t["rate"] for t in told]))
     assert 2.8 < rates[0] / rates[1] < 4.5
+=======
+        task = AsymmetricSensing.at("tiny", condition=1.0, fit_rank=4, passes=3000, share=8)
+        told = scores(GradientDescent(step=0.2, start_scale=scale, absolute=True), task, seeds=8)
+        assert all(t["rate_r2"] > 0.99 and t["verdict"] == 1 for t in told)
+        rates.append(np.array([t["rate"] for t in told]))
+    assert 2.8 < np.median(rates[0] / rates[1]) < 4.5
+>>>>>>> processors
 
 
 def test_one_modified_step_frees_the_rate_from_the_start() -> None:
@@ -142,8 +153,9 @@ def test_steps_of_scaled_descent_do_not_depend_on_the_condition(condition: float
 @pytest.mark.parametrize("cls", [AsymmetricSensing, Completion])
 def test_a_half_step_of_alternation_is_least_squares(cls: type[LowRankRecovery], transposed: bool) -> None:
     """Against a dense solve over every entry of the factor."""
-    task = cls.at("tiny", rows=10, columns=9, **({"measurements": 90} if cls is AsymmetricSensing else {}))
-    problem = task.problem(1)
+    # About 54 of 90 entries are seen: if all were, every Gram matrix would be the identity.
+    settings = {"measurements": 90} if cls is AsymmetricSensing else {"oversampling": 54 / 48}
+    problem = cls.at("tiny", rows=10, columns=9, **settings).problem(1)
     measurements = measure([problem])
     fixed = torch.linalg.qr(normals(1, 10 if transposed else 9, 2))[0]
     solved = left_factor(measurements, fixed, transposed)[0]

@@ -143,15 +143,15 @@ def test_stu_sums_filtered_inputs() -> None:
 
 
 def test_gru_agrees_with_pytorch() -> None:
-    layer, fused = perturbed(GRU(units=4)).layer, nn.GRU(2, 4, batch_first=True)
+    layer, fused = perturbed(GRU(units=4)).layer.double(), nn.GRU(2, 4, batch_first=True).double()
     with torch.no_grad():
         fused.weight_ih_l0.copy_(layer.inputs.weight.T)
         fused.weight_hh_l0.copy_(layer.recurrent.T)
         fused.bias_ih_l0.copy_(layer.inputs.bias)
         fused.bias_hh_l0.copy_(torch.cat([torch.zeros(8), layer.bias]))
-    x = sequences()
+    x = sequences().double()
     expected = fused(x)[0] @ layer.outputs.weight + layer.outputs.bias
-    np.testing.assert_allclose(layer(x).detach(), expected.detach(), atol=1e-6)
+    np.testing.assert_allclose(layer(x).detach(), expected.detach(), atol=1e-12)
 
 
 def test_the_gradient_of_the_gru_is_right() -> None:

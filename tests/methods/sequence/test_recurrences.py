@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sequence_problems import error, paths, simulators
+from sequence_problems import blind_and_sighted, simulators, typical_error
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
@@ -20,7 +20,6 @@ from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC, LTCLayer
 from dynamark.methods.sequence.stack import SequenceMethod
-from dynamark.tasks.problems import Prediction, Run, Trajectories
 
 
 def plain_lstm(layer: Any, x: Tensor) -> Tensor:
@@ -147,7 +146,7 @@ def test_low_rank_factors_make_the_matrix_of_the_gates() -> None:
     assert full < (3 * 64 * 64) / 4 + 6 * 64
 
 
-SYSTEM = {"time": 24, "pole": 0.8}
+SYSTEM: dict[str, Any] = {"time": 24, "pole": 0.8}
 METHODS: list[SequenceMethod] = [
     LSTM(units=8, steps=120, rate=2e-2),
     CfC(units=8, backbone=16, steps=120, rate=2e-2),
@@ -157,6 +156,7 @@ METHODS: list[SequenceMethod] = [
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
+<<<<<<< HEAD
 def test_training_finds_the_system_whatever_the_neighbors(method: SequenceMethod) -> None:
     test = paths(4, 99, **SYSTEM)
     assert test.inputs is not None
@@ -164,6 +164,11 @@ def test_training_finds_the_system_whatever_the_neighbors(method: SequenceMethod
     for model in simulators(method, **SYSTEM):
         answer = model.forecast(rest, 24, test.inputs)
         assert error(answer, test.observations) < 0.1
+=======
+def test_training_finds_the_system_whatever_the_neighbours(method: SequenceMethod) -> None:
+    """Medians of twelve seeds: .018 to .036."""
+    assert typical_error(method, **SYSTEM) < 0.1
+>>>>>>> processors
     short = replace(method, steps=4)
     for a, b in zip(simulators(short, 3, **SYSTEM), simulators(short, 2, **SYSTEM), strict=False):
         for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):
@@ -172,19 +177,9 @@ def test_training_finds_the_system_whatever_the_neighbors(method: SequenceMethod
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_cells_of_continuous_time_use_the_gap(depth: int) -> None:
-    """y_t = y_{t-1} e^{-gap} at every other step."""
-    method = CfC(units=8, backbone=16, steps=200, rate=2e-2)
-    draw = np.random.default_rng(0)
-    gaps = torch.from_numpy(draw.exponential(size=(72, 10)))
-    y = torch.from_numpy(draw.standard_normal((72, 10, 1)))
-    y[:, 1::2] = y[:, ::2] * torch.exp(-gaps[:, 1::2, None])
-    train, held = (Trajectories(y[part], gaps=gaps[part]) for part in (slice(64), slice(64, 72)))
-    errors = {}
-    for blind in (False, True):
-        told = replace(method, blind=blind, depth=depth, width=6, batch=16)
-        model = told.fit_predictors([Prediction(train, held)] * 2, [Run((0,)), Run((1,))])[0]
-        errors[blind] = float((model.predict(held)[0] - held.observations)[:, 1::2].square().mean())
-    assert errors[False] < 0.8 * errors[True]
+    blind, sighted = blind_and_sighted(CfC(units=8, backbone=16, steps=200, rate=4e-2, depth=depth, width=6, batch=16))
+    assert np.mean(sighted) < 0.5
+    assert min(blind) > 0.9
 
 
 @pytest.mark.parametrize("kind", ["cfc", "ltc"])

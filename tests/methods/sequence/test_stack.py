@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sequence_problems import error, paths, simulators
+from sequence_problems import blind_and_sighted, error, paths, simulators, typical_error
 
 from dynamark.methods.sequence.convolutional import LRU, S4D, STU
 from dynamark.methods.sequence.gru import GRU
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.tasks.problems import Prediction, Run, Trajectories
+
+# Outputs of size 3 by FFTs of 64 samples in single precision: 3 eps log2(64) is 2e-6.
+SINGLE = 1e-5
 
 METHODS: list[SequenceMethod] = [
     S4D(modes=4, banks=2, steps=150, rate=3e-2, steps_range=(0.02, 0.2)),
@@ -25,10 +28,8 @@ METHODS: list[SequenceMethod] = [
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_training_from_rest_finds_the_system(method: SequenceMethod) -> None:
-    test = paths(4, 99)
-    rest = Trajectories(test.observations[:, :0], test.inputs[:, :0] if test.inputs is not None else None)
-    for model in simulators(method):
-        assert error(model.forecast(rest, 32, test.inputs), test.observations) < (0.05 if method.depth == 1 else 0.3)
+    """Medians of twelve seeds: .022 of the GRU, .09 of the deep stack, at most .006 of the others."""
+    assert typical_error(method) < (0.05 if method.depth == 1 else 0.3)
 
 
 def test_one_step_models_use_past_outputs_and_roll_on() -> None:
@@ -42,10 +43,10 @@ def test_one_step_models_use_past_outputs_and_roll_on() -> None:
     assert error(ahead[0], test.observations) < 1e-3
     context = Trajectories(test.observations[:, :20], test.inputs[:, :20])
     rolled = model.forecast(context, 4, test.inputs[:, 20:24])
-    np.testing.assert_allclose(rolled[:, 3], ahead[1, :, 20], atol=1e-6)
+    np.testing.assert_allclose(rolled[:, 3], ahead[1, :, 20], atol=SINGLE)
     # Its own predictions go in: outputs beyond the context change nothing.
     changed = replace(test, observations=torch.cat([test.observations[:, :20], test.observations[:, 20:] + 1], dim=1))
-    np.testing.assert_allclose(model.predict(changed, (4,))[0, :, 20], rolled[:, 3], atol=1e-5)
+    np.testing.assert_allclose(model.predict(changed, (4,))[0, :, 20], rolled[:, 3], atol=SINGLE)
 
 
 def test_members_have_the_same_bits_whatever_their_neighbors() -> None:
@@ -67,26 +68,16 @@ def test_an_output_is_added_and_rolled_on() -> None:
     assert error(ahead[0], test.observations) < 1e-3
     context = Trajectories(test.observations[:, :20], test.inputs[:, :20])
     rolled = model.forecast(context, 3, test.inputs[:, 20:23])
-    np.testing.assert_allclose(rolled[:, 0], ahead[0, :, 20], atol=1e-6)
-    np.testing.assert_allclose(rolled[:, 2], ahead[1, :, 20], atol=1e-6)
+    np.testing.assert_allclose(rolled[:, 0], ahead[0, :, 20], atol=SINGLE)
+    np.testing.assert_allclose(rolled[:, 2], ahead[1, :, 20], atol=SINGLE)
     network = model.network(test.inputs.float()).detach()
-    np.testing.assert_allclose(rolled[:, 1], rolled[:, 0] + network[:, 21], atol=1e-6)
+    np.testing.assert_allclose(rolled[:, 1], rolled[:, 0] + network[:, 21], atol=SINGLE)
 
 
 def test_gaps_are_seen_unless_blind() -> None:
-    """y_t = y_{t-1} e^{-gap}: without the gap the best answer is some 0.1 of the power away."""
-    draw = np.random.default_rng(0)
-    gaps = torch.from_numpy(draw.exponential(size=(48, 24)))
-    y = torch.from_numpy(draw.standard_normal((48, 24, 1)))
-    y[:, 1::2] = y[:, ::2] * torch.exp(-gaps[:, 1::2, None])  # even values are noise
-    train, held = (Trajectories(y[part], gaps=gaps[part]) for part in (slice(40), slice(40, 48)))
-    errors = {}
-    for blind in (False, True):
-        method = GRU(units=8, steps=300, rate=2e-2, blind=blind)
-        problem = Prediction(train, held)
-        model = method.fit_predictors([problem, problem], [Run((0,)), Run((1,))])[0]
-        errors[blind] = error(model.predict(held)[0][:, 1::2], held.observations[:, 1::2])
-    assert errors[False] < 0.7 * errors[True]
+    blind, sighted = blind_and_sighted(GRU(units=8, steps=200, rate=4e-2, batch=16))
+    assert np.mean(sighted) < 0.5
+    assert min(blind) > 0.9
 
 
 def test_parameters_are_counted() -> None:
