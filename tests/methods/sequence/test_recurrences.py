@@ -16,10 +16,12 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
 from dynamark.methods.sequence.cfc import CfC
+from dynamark.methods.sequence.gru import GRU
 from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC, LTCLayer
 from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.tasks.numerics import compiling
 from dynamark.tasks.problems import Prediction, Run, Trajectories
 
 
@@ -33,6 +35,20 @@ def plain_lstm(layer: Any, x: Tensor) -> Tensor:
         "weight_hh_l0": layer.recurrent.mT[order],
         "bias_ih_l0": layer.inputs.bias[order],
         "bias_hh_l0": torch.zeros(4 * units, dtype=torch.float64),
+    }
+    states: Tensor = functional_call(own, weights, (x,))[0]
+    return layer.outputs(states)
+
+
+def plain_gru(layer: Any, x: Tensor) -> Tensor:
+    """PyTorch's own GRU with these weights; its update gate is in the middle too."""
+    units = layer.recurrent.shape[0]
+    own = nn.GRU(x.shape[-1], units, batch_first=True).double()
+    weights = {
+        "weight_ih_l0": layer.inputs.weight.mT,
+        "weight_hh_l0": layer.recurrent.mT,
+        "bias_ih_l0": layer.inputs.bias,
+        "bias_hh_l0": torch.cat([torch.zeros(2 * units, dtype=torch.float64), layer.bias]),
     }
     states: Tensor = functional_call(own, weights, (x,))[0]
     return layer.outputs(states)
@@ -73,11 +89,21 @@ def plain_ltc(layer: Any, x: Tensor) -> Tensor:
 
 CASES: list[tuple[SequenceMethod, Callable[[Any, Tensor], Tensor]]] = [
     (LSTM(units=5), plain_lstm),
+    (GRU(units=5), plain_gru),
     (CfC(units=4, backbone=6), plain_cfc),
     (LTC(units=3, unfolds=2), plain_ltc),
 ]
 
 
+numba_only = pytest.mark.skipif(not compiling.available(), reason="numba not there")
+
+
+@pytest.fixture(params=["torch", pytest.param("numba", marks=numba_only)])
+def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "available", lambda: request.param == "numba")
+
+
+@pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize(("method", "plain"), CASES, ids=lambda x: str(x) if isinstance(x, SequenceMethod) else "")
 def test_outputs_and_gradients_are_those_of_the_plain_loop(
     method: SequenceMethod, plain: Callable[[Any, Tensor], Tensor]
