@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dynamark.methods.sequence.compiled_gated import by_recurrence
 from dynamark.tasks.numerics.compiling import as_array
 from dynamark.tasks.numerics.elementary import by_precision, hyperbolic, logistic
 
@@ -40,12 +41,10 @@ def cfc_backward(
     # The slopes of both scalings are left out of the walk but for their product.
     given = (to_states.transpose(0, 1), times.transpose(0, 1), recurrent.mT, height * slope * heads.mT)
     _cfc_walk_back(*map(as_array, (*given, backbone, read, mixed, to_read, to_x)))
-    past = torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
-    flat = [part.flatten(1, 2) for part in (past, to_x, backbone, to_read)]
     return (
         to_x.transpose(0, 1),
-        flat[0].mT @ flat[1],
-        height * (flat[2].mT @ flat[3]),
+        by_recurrence(states, to_x),
+        height * (backbone.flatten(1, 2).mT @ to_read.flatten(1, 2)),
         to_read.sum((1, 2))[:, None],
     )
 

@@ -16,17 +16,12 @@ from torch import Tensor
 from dynamark.tasks.numerics.compiling import as_array
 from dynamark.tasks.numerics.elementary import by_precision, hyperbolic, logistic
 
-__all__ = ["before", "gru_backward", "gru_forward", "lstm_backward", "lstm_forward"]
+__all__ = ["by_recurrence", "gru_backward", "gru_forward", "lstm_backward", "lstm_forward"]
 
 
-def before(states: Tensor) -> Tensor:
-    """The states one step earlier, from rest [member, time, batch, unit]."""
-    return torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
-
-
-def _weights(left: Tensor, right: Tensor) -> Tensor:
-    """sum over time and batch of left' right, a member."""
-    return left.flatten(1, 2).mT @ right.flatten(1, 2)
+def by_recurrence(states: Tensor, products: Tensor) -> Tensor:
+    """sum over time and batch of h_{t-1}' p_t, a member; h_{-1} = 0."""
+    return states[:, :-1].flatten(1, 2).mT @ products[:, 1:].flatten(1, 2)
 
 
 def gru_forward(gates: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
@@ -42,10 +37,10 @@ def gru_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients by the gates, U and b."""
     kept = [part.transpose(0, 1) for part in (states, rz, inner, candidate)]
-    to_gates, products = (torch.cat([torch.empty_like(kept[1]), torch.empty_like(kept[0])], dim=-1) for _ in range(2))
+    to_gates, products = (states.new_empty(*kept[0].shape[:-1], recurrent.shape[-1]) for _ in range(2))
     _gru_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *kept, to_gates, products)))
     to_bias = products[..., -states.shape[-1] :].sum((1, 2))[:, None]
-    return to_gates.transpose(0, 1), _weights(before(kept[0]), products), to_bias
+    return to_gates.transpose(0, 1), by_recurrence(kept[0], products), to_bias
 
 
 @by_precision
@@ -116,7 +111,7 @@ def lstm_backward(
     kept = [part.transpose(0, 1) for part in (states, cells, gates)]
     to_gates = torch.empty_like(kept[2], memory_format=torch.contiguous_format)
     _lstm_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *kept[1:], to_gates)))
-    return to_gates.transpose(0, 1), _weights(before(kept[0]), to_gates)
+    return to_gates.transpose(0, 1), by_recurrence(kept[0], to_gates)
 
 
 @by_precision
