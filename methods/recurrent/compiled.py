@@ -8,10 +8,6 @@ Shapes: R seeds, M units, T steps, S windows, N observed, the last P rectified.
 
 from __future__ import annotations
 
-import functools
-import importlib
-import inspect
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -19,13 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["add_outer", "add_product", "as_array", "available", "backward", "compiled", "forward"]
+from dynamark.tasks.numerics.compiling import as_array, available, kernel
 
-
-@functools.cache
-def available() -> bool:
-    """Whether numba is installed."""
-    return find_spec("numba") is not None
+__all__ = ["add_outer", "add_product", "available", "backward", "forward"]
 
 
 def forward(
@@ -41,7 +33,7 @@ def forward(
     before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
     after = torch.empty_like(before)
     given = (a, w, h, z.mT, x.permute(0, 2, 3, 1), before, after)
-    compiled(_walk)(*map(as_array, given), rectified, interval, compiled(add_product))
+    _walk(*map(as_array, given), rectified, interval)
     return after.mT, before
 
 
@@ -52,24 +44,11 @@ def backward(
     by_rate, by_weight, by_shift = (torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a))
     carried = a.new_zeros(*a.shape, before.shape[-1])
     given = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, carried)
-    products = compiled(add_product), compiled(add_outer)
-    compiled(_walk_back)(*map(as_array, given), rectified, interval, observed, *products)
+    _walk_back(*map(as_array, given), rectified, interval, observed)
     return by_rate, by_weight, by_shift, carried.mT
 
 
-def as_array(x: Tensor) -> Any:
-    """The tensor as an array; a copy where it is not contiguous, so that what is written to is made contiguous."""
-    return x.detach().contiguous().numpy()
-
-
-@functools.cache
-def compiled(function: Any) -> Any:
-    """A kernel, compiled once a process."""
-    numba = importlib.import_module("numba")
-    # Tests wrap functions in checks of their types, which do not compile.
-    return numba.njit(inspect.unwrap(function), fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
-
-
+@kernel
 def add_product(w: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
     """out += w x, in blocks of two rows and four columns; x and out are [unit, window]."""
     rows, columns = w.shape
@@ -98,6 +77,7 @@ def add_product(w: Any, x: Any, out: Any) -> None:  # pragma: no cover - compile
                 one[s] += p0 * x0[s]
 
 
+@kernel
 def add_outer(left: Any, right: Any, out: Any) -> None:  # pragma: no cover - compiled
     """out += left right', both [unit, window]."""
     windows = left.shape[1]
@@ -110,8 +90,9 @@ def add_outer(left: Any, right: Any, out: Any) -> None:  # pragma: no cover - co
             out[i, k] = total
 
 
+@kernel
 def _walk(  # pragma: no cover - compiled
-    a: Any, w: Any, h: Any, z: Any, x: Any, before: Any, after: Any, rectified: int, interval: int, add: Any
+    a: Any, w: Any, h: Any, z: Any, x: Any, before: Any, after: Any, rectified: int, interval: int
 ) -> None:
     seeds, steps, units, windows = before.shape
     observed, linear = x.shape[2], units - rectified
@@ -129,12 +110,13 @@ def _walk(  # pragma: no cover - compiled
                     state[s] = value
                     phi[s] = value if i < linear or value > zero else zero
                     out[s] = shift + rate * value
-            add(w[r], active, after[r, t])
+            add_product(w[r], active, after[r, t])
 
 
+@kernel
 def _walk_back(  # pragma: no cover - compiled
     a: Any, wt: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any, carried: Any,
-    rectified: int, interval: int, observed: int, add: Any, outer: Any,
+    rectified: int, interval: int, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     linear, zero = units - rectified, a.dtype.type(0)
@@ -155,8 +137,8 @@ def _walk_back(  # pragma: no cover - compiled
                     shift += value
                 by_rate[r, i] += rate
                 by_shift[r, i] += shift
-            outer(total, active, by_weight[r])
-            add(wt[r], total, back)
+            add_outer(total, active, by_weight[r])
+            add_product(wt[r], total, back)
             for i in range(units):
                 g, b, phi, rate = total[i], back[i], active[i], a[r, i]
                 held = force and i < observed

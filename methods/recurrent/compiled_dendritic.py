@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynamark.methods.recurrent.compiled import add_outer, add_product, as_array, compiled
+from dynamark.methods.recurrent.compiled import add_outer, add_product
+from dynamark.tasks.numerics.compiling import as_array, kernel
 
 __all__ = ["backward", "forward"]
 
@@ -23,7 +24,7 @@ def forward(
     before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
     after = torch.empty_like(before)
     given = (a, w, h, alpha, thresholds, z.mT, x.permute(0, 2, 3, 1), before, after)
-    compiled(_walk)(*map(as_array, given), interval, compiled(add_product), compiled(_bend))
+    _walk(*map(as_array, given), interval)
     return after.mT, before
 
 
@@ -41,11 +42,11 @@ def backward(
     found = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a, alpha, thresholds)]
     carried = a.new_zeros(*a.shape, before.shape[-1])
     given = (a, w.mT, alpha, thresholds, before, cotangent.mT, *found, carried)
-    parts = compiled(add_product), compiled(add_outer), compiled(_bend), compiled(_pull)
-    compiled(_walk_back)(*map(as_array, given), interval, observed, *parts)
+    _walk_back(*map(as_array, given), interval, observed)
     return *found, carried.mT
 
 
+@kernel
 def _bend(state: Any, alpha: Any, threshold: Any, phi: Any) -> None:  # pragma: no cover - compiled
     """phi = sum_b alpha_b (relu(z - H_b) - relu(z)) of one unit in all windows."""
     zero = state.dtype.type(0)
@@ -58,6 +59,7 @@ def _bend(state: Any, alpha: Any, threshold: Any, phi: Any) -> None:  # pragma: 
             phi[s] += weight * ((top if top > zero else zero) - (value if value > zero else zero))
 
 
+@kernel
 def _pull(  # pragma: no cover - compiled
     state: Any, pull: Any, alpha: Any, threshold: Any, by_alpha: Any, by_threshold: Any
 ) -> None:
@@ -80,9 +82,10 @@ def _pull(  # pragma: no cover - compiled
         pull[s] *= slope[s]
 
 
+@kernel
 def _walk(  # pragma: no cover - compiled
     a: Any, w: Any, h: Any, alpha: Any, thresholds: Any, z: Any, x: Any, before: Any, after: Any,
-    interval: int, add: Any, bend: Any,
+    interval: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     observed = x.shape[2]
@@ -97,13 +100,14 @@ def _walk(  # pragma: no cover - compiled
                 for s in range(windows):
                     state[s] = source[s]
                     out[s] = shift + rate * source[s]
-                bend(state, alpha[r], thresholds[r, i], active[i])
-            add(w[r], active, after[r, t])
+                _bend(state, alpha[r], thresholds[r, i], active[i])
+            add_product(w[r], active, after[r, t])
 
 
+@kernel
 def _walk_back(  # pragma: no cover - compiled
     a: Any, wt: Any, alpha: Any, thresholds: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any,
-    by_alpha: Any, by_threshold: Any, carried: Any, interval: int, observed: int, add: Any, outer: Any, bend: Any, pull: Any,
+    by_alpha: Any, by_threshold: Any, carried: Any, interval: int, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
@@ -123,12 +127,12 @@ def _walk_back(  # pragma: no cover - compiled
                     shift += value
                 by_rate[r, i] += rate
                 by_shift[r, i] += shift
-                bend(state, alpha[r], thresholds[r, i], active[i])
-            outer(total, active, by_weight[r])
-            add(wt[r], total, back)
+                _bend(state, alpha[r], thresholds[r, i], active[i])
+            add_outer(total, active, by_weight[r])
+            add_product(wt[r], total, back)
             for i in range(units):
                 g, b, rate = total[i], back[i], a[r, i]
-                pull(before[r, t, i], b, alpha[r], thresholds[r, i], by_alpha[r], by_threshold[r, i])
+                _pull(before[r, t, i], b, alpha[r], thresholds[r, i], by_alpha[r], by_threshold[r, i])
                 held = force and i < observed
                 for s in range(windows):
                     b[s] = zero if held else b[s] + rate * g[s]

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dynamark.methods.recurrent.compiled import add_outer, add_product, as_array, compiled
+from dynamark.methods.recurrent.compiled import add_outer, add_product
+from dynamark.tasks.numerics.compiling import as_array, kernel
 
 __all__ = ["backward", "forward"]
 
@@ -33,7 +34,7 @@ def forward(
     before = a.new_empty(seeds, steps, a.shape[1], windows)
     after = torch.empty_like(before)
     given = (a, w1, w2, h1, h2, alpha, z.mT, x.permute(0, 2, 3, 1), before, after)
-    compiled(_walk)(*map(as_array, given), interval, clipped, compiled(add_product))
+    _walk(*map(as_array, given), interval, clipped)
     return after.mT, before
 
 
@@ -45,14 +46,14 @@ def backward(
     found = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w1, w2, h1, h2)]
     carried = a.new_zeros(*a.shape, before.shape[-1])
     given = (a, w1.mT, w2, w2.mT, h2, alpha, before, cotangent.mT, *found, carried)
-    products = compiled(add_product), compiled(add_outer)
-    compiled(_walk_back)(*map(as_array, given), interval, clipped, observed, *products)
+    _walk_back(*map(as_array, given), interval, clipped, observed)
     return *found, carried.mT
 
 
+@kernel
 def _walk(  # pragma: no cover - compiled
     a: Any, w1: Any, w2: Any, h1: Any, h2: Any, alpha: Any, z: Any, x: Any, before: Any, after: Any,
-    interval: int, clipped: bool, add: Any,
+    interval: int, clipped: bool,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     hidden, observed = h2.shape[1], x.shape[2]
@@ -71,20 +72,21 @@ def _walk(  # pragma: no cover - compiled
                     state[s] = value
                     out[s] = shift + rate * value
             inside[:] = zero
-            add(w2[r], before[r, t], inside)
+            add_product(w2[r], before[r, t], inside)
             for k in range(hidden):
                 u, shift = inside[k], h2[r, k]
                 for s in range(windows):
                     value = u[s]
                     top = value + shift
                     u[s] = (top if top > zero else zero) - clip * (value if value > zero else zero)
-            add(w1[r], inside, after[r, t])
+            add_product(w1[r], inside, after[r, t])
 
 
+@kernel
 def _walk_back(  # pragma: no cover - compiled
     a: Any, w1t: Any, w2: Any, w2t: Any, h2: Any, alpha: Any, before: Any, cotangent: Any,
     by_a: Any, by_w1: Any, by_w2: Any, by_h1: Any, by_h2: Any, carried: Any,
-    interval: int, clipped: bool, observed: int, add: Any, outer: Any,
+    interval: int, clipped: bool, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     hidden = h2.shape[1]
@@ -108,8 +110,8 @@ def _walk_back(  # pragma: no cover - compiled
                 by_h1[r, i] += shift
             inside[:] = zero
             pulled[:] = zero
-            add(w2[r], before[r, t], inside)
-            add(w1t[r], total, pulled)
+            add_product(w2[r], before[r, t], inside)
+            add_product(w1t[r], total, pulled)
             for k in range(hidden):
                 pull, u, shift = pulled[k], inside[k], h2[r, k]
                 slope = zero
@@ -122,9 +124,9 @@ def _walk_back(  # pragma: no cover - compiled
                     u[s] = top * on - value * off
                     pull[s] = force * (on - off)
                 by_h2[r, k] += slope
-            outer(total, inside, by_w1[r])
-            outer(pulled, before[r, t], by_w2[r])
-            add(w2t[r], pulled, back)
+            add_outer(total, inside, by_w1[r])
+            add_outer(pulled, before[r, t], by_w2[r])
+            add_product(w2t[r], pulled, back)
             if t > 0 and t % interval == 0:
                 for i in range(observed):
                     b = back[i]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.recurrent.compiled import as_array, compiled
+from dynamark.tasks.numerics.compiling import as_array, kernel
 
 __all__ = ["roll"]
 
@@ -26,10 +26,11 @@ def roll(
 ) -> Float[Tensor, "trajectory steps N"]:
     """z <- A z + h + W (relu(U z + b) - relu(U z)), not clipped without the second relu; the first N units of every state."""
     path = state.new_empty(len(state), steps, observed)
-    compiled(_roll)(*map(as_array, (linear, shift, out, into, bias, state, path)), clipped)
+    _roll(*map(as_array, (linear, shift, out, into, bias, state, path)), clipped)
     return path
 
 
+@kernel
 def _roll(  # pragma: no cover - compiled
     linear: Any, shift: Any, out: Any, into: Any, bias: Any, start: Any, path: Any, clipped: bool
 ) -> None:

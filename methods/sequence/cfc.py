@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
-from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence import compiled_continuous
+from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
 __all__ = ["CfC"]
@@ -23,6 +24,8 @@ class _Cell(Recurrence):
 
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         recurrent, heads, bias = weights
+        if compiled_on(x):
+            return compiled_continuous.cfc_forward(x, times, recurrent, heads, bias, _HEIGHT, _SLOPE)
         units = recurrent.shape[-2]
         backbone = torch.empty_like(x)
         read = x.new_empty(*x.shape[:-1], 4 * units)
@@ -43,6 +46,8 @@ class _Cell(Recurrence):
     def pull(
         self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
+        if compiled_on(x):
+            return compiled_continuous.cfc_backward(to_states, times, weights, kept, _HEIGHT, _SLOPE)
         states, backbone, read, mixed = kept
         recurrent, heads, _ = weights
         units = states.shape[-1]

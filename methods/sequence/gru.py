@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
+from dynamark.methods.sequence import compiled_gated
+from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
 __all__ = ["GRU", "gru_scan"]
@@ -33,6 +35,8 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(gates: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if compiled_on(gates):
+            return compiled_gated.gru_forward(gates, recurrent, bias)  # type: ignore[return-value]
         time, members, batch, three = gates.shape
         units = three // 3
         rz = gates.new_empty(time, members, batch, 2 * units)
@@ -53,11 +57,14 @@ class _Scan(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(inputs[1], *output)
         ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Every gate's gradient is dL/dh_t times a factor known beforehand, so a step takes four kernels."""
         recurrent, states, rz, inner, n = ctx.saved_tensors
+        if compiled_on(states):
+            return compiled_gated.gru_backward(gradients[0], recurrent, states, rz, inner, n)
         time, members, batch, units = states.shape
         r, z = rz[..., :units], rz[..., units:]
         before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
-from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence import compiled_gated
+from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
 __all__ = ["LSTM"]
@@ -19,6 +20,8 @@ class _Cell(Recurrence):
 
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         (recurrent,) = weights
+        if compiled_on(x):
+            return compiled_gated.lstm_forward(x, recurrent)
         units = recurrent.shape[-2]
         gates = torch.empty_like(x)
         states, cells = (x.new_empty(*x.shape[:-1], units) for _ in range(2))
@@ -38,6 +41,8 @@ class _Cell(Recurrence):
         self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         states, cells, gates = kept
+        if compiled_on(x):
+            return compiled_gated.lstm_backward(to_states, weights[0], states, cells, gates)
         units = states.shape[-1]
         i, f, o, g = gates.chunk(4, dim=-1)
         before = torch.cat([torch.zeros_like(cells[:1]), cells[:-1]])

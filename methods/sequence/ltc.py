@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Range, Size, Steps
-from dynamark.methods.sequence.recurrence import Recurrence, recur
+from dynamark.methods.sequence import compiled_continuous
+from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 
 __all__ = ["LTC", "LTCLayer"]
@@ -28,6 +29,8 @@ class _Cell(Recurrence):
         self.unfolds = unfolds
 
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        if compiled_on(x):
+            return compiled_continuous.ltc_forward(x, times, weights, self.unfolds)
         capacitance, strength, slope, threshold, reversal = weights
         units = capacitance.shape[-1]
         inner = x.new_empty(len(x), *x.shape[1:-1], self.unfolds, units)
@@ -46,6 +49,8 @@ class _Cell(Recurrence):
     def pull(
         self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
+        if compiled_on(x):
+            return compiled_continuous.ltc_backward(to_states, x, times, weights, kept[1])
         capacitance, strength, slope, threshold, reversal = weights
         inner = kept[1]
         units, shift = capacitance.shape[-1], -slope * threshold

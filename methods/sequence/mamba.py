@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Count, Positive, SearchSpace, Size
+from dynamark.methods.sequence.compiled_selective import Selective
 from dynamark.methods.sequence.convolutional import StepsRange
+from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 from dynamark.tasks.numerics.scan import diagonal_scan
 
@@ -27,6 +29,10 @@ def selective_scan(
     c: Float[Tensor, "*batch time state"],
 ) -> Float[Tensor, "*batch time lane"]:
     """y_t = h_t c_t, h_t = e^{step_t a} h_{t-1} + step_t x_t b_t: one state vector h [state] a lane."""
+    if compiled_on(x):
+        parts = (x.reshape(1, -1, *x.shape[-2:]), step.reshape(1, -1, *x.shape[-2:]), a[None])
+        rows = (part.reshape(1, -1, *part.shape[-2:]) for part in (b, c))
+        return Selective.apply(*parts, *rows)[0].reshape(x.shape)  # type: ignore[no-untyped-call]
     decay = torch.exp(step[..., None] * a)
     drive = (step * x)[..., None] * b[..., None, :]
     h = diagonal_scan(decay.flatten(-2), drive.flatten(-2)).reshape(drive.shape)

@@ -14,7 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Recurrence", "recur"]
+from dynamark.tasks.numerics import compiling
+
+__all__ = ["Recurrence", "compiled_on", "recur"]
+
+
+def compiled_on(x: Tensor) -> bool:
+    """Whether compiled passes take this tensor: numba is installed and it lies in main memory."""
+    return compiling.available() and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
 class Recurrence(ABC):

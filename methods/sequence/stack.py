@@ -34,8 +34,8 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The affine map of the last axis."""
-        return x @ self.weight + self.bias
+        """The affine map of the last axis; rows in one axis, lest `vmap` make a small product of every time step."""
+        return (x.reshape(-1, x.shape[-1]) @ self.weight + self.bias).reshape(*x.shape[:-1], self.bias.shape[-1])
 
 
 class _Block(nn.Module):

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynamark.tasks.numerics import compiling
+
 __all__ = ["diagonal_scan"]
 
 
@@ -23,10 +25,24 @@ def diagonal_scan(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _forward(a: Tensor, b: Tensor) -> Tensor:
+    if compiling.available() and b.device.type == "cpu" and a.dtype == b.dtype:
+        whole = torch.empty_like(b, memory_format=torch.contiguous_format)
+        _walk(*(compiling.as_array(part.resolve_conj()).reshape(len(b), -1) for part in (a, b, whole)))
+        return whole
     out = b.clone(memory_format=torch.contiguous_format)
     for t in range(1, len(out)):
         out[t].addcmul_(a[t], out[t - 1])
     return out
+
+
+@compiling.kernel
+def _walk(a: Any, b: Any, out: Any) -> None:  # pragma: no cover - compiled
+    time, lanes = b.shape
+    out[0] = b[0]
+    for t in range(1, time):
+        rate, drive, last, now = a[t], b[t], out[t - 1], out[t]
+        for k in range(lanes):
+            now[k] = rate[k] * last[k] + drive[k]
 
 
 class _Scan(torch.autograd.Function):

@@ -16,10 +16,12 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
 from dynamark.methods.sequence.cfc import CfC
+from dynamark.methods.sequence.gru import GRU
 from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC, LTCLayer
 from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.tasks.numerics import compiling
 
 
 def plain_lstm(layer: Any, x: Tensor) -> Tensor:
@@ -32,6 +34,20 @@ def plain_lstm(layer: Any, x: Tensor) -> Tensor:
         "weight_hh_l0": layer.recurrent.mT[order],
         "bias_ih_l0": layer.inputs.bias[order],
         "bias_hh_l0": torch.zeros(4 * units, dtype=torch.float64),
+    }
+    states: Tensor = functional_call(own, weights, (x,))[0]
+    return layer.outputs(states)
+
+
+def plain_gru(layer: Any, x: Tensor) -> Tensor:
+    """PyTorch's own GRU with these weights; its update gate is in the middle too."""
+    units = layer.recurrent.shape[0]
+    own = nn.GRU(x.shape[-1], units, batch_first=True).double()
+    weights = {
+        "weight_ih_l0": layer.inputs.weight.mT,
+        "weight_hh_l0": layer.recurrent.mT,
+        "bias_ih_l0": layer.inputs.bias,
+        "bias_hh_l0": torch.cat([torch.zeros(2 * units, dtype=torch.float64), layer.bias]),
     }
     states: Tensor = functional_call(own, weights, (x,))[0]
     return layer.outputs(states)
@@ -72,11 +88,21 @@ def plain_ltc(layer: Any, x: Tensor) -> Tensor:
 
 CASES: list[tuple[SequenceMethod, Callable[[Any, Tensor], Tensor]]] = [
     (LSTM(units=5), plain_lstm),
+    (GRU(units=5), plain_gru),
     (CfC(units=4, backbone=6), plain_cfc),
     (LTC(units=3, unfolds=2), plain_ltc),
 ]
 
 
+numba_only = pytest.mark.skipif(not compiling.available(), reason="numba not there")
+
+
+@pytest.fixture(params=["torch", pytest.param("numba", marks=numba_only)])
+def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "available", lambda: request.param == "numba")
+
+
+@pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize(("method", "plain"), CASES, ids=lambda x: str(x) if isinstance(x, SequenceMethod) else "")
 def test_outputs_and_gradients_are_those_of_the_plain_loop(
     method: SequenceMethod, plain: Callable[[Any, Tensor], Tensor]
@@ -156,19 +182,9 @@ METHODS: list[SequenceMethod] = [
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
-<<<<<<< HEAD
 def test_training_finds_the_system_whatever_the_neighbors(method: SequenceMethod) -> None:
-    test = paths(4, 99, **SYSTEM)
-    assert test.inputs is not None
-    rest = Trajectories(test.observations[:, :0], test.inputs[:, :0])
-    for model in simulators(method, **SYSTEM):
-        answer = model.forecast(rest, 24, test.inputs)
-        assert error(answer, test.observations) < 0.1
-=======
-def test_training_finds_the_system_whatever_the_neighbours(method: SequenceMethod) -> None:
     """Medians of twelve seeds: .018 to .036."""
     assert typical_error(method, **SYSTEM) < 0.1
->>>>>>> processors
     short = replace(method, steps=4)
     for a, b in zip(simulators(short, 3, **SYSTEM), simulators(short, 2, **SYSTEM), strict=False):
         for p, q in zip(a.network.parameters(), b.network.parameters(), strict=True):

@@ -10,10 +10,12 @@ import pytest
 import scipy.linalg
 import torch
 from sequence_problems import simulators, typical_error
+from torch.func import functional_call, stack_module_state, vmap
 
 from dynamark.methods.sequence.mamba import Mamba, selective_scan
 from dynamark.methods.sequence.s4 import S4, S4PTD, dplr_kernel
 from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.tasks.numerics import compiling
 from dynamark.tasks.numerics.hippo import fout, legs, legt, low_rank_form, perturbed_legs
 
 BASES = {"legs": legs, "legt": legt, "fout": fout}
@@ -88,6 +90,23 @@ def test_the_selective_scan_is_its_recurrence() -> None:
             for t in range(9):
                 h = torch.exp(step[n, t, lane] * a[lane]) * h + step[n, t, lane] * x[n, t, lane] * b[n, t]
                 assert float(found[n, t, lane]) == pytest.approx(float(h @ c[n, t]), abs=1e-12)
+
+
+@pytest.mark.skipif(not compiling.available(), reason="numba not there")
+def test_the_compiled_selective_scan_has_the_gradients_of_the_recorded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = torch.Generator().manual_seed(0)
+    layers = [Mamba(lanes=5, states=3).layer(2, 2, 11, draw).double() for _ in range(3)]
+    x = torch.randn(3, 4, 11, 2, generator=draw, dtype=torch.float64)
+    found = {}
+    for engine in (False, True):
+        monkeypatch.setattr(compiling, "available", lambda engine=engine: engine)
+        parameters, buffers = stack_module_state(layers)
+        seen = x.clone().requires_grad_(True)
+        out = vmap(lambda p, b, x: functional_call(layers[0], (p, b), (x,)))(parameters, buffers, seen)
+        out.square().sum().backward()
+        found[engine] = {"out": out, "x": seen.grad, **{name: p.grad for name, p in parameters.items()}}
+    for name, wanted in found[False].items():
+        torch.testing.assert_close(found[True][name], wanted, rtol=1e-10, atol=1e-11, msg=name)
 
 
 def test_mamba_starts_as_the_paper_says() -> None:
