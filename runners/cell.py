@@ -101,7 +101,7 @@ def _class_of_cell(cls: type) -> str | None:
         lines = linecache.getlines(function.__code__.co_filename)
         for node in ast.parse("".join(lines)).body:
             if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
-                first = min(part.lineno for part in (node, *node.decorator_list))
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
                 return "".join(lines[first - 1 : node.end_lineno]).rstrip()
     return None
 

@@ -42,13 +42,8 @@ def test_the_rank_r_map_is_the_dense_one(pairs: int, dim: int, rank: int) -> Non
 def test_projected_steps_stay_in_the_span_of_the_leading_directions() -> None:
     rng = np.random.default_rng(1)
     x, y = (torch.from_numpy(part) for part in rng.standard_normal((2, 30, 5)))
-<<<<<<< HEAD
     exact, projected = (DMDModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
-    np.testing.assert_allclose(exact.eigenvalues(), projected.eigenvalues(), atol=1e-12)
-=======
-    exact, projected = (DmdModel(*dmd(x, y, 2, exact=exact), 5) for exact in (True, False))
     assert spectral_gap(exact.eigenvalues(), projected.eigenvalues()) < 1e-12
->>>>>>> processors
     forecast = projected.forecast(Trajectories(x[:4, None]), 6)
     np.testing.assert_allclose(forecast @ projected.basis @ projected.basis.T, forecast, atol=1e-12)
 

@@ -18,17 +18,10 @@ from dynamark.tasks.problems import Run, Trajectories
 TURN = torch.tensor([[0.9, 0.3], [-0.3, 0.9]], dtype=torch.float64)
 
 METHODS = [
-<<<<<<< HEAD
     LRAN(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
-    ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=150, batch=16, rate=3e-2, clip=1.0),
+    ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=300, batch=16, rate=3e-2, clip=1.0),
     MLPForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
     GRUForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
-=======
-    Lran(hidden=(12,), window=4, steps=150, batch=16, rate=1e-2),
-    ConsistentAutoencoder(latent=4, hidden=(12,), window=3, steps=300, batch=16, rate=3e-2, clip=1.0),
-    MlpForecaster(hidden=(12,), window=3, steps=100, batch=16, rate=1e-2),
-    GruForecaster(units=8, window=3, steps=150, batch=16, rate=2e-2),
->>>>>>> processors
     LearnedFeatures(features=4, hidden=(12,), steps=150, batch=128, rate=1e-2),
 ]
 Method = LRAN | ConsistentAutoencoder | MLPForecaster | GRUForecaster | LearnedFeatures

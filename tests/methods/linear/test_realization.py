@@ -44,17 +44,9 @@ def test_the_right_order_realizes_the_impulse_response_exactly() -> None:
     g = markov(s, 60)
     found = realize(g[:21], 4)
     np.testing.assert_allclose(markov(found, 60), g, atol=1e-10)
-<<<<<<< HEAD:tests/methods/linear/test_realization.py
-    np.testing.assert_allclose(
-        np.sort_complex(np.linalg.eigvals(found.a)), np.sort_complex(np.linalg.eigvals(s.a)), atol=1e-10
-    )
+    assert spectral_gap(np.linalg.eigvals(found.a), np.linalg.eigvals(s.a)) < 1e-10
     with pytest.raises(UserError, match="realize at most"):
         realize(g[:5], 5)
-=======
-    assert spectral_gap(np.linalg.eigvals(found.a), np.linalg.eigvals(s.a)) < 1e-10
-    with pytest.raises(UserError, match="realise at most"):
-        realise(g[:5], 5)
->>>>>>> processors:tests/methods/linear/test_realisation.py
 
 
 def test_a_lower_order_keeps_the_largest_part() -> None:

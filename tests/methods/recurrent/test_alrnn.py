@@ -66,16 +66,12 @@ def fit(method: AlmostLinearRNN, seeds: tuple[int, ...]) -> tuple[list[AlmostLin
     return method.fit_forecasters([problem] * len(seeds), runs), runs
 
 
-<<<<<<< HEAD
-SMALL = AlmostLinearRNN(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
-=======
 def error_ahead(model: AlmostLinearModel) -> float:
     """The largest error of five steps after fifty of the circle."""
     return float((model.forecast(Trajectories(circle(50)), 5)[0] - circle(55)[0, 50:]).abs().max())
 
 
-SMALL = AlmostLinear(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
->>>>>>> processors
+SMALL = AlmostLinearRNN(units=6, rectified=2, interval=5, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
 
 
 def test_training_learns_a_rotation_and_tells_facts() -> None:

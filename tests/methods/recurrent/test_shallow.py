@@ -114,16 +114,11 @@ def fit(method: ShallowPLRNN, seeds: tuple[int, ...]) -> tuple[list[ShallowModel
 
 
 def test_training_learns_a_rotation_and_the_forcing_adapts() -> None:
-<<<<<<< HEAD
     method = ShallowPLRNN(hidden=10, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
-    models, runs = fit(method, (0, 1))
-=======
-    method = ShallowPiecewiseLinear(hidden=10, window=20, batch=8, updates=400, rate=1e-2, final_rate=1e-3)
     models, runs = fit(method, (0, 1, 2, 3, 4))
     aheads = [model.forecast(Trajectories(circle(50)), 5)[0] for model in models]
     # Errors of five steps ahead, twelve seeds: .05 to .31 with a median of .08.
     assert np.median([float((ahead - circle(55)[0, 50:]).abs().max()) for ahead in aheads]) < 0.3
->>>>>>> processors
     for model, run in zip(models, runs, strict=True):
         assert run.curves["training_loss"][-1][1] < 0.1 * run.curves["training_loss"][0][1]
         assert 0 <= run.facts["forcing"] < 0.5
