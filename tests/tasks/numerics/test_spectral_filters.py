@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
@@ -30,6 +31,53 @@ def test_leading_filters_agree_with_an_eigensolver(length: int) -> None:
     expected, vectors = scipy.linalg.eigh(hankel(length))
     np.testing.assert_allclose(values, expected[::-1][:10], rtol=1e-6, atol=1e-15)
     assert np.abs(np.abs(vectors[:, ::-1][:, :8].T @ phi.numpy()[:, :8]) - np.eye(8)).max() < 1e-5
+
+
+def filters_in_many_digits(length: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues and eigenvectors of the Hankel matrix, rounded from 70 digits: pivoted Cholesky Z = L L', then those of L'L.
+
+    Eigenvalues below the first `rank` pivots are lost, so `rank` exceeds the number of filters that are compared.
+    """
+    one = 1 << 240  # fixed point
+
+    def entries(column: int) -> list[int]:
+        return [2 * one // ((i + column + 2) ** 3 - (i + column + 2)) for i in range(length)]
+
+    diagonal = [2 * one // (s**3 - s) for s in range(2, 2 * length + 1, 2)]
+    factor: list[list[int]] = []
+    for _ in range(rank):
+        pivot = max(range(length), key=diagonal.__getitem__)
+        column = entries(pivot)
+        for earlier in factor:
+            column = [a - b * earlier[pivot] // one for a, b in zip(column, earlier, strict=True)]
+        root = math.isqrt(column[pivot] * one)
+        factor.append([a * one // root for a in column])
+        diagonal = [d - a * a // one for d, a in zip(diagonal, factor[-1], strict=True)]
+    with mpmath.workdps(70):
+        gram = mpmath.matrix(rank, rank)
+        for i, a in enumerate(factor):
+            for j, b in enumerate(factor):
+                gram[i, j] = mpmath.mpf(sum(x * y for x, y in zip(a, b, strict=True)) // one) / one
+        values, vectors = mpmath.eigsy(gram)
+        order = sorted(range(rank), key=lambda k: -values[k])
+        phi = np.empty((length, rank))
+        for place, k in enumerate(order):
+            weights = [int(vectors[row, k] / mpmath.sqrt(values[k]) * one) for row in range(rank)]
+            combined = [sum(w * x for w, x in zip(weights, row, strict=True)) // one for row in zip(*factor, strict=True)]
+            phi[:, place] = [float(mpmath.mpf(x) / one) for x in combined]
+        return np.array([float(values[k]) for k in order]), phi * np.where(phi[0] < 0, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("length", [24, 256, 1024])
+def test_all_filters_are_as_accurate_as_promised(length: int) -> None:
+    """25 filters (of 24 lags those with s > 1e-28) against 70 digits; the promise is 2e-15 / sqrt(s)."""
+    expected, exact = filters_in_many_digits(length, min(length, 40))
+    count = min(25, int((expected > 1e-28).sum()))
+    assert count >= 21
+    values, phi = (x.numpy() for x in spectral_filters(length, count))
+    promise = 2e-15 / np.sqrt(expected[:count])
+    assert (np.abs(values / expected[:count] - 1) < promise).all()
+    assert (np.linalg.norm(phi - exact[:, :count], axis=0) < promise).all()
 
 
 def test_filters_are_orthonormal_descending_and_of_fixed_sign() -> None:
