@@ -83,11 +83,37 @@ def test_trained_features_find_the_leading_spectrum(score: str) -> None:
 
 
 def test_networks_start_within_the_bounds_of_their_authors_code() -> None:
-    first, _, second, _, last = PairNetwork((2, 16, 48, 5)).now
+    first, _, second, _, last = PairNetwork((2, 16, 48, 5), biases=False).now
     for layer, bound in ((first, 1.0), (second, (3 / 16) ** 0.5), (last, (3 / 48) ** 0.5)):
         assert 0.8 * bound < float(layer.weight.detach().abs().max()) <= bound  # type: ignore[operator, union-attr]
     assert (first.bias, second.bias) == (None, None)
     assert torch.equal(last.bias, torch.zeros(5))  # type: ignore[arg-type]
+
+
+def test_features_of_one_coordinate_are_no_homogeneous_functions() -> None:
+    """Without hidden biases every f spans {1, max(x, 0), min(x, 0)} alone, so that all losses have one score."""
+    x = torch.linspace(-2, 2, 41)[:, None]
+    ranks = []
+    for biases in (False, True):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            features = PairNetwork((1, 16, 16, 7), biases).now(x)
+        centered = features - features[20]
+        ranks.append(int(torch.linalg.matrix_rank(centered.detach().double(), rtol=1e-5)))
+    assert ranks == [2, 7]
+
+
+def test_losses_differ_in_what_they_find() -> None:
+    """On a process of one coordinate, after equal short training."""
+    runs = [Run((0,)), Run((1,))]
+    spectra = [
+        LearnedFeatures(score, features=4, hidden=(16,), steps=30, batch=512, rate=3e-3)  # type: ignore[arg-type]
+        .fit_forecasters([ou(0), ou(1)], runs)[0]
+        .eigenvalues()
+        for score in ("relaxed", "vamp")
+    ]
+    second, third = (sorted(values.abs().tolist())[-3:-1] for values in spectra)
+    assert np.abs(np.array(second) - np.array(third)).max() > 1e-3
 
 
 def test_angles_are_shown_on_the_circle() -> None:
