@@ -37,7 +37,9 @@ class PolynomialIncrement:
         """One eigendecomposition for all penalties."""
         refuse_large("monomials", self.degree, problem.train.dim * self.delays)
         flat = problem.train.observations.double().flatten(0, 1)
-        model = PolynomialModel(self.degree, self.delays, flat.mean(0), flat.std(0), flat.new_zeros(0))
+        scale = flat.std(0)
+        scale = torch.where(scale > 0, scale, 1.0)
+        model = PolynomialModel(self.degree, self.delays, flat.mean(0), scale, flat.new_zeros(0))
         held = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train
         weights = validated_ridge(*model.regression(problem.train), *model.regression(held))
         return PolynomialModel(self.degree, self.delays, model.mean, model.scale, weights)

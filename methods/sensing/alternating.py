@@ -16,7 +16,6 @@ from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.sampled import SampledMeasurements, SparseMeasurements
 from dynamark.methods.sensing.start import fitted_rank, spectral
-from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["AlternatingMinimization", "left_factor"]
@@ -84,10 +83,12 @@ def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> 
         for i in members:
             design = (matrices @ fixed[i]).flatten(1)
             target = measurements.y[i][:, None]
-            if design.shape[1] > count:
+            factor, failed = torch.linalg.cholesky_ex(design.T @ design)
+            # Singular to rounding (too few measurements, a factor of lower rank): the shortest solution, by SVD.
+            if design.shape[1] > count or failed:
                 weights = torch.linalg.lstsq(design, target, driver="gelsd").solution
             else:
-                weights = ridge(design, target, 0.0)
+                weights = torch.cholesky_solve(design.T @ target, factor)
             solved[i] = weights.view(solved.shape[1:])
     measurements.passes += fixed.shape[-1]
     return solved

@@ -19,18 +19,35 @@ def ridge(
     targets: Float[Tensor, "*seed sample target"],
     penalty: float,
 ) -> Float[Tensor, "*seed feature target"]:
-    """W = (F'F + penalty I)^{-1} F'Y, the minimizer of |F W - Y|^2 + penalty |W|^2.
+    """W = (F'F + penalty I)^{-1} F'Y, the minimizer of |F W - Y|^2 + penalty |W|^2; the shortest minimizer where it has many.
 
-    The Gram matrix is not normalized: `penalty` is absolute. Solved by Cholesky in the type of the features (use float64).
-    Raises torch.linalg.LinAlgError when F'F + penalty I is singular to rounding.
+    The penalty is absolute. By QR and SVD of F itself, never of F'F, which would square its condition: dependent columns are no
+    error, and directions below rounding, max(shape) eps of the largest, get no weight. Use float64.
     """
-    return ridge_of_moments(features.mT @ features, features.mT @ targets, penalty)
+    singular, left, right = _decomposed(features, targets)
+    below = max(features.shape[-2:]) * torch.finfo(features.dtype).eps * singular[..., :1]
+    shrunk = torch.where(singular > below, singular / (singular.square() + penalty), 0.0)
+    return right @ (shrunk[..., None] * left)
+
+
+def _decomposed(
+    features: Float[Tensor, "*seed sample feature"], targets: Float[Tensor, "*seed sample target"]
+) -> tuple[Float[Tensor, "*seed k"], Float[Tensor, "*seed k target"], Float[Tensor, "*seed feature k"]]:
+    """S, U'Y and V of F = U S V', through the triangular factor of [F Y]: nothing of the size of F is kept."""
+    columns = features.shape[-1]
+    factor = torch.linalg.qr(torch.cat([features, targets], dim=-1), mode="r").R
+    left, singular, right = torch.linalg.svd(factor[..., :columns], full_matrices=False)
+    return singular, left.mT @ factor[..., columns:], right.mT
 
 
 def ridge_of_moments(
     gram: Float[Tensor, "*seed feature feature"], cross: Float[Tensor, "*seed feature target"], penalty: float
 ) -> Float[Tensor, "*seed feature target"]:
-    """(G + penalty I)^{-1} C of G = F'F and C = F'Y, where these were summed piece by piece. Errors as in `ridge`."""
+    """(G + penalty I)^{-1} C of G = F'F and C = F'Y, where these were summed piece by piece, by Cholesky.
+
+    Half the digits of `ridge`. Raises torch.linalg.LinAlgError when G + penalty I is singular to rounding: callers must have
+    an answer to that.
+    """
     gram = gram.clone()
     gram.diagonal(dim1=-2, dim2=-1).add_(penalty)
     return torch.cholesky_solve(cross, torch.linalg.cholesky(gram))
@@ -39,17 +56,18 @@ def ridge_of_moments(
 def ridge_path(
     features: Float[Tensor, "sample feature"], targets: Float[Tensor, "sample target"], penalties: Sequence[float]
 ) -> Float[Tensor, "penalty feature target"]:
-    """The ridge solutions of several relative penalties, by one eigendecomposition of the Gram matrix.
+    """The ridge solutions of several relative penalties, by one decomposition of the features.
 
-    Columns are scaled to mean square 1 first; penalty p then stands for p times the number of samples. float64.
+    Columns are scaled to mean square 1 first; penalty p then stands for p times the number of samples. By QR and SVD of F: from
+    F'F, squared singular values below 1e-16 of the largest are noise, and noise-free data is then fitted as BLAS rounds. float64.
     """
     scale = features.square().mean(0).sqrt()
     scale = torch.where(scale > 0, scale, 1.0)
-    scaled = features / scale
-    values, vectors = torch.linalg.eigh(scaled.T @ scaled)
-    rotated = vectors.T @ (scaled.T @ targets)
-    count = len(features)
-    shrunk = torch.stack([rotated / (values.clamp(min=0) + p * count)[:, None] for p in penalties])
+    singular, rotated, vectors = _decomposed(features / scale, targets)
+    squares, count = singular.square(), len(features)
+    below = max(features.shape) * torch.finfo(features.dtype).eps * singular[:1]
+    sizes = torch.where(singular > below, singular, 0.0)
+    shrunk = torch.stack([(sizes / (squares + p * count))[:, None] * rotated for p in penalties])
     return (vectors @ shrunk) / scale[:, None]
 
 

@@ -51,3 +51,24 @@ def test_a_column_of_zeros_gets_no_weight() -> None:
     features, targets = problem()
     features[:, 2] = 0
     assert ridge_path(features, targets, [1e-6])[0, 2].abs().max() < 1e-7
+
+
+def test_dependent_columns_share_their_weight() -> None:
+    """Equal columns, and fewer samples than columns: the shortest of many minimizers, where a Gram matrix is singular."""
+    features, targets = problem()
+    doubled = torch.cat([features, features], dim=1)
+    np.testing.assert_allclose(ridge(doubled, targets, 0.0)[:6], ridge(features, targets, 0.0) / 2, rtol=1e-9)
+    wide = ridge(features[:3], targets[:3], 0.0)
+    np.testing.assert_allclose(wide, np.linalg.pinv(features[:3].numpy()) @ targets[:3].numpy(), rtol=1e-9)
+    path = ridge_path(doubled, features @ torch.ones(6, 2, dtype=torch.float64), [0.0])[0]
+    np.testing.assert_allclose(path, 0.5, rtol=1e-9)
+
+
+def test_small_directions_keep_their_digits() -> None:
+    """Two columns that differ by 1e-9: the normal equations know nothing of their difference, whose weight is 1 here."""
+    draw = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 50, generator=draw, dtype=torch.float64)
+    features = torch.stack([first, first + 1e-9 * second], dim=1)
+    targets = (features[:, 1:] - features[:, :1]) * 1e9
+    fitted = features @ ridge_path(features, targets, [0.0])[0]
+    np.testing.assert_allclose(fitted, targets, atol=1e-6)
