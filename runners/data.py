@@ -54,11 +54,15 @@ def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None
 
 
 def record(globs: Sequence[str] = ()) -> list[Path]:
-    """Write the digests of the chosen tasks into the repository, after a change of meaning; the files."""
+    """Write the digests of the chosen tasks into the repository, after a change of meaning; the files.
+
+    Digests of tasks that no longer exist are dropped.
+    """
     written: dict[str, dict[str, Any]] = {}
     for name in _chosen(globs):
         family = name.split("/")[0]
-        entries = written.setdefault(family, _read(family))
+        known = {entry: value for entry, value in _read(family).items() if entry.rsplit("/", 2)[0] in TASKS}
+        entries = written.setdefault(family, known)
         task = resolve_task(Spec(name), _TIER)
         for seed in _SEEDS:
             entries[f"{name}/{_TIER}/{seed}"] = data.digest_record(task, seed)

@@ -75,7 +75,7 @@ TASKS: dict[str, str] = {
     "koopman/pendulum64": "dynamark.tasks.koopman.lifted:LiftedPendulum",
     "koopman/wake_pixels": "dynamark.tasks.koopman.lifted:WakePixels",
     "koopman/wake": "dynamark.tasks.koopman.waves:Wake",
-    "koopman/ks": "dynamark.tasks.koopman.waves:KSWaves",
+    "koopman/ks": "dynamark.tasks.koopman.waves:KuramotoSivashinskyField",
     "koopman/rd_spiral": "dynamark.tasks.koopman.spirals:Spirals",
     "koopman/rd_smooth": "dynamark.tasks.koopman.spirals:Spirals(start='smooth')",
     "koopman/rd_unequal": "dynamark.tasks.koopman.spirals:Spirals(d1=0.03, d2=0.2, beta=0.65, arms=4, length=25.0)",

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
 from dynamark.tasks.chaos import metrics
-from dynamark.tasks.chaos.systems import System, orbits
+from dynamark.tasks.chaos.systems import System, orbits, settle
 from dynamark.tasks.numerics.lyapunov import kaplan_yorke
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
 
@@ -46,8 +46,8 @@ class Reconstruction(Task):
     Data is standardized with mean and standard deviation of the clean training trajectory; then observation noise
     `noise` N(0, 1) is added to training and validation data. Test data is noise-free. The long rollout has 1.25 times the
     test length, of which the first fifth is dropped. Primary score: D_stsp (nats). The floor of a distance, beside each, is
-    what independent true orbits of the same length score. Up to three channels, seen whole, free runs from random places
-    tell whether the model has attractors of its own.
+    what independent true orbits of the same length score. All orbits of an instance lie on one attractor. Up to three
+    channels, seen whole, free runs from random places of its basin tell whether the model has attractors of its own.
     """
 
     train: int = 100_000
@@ -84,7 +84,10 @@ class Reconstruction(Task):
         Metric("lyapunov", "1/time", None, "largest Lyapunov exponent of the model, mean over starts"),
         Metric("lyapunov_spread", "1/time", None, "its standard deviation over starts"),
         Metric("kaplan_yorke", "", None, "Kaplan-Yorke dimension of the model"),
-        Metric("basin", about="share of starts in the box of the data that end on another attractor, or escape"),
+        Metric(
+            "basin",
+            about="share of starts in the box of the data, inside the true basin, that end on another attractor, or escape",
+        ),
         Metric("escaped", about="1 where the long rollout left ten standard deviations, and counts as a fixed point"),
     )
     # What the near future is measured in, how much of it is asked, and the two coordinates of the picture.
@@ -130,6 +133,8 @@ class Reconstruction(Task):
         data = {name: (x - mean) / scale for name, x in quiet.items()}
         for name in ("train", "validation"):
             data[name] = data[name] + self.noise * rng.standard_normal(data[name].shape)
+        if self.system.confined:
+            data["places"] = self._places(data["train"][0], seed, mean, scale)
         return data
 
     def problem(self, seed: int) -> Forecasting:
@@ -142,15 +147,23 @@ class Reconstruction(Task):
             "windows": Rollout(self._paths(data["windows"][:, :_CONTEXT]), _AHEAD),
         }
         if self.system.observed is None and self.system.dim <= _CELLS_UP_TO:
-            rollouts["places"] = Rollout(self._paths(self._places(data["train"][0], seed)), _DROPPED + _KEPT)
+            places = data["places"] if self.system.confined else self._places(data["train"][0], seed)
+            # As contexts that stood still there.
+            stood = np.repeat(places[:, None], _CONTEXT, axis=1)
+            rollouts["places"] = Rollout(self._paths(stood), _DROPPED + _KEPT)
         query = ForecastingQuery(rollouts, lyapunov_steps=self.test // 5)
         return Forecasting(self._paths(data["train"]), self._paths(data["validation"]), _CONTEXT, query)
 
-    def _places(self, train: ndarray, seed: int) -> ndarray:
-        """Random places in the box of the data, as contexts that stood still there."""
-        box = train.min(axis=0), train.max(axis=0)
-        places = self.rng(seed, "places").uniform(*box, (_PLACES, 1, train.shape[1]))
-        return np.repeat(places, _CONTEXT, axis=1)
+    def _places(self, train: ndarray, seed: int, mean: ndarray | float = 0.0, scale: ndarray | float = 1.0) -> ndarray:
+        """Random places in the box of the data, of a confined system those from which the truth ends on the attractor."""
+        rng, box = self.rng(seed, "places"), (train.min(axis=0), train.max(axis=0))
+        places = rng.uniform(*box, (_PLACES, train.shape[1]))
+        while self.system.confined:
+            missing = ~settle(self.system, (places * scale + mean).T)[1]
+            if not missing.any():
+                break
+            places[missing] = rng.uniform(*box, (int(missing.sum()), train.shape[1]))
+        return places
 
     def _paths(self, x: ndarray) -> Trajectories:
         return Trajectories(torch.from_numpy(np.array(x)), dt=self.system.dt)

@@ -86,8 +86,11 @@ class Duffing(FlowTask):
         """The lattice of the two stable foci; without damping the spectrum is continuous."""
         if self.damping <= 0:
             return None
-        s = np.sqrt(complex(self.damping**2 / 4 - 2)) - self.damping / 2
-        rates, orders = (s, np.conj(s)), [(i, n - i) for n in range(6) for i in range(n + 1)]
+        root = np.sqrt(complex(self.damping**2 / 4 - 2))
+        rates, orders = (
+            (root - self.damping / 2, -root - self.damping / 2),
+            [(i, n - i) for n in range(6) for i in range(n + 1)],
+        )
         return lattice(rates, orders, self.dt), lattice(rates, [(0, 0), (1, 0), (0, 1)], self.dt)
 
     def basins(self, paths: ndarray) -> ndarray | None:

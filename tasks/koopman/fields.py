@@ -1,4 +1,4 @@
-"""Partial differential equations on periodic domains: KSWaves-Sivashinsky and the spiral waves of reaction and diffusion."""
+"""Partial differential equations on periodic domains: Kuramoto-Sivashinsky and the spiral waves of reaction and diffusion."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class TorusMap(FlowTask):
     @property
     def spectrum(self) -> tuple[ndarray, ndarray]:
         """Characters: the constant's value and those of order 1 should be found."""
-        rates, reach = [2j * math.pi * turn for turn in _TURNS], range(-_ORDER, _ORDER + 1)
+        rates, reach = [2j * math.pi * turn / self.dt for turn in _TURNS], range(-_ORDER, _ORDER + 1)
         if self.skew:
             circle = np.exp(2j * np.pi * np.arange(_CIRCLE) / _CIRCLE)
             known = lattice(rates[:1], [(k,) for k in reach], self.dt)

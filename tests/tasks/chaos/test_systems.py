@@ -154,11 +154,14 @@ def test_mackey_glass_is_the_delay_equation() -> None:
 
 @pytest.mark.parametrize(("name", "every"), [("lorenz63", 10), ("rossler", 10)])
 def test_the_lyapunov_spectrum_is_the_stated_one(name: str, every: int) -> None:
-    """Largest exponent within 1 %: 200 orbits of 1500 samples, 3000 and 24000 units of time."""
+    """Largest exponent within 1 %: 400 orbits of 1500 samples, 6000 and 48000 units of time.
+
+    The vectors need ten Lyapunov times to align: after three, the exponent of Rössler's system comes out 1.5 % too small.
+    """
     system, field, substeps = FIELDS[name]
-    starts = orbits(system, {"a": (200, 1)}, np.random.default_rng(0))["a"]
+    starts = orbits(system, {"a": (400, 1)}, np.random.default_rng(0))["a"]
     truth = Truth(field, system.dt, substeps)
-    found = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 500, 200, every=every)
+    found = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 1700, 400, every=every)
     mean = found.mean(0) / system.dt
     assert float(mean[0]) == pytest.approx(system.lyapunov[0], rel=0.01)
     assert float(mean[1]) == pytest.approx(0.0, abs=0.005)

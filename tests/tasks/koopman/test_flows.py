@@ -13,9 +13,19 @@ from dynamark.tasks.koopman.flows import FlowTask
 from dynamark.tasks.koopman.lifted import WakePixels
 from dynamark.tasks.koopman.maps import TorusMap
 from dynamark.tasks.koopman.systems import ODE
-from dynamark.tasks.koopman.waves import KSWaves, Wake
+from dynamark.tasks.koopman.waves import KuramotoSivashinskyField, Wake
 
-TASKS = [SlowManifold, Duffing, Pendulum, VanDerPol, LotkaVolterra, Wake, WakePixels, KSWaves, TorusMap]
+TASKS = [
+    SlowManifold,
+    Duffing,
+    Pendulum,
+    VanDerPol,
+    LotkaVolterra,
+    Wake,
+    WakePixels,
+    KuramotoSivashinskyField,
+    TorusMap,
+]
 
 
 def tiny(cls: type[FlowTask], **fields: object) -> FlowTask:
