@@ -35,7 +35,8 @@ class Prophecy:
 
     states: of the memory. window: its length in steps.
 
-    key: gu2020
+    Source: Arangath Joseph et al. 2024, whose weights read the derivative from the memory of Gu et al. 2020.
+    key: joseph2024
     """
 
     states: Annotated[int, Range(1, 1000)] = 64

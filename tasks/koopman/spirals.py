@@ -28,6 +28,7 @@ class Spirals(FlowTask):
     which spirals heal from their jump across the periodic edge, are not shown. States are (u, v) on every `stride`-th point of
     the solver's grid of points x points: 2 (points/stride)^2 numbers. d1 = .03, d2 = .2, beta = .65 is often called chaotic; on
     squares of 12.5 to 50 perturbations of 1e-6 stayed below 1e-3 over 60 units of time, so its task is called unequal.
+    Source: rd-spiral (Herho et al. 2025) for the equations, the three regimes and the spiral.
     """
 
     d1: float = 0.1
