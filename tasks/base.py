@@ -77,6 +77,9 @@ class Task(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     # Whether skill is measured on the logarithm of the primary score, and the least score that counts.
     log_scale: ClassVar[bool] = True
+    # The two ends of the scale lie apart: on every tier and seed the oracle scores at most this share of the baseline (the
+    # baseline at most this share of the oracle, where larger is better).
+    margin: ClassVar[float] = 0.5
     # Whether the data is expensive, so that it is cached on disk.
     cached: ClassVar[bool] = False
 

@@ -63,7 +63,9 @@ def filters_in_many_digits(length: int, rank: int) -> tuple[np.ndarray, np.ndarr
         phi = np.empty((length, rank))
         for place, k in enumerate(order):
             weights = [int(vectors[row, k] / mpmath.sqrt(values[k]) * one) for row in range(rank)]
-            combined = [sum(w * x for w, x in zip(weights, row, strict=True)) // one for row in zip(*factor, strict=True)]
+            combined = [
+                sum(w * x for w, x in zip(weights, row, strict=True)) // one for row in zip(*factor, strict=True)
+            ]
             phi[:, place] = [float(mpmath.mpf(x) / one) for x in combined]
         return np.array([float(values[k]) for k in order]), phi * np.where(phi[0] < 0, -1.0, 1.0)
 
