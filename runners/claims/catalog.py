@@ -22,7 +22,7 @@ __all__ = ["FAMILIES", "Listed", "all_claims", "choose", "shipped_claims"]
 # family -> the modules below this folder that hold its claims
 FAMILIES = {
     "sensing": ("descent", "limits", "networks"),
-    "lds": ("prediction", "theory", "training"),
+    "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts"),
     "chaos": ("reconstruction", "codes"),
 }

@@ -70,7 +70,7 @@ def _link(fields: dict[str, str]) -> str:
 def _authors(names: str) -> str:
     """Family names; of more than three the first, and others."""
     families = [_plain(name.partition(",")[0] if "," in name else name.split(" ")[-1]) for name in names.split(" and ")]
-    if len(families) > 3:
+    if len(families) > 3 or families[-1] == "others":
         return f"{families[0]} et al."
     return " and ".join(filter(None, [", ".join(families[:-1]), families[-1]]))
 
@@ -79,4 +79,4 @@ def _plain(text: str) -> str:
     """LaTeX accents as letters, and without braces."""
     for written, letter in _ACCENTS.items():
         text = text.replace(written, letter)
-    return re.sub(r"[{}]", "", text).strip()
+    return re.sub(r"[{}]", "", text).replace("--", "–").strip()

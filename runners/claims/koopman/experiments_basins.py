@@ -29,6 +29,7 @@ class BasinDiscriminant:
     def measure(self, run: Run) -> Scores:
         """The accuracy, under the name that the task gives it."""
         task = Duffing.at(tier=self.tier)
+        assert isinstance(task, Duffing)
         starts = task.starts(run.numpy, task.train + task.test)
         side = task.basins(task.flow(starts, task.dt, task.test_steps))
         assert side is not None

@@ -138,7 +138,7 @@ def _online(method: str, fields: Mapping[str, Any], spectrum: str, beta: float |
 
 
 L14 = Claim(
-    paper="vovk2001",
+    paper="marsden2026",
     kind=EMPIRICAL,
     statement="Second-order online regression on a dozen lags has logarithmic regret where first-order descent has not.",
     needs=[_online(m, {}, "asym", 1.0) for m in ("vaw", "adagrad")],
@@ -154,7 +154,7 @@ L14 = Claim(
 )
 
 L15 = Claim(
-    paper="vovk2001",
+    paper="marsden2026",
     kind=EMPIRICAL,
     statement="That needs a wedge around -1 without poles: as it closes, the regret of a fixed number of lags grows.",
     needs=[_online("vaw", {"order": 24}, "asym", b, order=256) for b in (2.64, 2.9, math.pi)],
