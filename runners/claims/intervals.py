@@ -78,6 +78,8 @@ def _middles(count: int) -> tuple[ndarray, ndarray]:
 @functools.lru_cache(maxsize=1024)
 def clopper_pearson(successes: int, count: int, level: float) -> Interval:
     """k/n with the interval of all p that neither P(X >= k) nor P(X <= k) below (1 - level)/2 rejects, X ~ Binomial(n, p)."""
+    if not 0 <= successes <= count or not count:
+        return Interval(math.nan, math.nan, math.nan)  # no count of trials
     tail = (1 - level) / 2
     low = 0.0 if successes == 0 else _root(lambda p: _at_least(successes, count, p) - tail)
     high = 1.0 if successes == count else _root(lambda p: tail - (1 - _at_least(successes + 1, count, p)))

@@ -125,10 +125,8 @@ def counted(successes: str, trials: str | int, columns: Where | None = None, **w
     def quantity(rows: Rows) -> Interval:
         won = rows.values(successes, chosen)
         tried = np.full(len(won), float(trials)) if isinstance(trials, int) else rows.values(trials, chosen)
-        if not np.isfinite(won + tried).all():
+        if not np.isfinite(won + tried).all() or (won < 0).any() or (won > tried).any():
             return Interval(math.nan, math.nan, math.nan)
-        if not tried.sum():
-            return Interval(math.nan, 0.0, 1.0)
         return clopper_pearson(round(won.sum()), round(tried.sum()), rows.level)
 
     return quantity

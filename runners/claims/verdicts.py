@@ -23,7 +23,7 @@ from dynamark.runners.claims.relations import Between
 from dynamark.runners.claims.rows import MissingScore, Rows
 from dynamark.runners.claims.select import Index
 
-__all__ = ["CheckResult", "Evaluation", "RunGroup", "evaluate", "evaluate_all"]
+__all__ = ["CheckResult", "Evaluation", "RunGroup", "evaluate", "evaluate_all", "verdict_of"]
 
 _SCORED = ("ok", "diverged")
 
@@ -161,10 +161,11 @@ def _result(check: Check, claim: Claim, rows: Rows, run: bool, failed: int) -> C
             unknown: Verdict = "reproduced" if check.holds is None else "inconclusive"
             return CheckResult(check, interval, unknown, "one seed has no interval")
         interval = Interval.exactly(interval.value)
-    return CheckResult(check, interval, _verdict(check, interval))
+    return CheckResult(check, interval, verdict_of(check, interval))
 
 
-def _verdict(check: Check, interval: Interval) -> Verdict:
+def verdict_of(check: Check, interval: Interval) -> Verdict:
+    """Reproduced where the whole interval satisfies the relation, not reproduced where none of it does."""
     if not all(math.isfinite(v) for v in (interval.value, interval.low, interval.high)):
         return "inconclusive"
     if check.holds is None:

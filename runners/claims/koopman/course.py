@@ -20,7 +20,7 @@ def won(score: str, members: int, where: Where | None = None) -> Quantity:
 
     def quantity(rows: Rows) -> Interval:
         shares = rows.values(score, where)
-        if not np.isfinite(shares).all():
+        if not ((shares >= 0) & (shares <= 1)).all():
             return Interval(math.nan, math.nan, math.nan)
         return clopper_pearson(round(members * float(shares.sum())), members * len(shares), rows.level)
 

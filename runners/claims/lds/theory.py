@@ -184,7 +184,7 @@ L19 = Claim(
         ),
         *(
             Check(
-                f"state 0 of {b}: factor from 64 to 128 to 256 states",
+                f"state 0 of {b}: {which} factor from 64 to 128 to 256 states",
                 _per_doubling("leak_0", "task.states", which, {"task.basis": b}),
                 Between(0.4, 0.6),
             )

@@ -36,7 +36,7 @@ _ADDED = {"method": "stu", "method.difference": 2, "method.filters": 24}
 
 
 def _stu(task: str, task_fields: Mapping[str, Any], **fields: Any) -> Runs:
-    return Runs(task, "stu", {**_ONE, **fields}, task_fields, "standard", 3)
+    return Runs(task, "stu", {**_ONE, "filters": 24, "difference": 0, **fields}, task_fields, "standard", 3)
 
 
 def _lru(steps: int, rates: tuple[float, ...]) -> list[Runs]:
@@ -251,7 +251,7 @@ _OSCILLATING = {"frequency": 0.4}
 
 def _small(steps: int | None = None) -> list[Experiment]:
     longer = {} if steps is None else {"steps": steps}
-    fields = [*({"gain": g} for g in (0.05, 0.1)), _OSCILLATING]
+    fields = [*({"gain": g, "frequency": 0.0} for g in (0.05, 0.1)), _OSCILLATING]
     return [Experiment(_FILTER, {**own, **longer}, seeds=3) for own in fields]
 
 
