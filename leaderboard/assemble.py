@@ -1,4 +1,4 @@
-"""The leaderboard as a whole: rows gathered, judged and shown. The top of this folder; nothing below imports it."""
+"""The leaderboard as a whole: rows gathered, compared and shown. The top of this folder; nothing below imports it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from dynamark.results.store import default_store, published_store, read_rows
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow as pa
 
-    from dynamark.runners.claims.verdicts import Judged
+    from dynamark.runners.claims.verdicts import Evaluation
 
 __all__ = ["Leaderboard", "leaderboard"]
 
@@ -57,21 +58,22 @@ class Selection:
                 frame = _matching(frame, column, globs)
         return frame
 
-    def judged(self, rows: pandas.DataFrame) -> list[Judged]:
+    def claims(self, rows: pa.Table) -> list[Evaluation]:
         """The claims, of one family where one is chosen; none where runs were chosen one by one."""
-        from dynamark.runners.claims.verdicts import FAMILIES, choose, judge_all
+        from dynamark.runners.claims.catalog import FAMILIES, choose
+        from dynamark.runners.claims.verdicts import evaluate_all
 
         if not len(rows) or self.family not in (None, *FAMILIES):
             return []
-        return judge_all(choose(family=self.family), rows)
+        return evaluate_all(choose(family=self.family), rows)
 
-    def claim_rows(self) -> pandas.DataFrame:
-        """The rows that claims are judged on."""
+    def claim_rows(self) -> pa.Table:
+        """The rows that claims are evaluated on, with the curves of their figures."""
         from dynamark.runners.claims.select import COLUMNS
 
         narrowed = self.keys is not None or self.tier or self.task or self.method
         folders = [] if narrowed else [*([published_store()] if self.published else []), *self.stores]
-        return read_rows(folders, COLUMNS).to_pandas()
+        return read_rows(folders, [*COLUMNS, "curves"])
 
 
 def _matching(frame: pandas.DataFrame, column: str, globs: Sequence[str]) -> pandas.DataFrame:
@@ -118,7 +120,8 @@ class Leaderboard:
 
         rows = self._selection.claim_rows()
         frame = self._selection.rows(_PAGE)
-        return page(frame, self._selection.family, self._selection.judged(rows), METHODS, codes(rows))
+        claims = self._selection.claims(rows)
+        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()))
 
     def __str__(self) -> str:
         return self.to_text()

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dynamark.leaderboards.page.markup import accent, brief, counted, equation, escape, slug
 from dynamark.leaderboards.page.sources import bibtex
-from dynamark.runners.claims.claim import Measured
+from dynamark.runners.claims.claim import Interval
+from dynamark.runners.claims.papers import Paper, paper_of
 from dynamark.runners.claims.report import MARKS, summary
-from dynamark.runners.claims.verdicts import Finding, Judged
+from dynamark.runners.claims.verdicts import CheckResult, Evaluation, RunGroup
 
 __all__ = ["claims_section"]
 
-_DIGITS = 16
+# Characters of a key that name a row, and groups of runs that a claim lists.
+_DIGITS, _GROUPS = 16, 20
 
 
-def claims_section(judged: Sequence[Judged], figures: Mapping[str, str] | None = None) -> str:
+def claims_section(evaluations: Sequence[Evaluation], figures: Mapping[str, str] | None = None) -> str:
     """A strip of verdicts, and a table of all claims; those that nobody has run yet are only counted.
 
     figures: of rows, by key; a claim shows the first of its rows.
     """
-    run = [j for j in judged if j.verdict != "not run"]
+    run = [e for e in evaluations if e.verdict != "not run"]
     if not run:
         return ""
-    count = Counter(j.verdict for j in run)
+    count = Counter(e.verdict for e in run)
     strip = "".join(
-        f'<li class="{_style(v)}" style="flex-grow:{count[v]}"><b>{count[v]}</b> {v}</li>' for v in MARKS if count[v]
+        f'<li class="{_style(v)}" style="flex-grow:{count[v]}"><b>{count[v]}</b> {MARKS[v]} {v}</li>'
+        for v in MARKS
+        if count[v]
     )
-    body = "\n".join(_line(j, figures or {}) for j in run)
+    body = "\n".join(_line(e, figures or {}) for e in run)
     heads = "".join(
         f'<th scope="col">{h}</th>'
         for h in ("claim", "verdict", "statement", "measured, and what it must be", "the paper")
     )
     return (
-        f'<section id="claims" class="f-other"><h2>Claims</h2><p>{escape(summary(judged))}</p><ul class="verdicts">{strip}</ul>'
+        f'<section id="claims" class="f-other"><h2>Claims</h2><p>{escape(summary(evaluations))}</p>'
+        f'<ul class="verdicts">{strip}</ul>'
         f'<div class="wide" role="region" aria-label="claims" tabindex="0"><table class="claims">'
         f"<thead><tr>{heads}</tr></thead><tbody>\n{body}\n</tbody></table></div></section>"
     )
@@ -44,37 +50,60 @@ def _style(verdict: str) -> str:
     return "v-" + verdict.replace(" ", "-")
 
 
-def _line(j: Judged, figures: Mapping[str, str]) -> str:
-    found = "".join(f"<li>{_finding(f)}</li>" for f in j.findings)
-    beside = "".join(f'<li class="beside">{_finding(f)}</li>' for f in j.controls)
-    note = f"<p><small>{escape(j.claim.note)}</small></p>" if j.claim.note else ""
-    keys = "".join(f"<li><code>dynamark reproduce {escape(key[:_DIGITS])}</code></li>" for key in j.keys[:20])
-    more = (
-        f"<li>and {len(j.keys) - 20} more: <code>dynamark claims show {escape(j.id)}</code></li>"
-        if len(j.keys) > 20
-        else ""
-    )
-    rows = f"<details><summary>{counted(len(j.keys), 'row')}</summary><ul>{keys}{more}</ul></details>" if j.keys else ""
-    figure = next((figures[key] for key in j.keys if key in figures), "")
-    entry = bibtex(j.claim.paper)
-    hint = f' title="{escape(" ".join(entry.split()))}"' if entry else ""
+def _line(e: Evaluation, figures: Mapping[str, str]) -> str:
+    results = "".join(f"<li>{_result(r)}</li>" for r in e.results)
+    for title, beside in (
+        ("fair control", e.fair_controls),
+        ("twice the budget", e.convergence),
+        ("control", e.controls),
+    ):
+        results += "".join(f'<li class="beside"><small>{title}</small> {_result(r)}</li>' for r in beside)
+    note = "".join(f"<p><small>{escape(text)}</small></p>" for text in (e.reason, e.claim.note) if text)
+    figure = next((figures[key] for key in e.keys if key in figures), "")
     return (
-        f'<tr id="{slug("claim", j.id)}" class="{accent(j.family)}">'
-        f'<th scope="row">{escape(j.id)}<small>{escape(j.family)}</small></th>'
-        f'<td class="{_style(j.verdict)}"><b>{MARKS[j.verdict]}</b> {j.verdict}</td>'
-        f'<td>{equation(j.claim.statement)}{note}</td><td><ul class="findings">{found}{beside}</ul>{rows}{figure}</td>'
-        f"<td><code{hint}>{escape(j.claim.paper)}</code><small>{escape(j.claim.published or '')}</small></td></tr>"
+        f'<tr id="{slug("claim", e.id)}" class="{accent(e.family)}">'
+        f'<th scope="row">{escape(e.id)}<small>{escape(e.family)}</small></th>'
+        f'<td class="{_style(e.verdict)}"><b>{MARKS[e.verdict]}</b> {e.verdict}</td>'
+        f'<td>{equation(e.claim.statement)}{note}</td><td><ul class="findings">{results}</ul>{_rows(e)}{figure}</td>'
+        f"<td>{_paper(e.claim.paper)}<small>{escape(e.claim.published or '')}</small></td></tr>"
     )
 
 
-def _finding(f: Finding) -> str:
-    must = f'<small title="what it must be">{escape(str(f.check.holds))}</small>' if f.check.holds else ""
-    return f"<span>{equation(f.check.what)} </span><span><b>{_shown(f.measured)}</b></span> {must}"
+def _rows(e: Evaluation) -> str:
+    """The runs behind a claim, by task and method."""
+    if not e.keys:
+        return ""
+    groups = "".join(f"<li>{_group(group)}</li>" for group in e.runs[:_GROUPS])
+    rest = len(e.runs) - _GROUPS
+    more = f"<li>and {rest} more: <code>dynamark claims show {escape(e.id)}</code></li>" if rest > 0 else ""
+    return f"<details><summary>{counted(len(e.keys), 'row')}</summary><ul>{groups}{more}</ul></details>"
 
 
-def _shown(measured: Measured | None) -> str:
-    if measured is None:
+def _group(group: RunGroup) -> str:
+    what = f"{group.method} on {group.task}, {group.tier}" if group.method else group.task
+    command = f"dynamark reproduce {group.keys[0][:_DIGITS]}"
+    return f"{escape(what)}, {counted(group.seeds, 'seed')}: <code>{escape(command)}</code>"
+
+
+def _paper(key: str) -> str:
+    paper: Paper = paper_of(key)
+    entry = bibtex(key)
+    hint = f' title="{escape(" ".join(entry.split()))}"' if entry else ""
+    named = f"<span{hint}>{escape(paper.short)}</span>"
+    return f'<a href="{escape(paper.link)}" rel="noreferrer">{named}</a>' if paper.link else named
+
+
+def _result(r: CheckResult) -> str:
+    must = f'<small title="what it must be">{escape(str(r.check.holds))}</small>' if r.check.holds else ""
+    return f"<span>{equation(r.check.what)} </span><span><b>{_shown(r.interval)}</b></span> {must}"
+
+
+def _shown(interval: Interval | None) -> str:
+    if interval is None:
         return "not run"
-    if measured.low == measured.high:
-        return brief(measured.value) or "NaN"
-    return f"{brief(measured.value) or 'NaN'}</b> <small>[{brief(measured.low)}, {brief(measured.high)}]</small><b>"
+    value = brief(interval.value) or "NaN"
+    if interval.low == interval.high:
+        return value
+    if math.isinf(interval.low) and math.isinf(interval.high):
+        return f"{value}</b> <small>(one seed)</small><b>"
+    return f"{value}</b> <small>[{brief(interval.low)}, {brief(interval.high)}]</small><b>"

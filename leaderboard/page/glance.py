@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from dynamark.leaderboards.formats import place
 from dynamark.leaderboards.page.markup import accent, counted, escape, slug, table_id, title
 from dynamark.leaderboards.table import Standing, Table, in_order
-from dynamark.runners.claims.report import MARKS
+from dynamark.runners.claims.report import MARKS, papers_counted
 
 if TYPE_CHECKING:
-    from dynamark.runners.claims.verdicts import Judged
+    from dynamark.runners.claims.verdicts import Evaluation
 
 __all__ = ["glance"]
 
 _LEADERS = 4
 
 
-def glance(sections: Sequence[Sequence[Table]], judged: Sequence[Judged]) -> str:
+def glance(sections: Sequence[Sequence[Table]], claims: Sequence[Evaluation]) -> str:
     """A panel a family, of its public table of the most methods and tasks, and one of the claims.
 
     A method that ran on a few tasks only leads no family, whatever its mean there.
@@ -27,8 +27,8 @@ def glance(sections: Sequence[Sequence[Table]], judged: Sequence[Judged]) -> str
     public = [own[0] for own in sections if own[0].family != "overall" and not own[0].salt]
     best = {t.family: t for t in sorted(public, key=lambda t: len(t.standings) * len(t.tasks))}
     panels = [_panel(best[family]) for family in sorted(best, key=in_order)]
-    if any(j.verdict != "not run" for j in judged):
-        panels.append(_claims(judged))
+    if any(claim.verdict != "not run" for claim in claims):
+        panels.append(_claims(claims))
     return f'<div class="glance">{"".join(panels)}</div>' if panels else ""
 
 
@@ -52,9 +52,8 @@ def _leader(s: Standing) -> str:
     return f"<li>{shown}{name}{skill}{bar}</li>"
 
 
-def _claims(judged: Sequence[Judged]) -> str:
-    count = Counter(j.verdict for j in judged)
-    papers = len({j.claim.paper for j in judged if j.claim.paper != "dynamark"})
+def _claims(claims: Sequence[Evaluation]) -> str:
+    count = Counter(claim.verdict for claim in claims)
     lines = "".join(
         f'<li class="v-{verdict.replace(" ", "-")}"><b>{count[verdict]}</b> {verdict}</li>'
         for verdict in MARKS
@@ -62,5 +61,5 @@ def _claims(judged: Sequence[Judged]) -> str:
     )
     return (
         '<article class="f-other"><h2><a href="#claims">Claims of papers</a></h2>'
-        f"<p>{counted(len(judged), 'claim')} of {counted(papers, 'paper')}</p><ul>{lines}</ul></article>"
+        f"<p>{counted(len(claims), 'claim')} of {counted(papers_counted(claims), 'paper')}</p><ul>{lines}</ul></article>"
     )

@@ -24,7 +24,7 @@ from dynamark.leaderboards.table import Table, tables
 if TYPE_CHECKING:
     import pandas
 
-    from dynamark.runners.claims.verdicts import Judged
+    from dynamark.runners.claims.verdicts import Evaluation
 
 __all__ = ["page"]
 
@@ -35,11 +35,11 @@ _MACHINES = 4
 def page(
     frame: pandas.DataFrame,
     family: str | None = None,
-    judged: Sequence[Judged] = (),
+    evaluations: Sequence[Evaluation] = (),
     methods: Mapping[str, str] | None = None,
     figures: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page for gathered rows and for the claims judged on them, as one HTML file that loads nothing.
+    """The whole page for gathered rows and for the claims evaluated on them, as one HTML file that loads nothing.
 
     methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
     """
@@ -48,7 +48,7 @@ def page(
         frame = frame[(frame["family"] == family).to_numpy()]
     links, sources = Links(frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
-    claims = claims_section(judged, figures)
+    claims = claims_section(evaluations, figures)
     sections = _grouped(made)
     parts = {
         "style": style,
@@ -57,7 +57,7 @@ def page(
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(frame),
         "names": "".join(_named(own[0], made) for own in sections) + ('<a href="#claims">Claims</a>' if claims else ""),
-        "glance": glance(sections, judged),
+        "glance": glance(sections, evaluations),
         "sections": "".join(_section(own, made, frame, links, sources) for own in sections) or _EMPTY,
         "methods": claims + _methods(made, frame, sources),
         "count": f"{len(frame):,}",

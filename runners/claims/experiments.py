@@ -41,6 +41,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/course_correction": "dynamark.runners.claims.koopman.experiments_course:CourseCorrection",
     "koopman/duffing_residuals": "dynamark.runners.claims.koopman.experiments_residuals:DuffingResiduals",
     "koopman/logistic_features": "dynamark.runners.claims.koopman.experiments_features:LogisticFeatures",
+    "koopman/basin_discriminant": "dynamark.runners.claims.koopman.experiments_basins:BasinDiscriminant",
     "koopman/near_rational": "dynamark.runners.claims.koopman.experiments_modes:NearRational",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",

@@ -1,146 +1,238 @@
-"""Judging claims: from rows to verdicts."""
+"""From rows to verdicts.
+
+A check is reproduced where its whole interval satisfies the relation, not reproduced where none of it does, else inconclusive.
+A claim is reproduced where all its checks are. Then:
+
+- a fair control that fails makes it confounded;
+- a negative verdict of an empirical claim counts only where twice the training budget leaves each failing quantity within its
+  interval; without that check the verdict is inconclusive;
+- a claim with several looks is evaluated with the seeds of the first; only where that is inconclusive, with those of the next.
+"""
 
 from __future__ import annotations
 
-import functools
-import importlib
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from dynamark.errors import UserError, unknown
-from dynamark.runners.claims.claim import Check, Claim, Measured, Verdict
-from dynamark.runners.claims.select import prepare, select
+import pyarrow as pa
 
-if TYPE_CHECKING:
-    import pandas
+from dynamark.runners.claims.catalog import Listed
+from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Interval, Need, Verdict
+from dynamark.runners.claims.relations import Between
+from dynamark.runners.claims.rows import MissingScore, Rows
+from dynamark.runners.claims.select import Index
 
-__all__ = ["FAMILIES", "Finding", "Judged", "all_claims", "choose", "judge", "judge_all"]
+__all__ = ["CheckResult", "Evaluation", "RunGroup", "evaluate", "evaluate_all", "verdict_of"]
 
-# family -> the modules below this folder that hold its claims
-FAMILIES = {
-    "sensing": ("descent", "limits", "networks"),
-    "lds": ("prediction", "theory", "training"),
-    "koopman": ("spectra", "forecasts"),
-    "chaos": ("reconstruction", "codes"),
-}
+_SCORED = ("ok", "diverged")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One check of a claim: what was measured, and what it says."""
+class CheckResult:
+    """One check of a claim: the quantity with its interval, and the verdict. reason: why, where the interval does not say."""
 
     check: Check
-    measured: Measured | None
+    interval: Interval | None
     verdict: Verdict
+    reason: str = ""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A claim with its verdict, its findings, and the keys of the rows behind it."""
+class RunGroup:
+    """Rows of a claim that differ in seed only, as tables show them. method: "" for an experiment."""
+
+    task: str
+    method: str
+    tier: str
+    seeds: int
+    failed: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A claim with its verdict, the results of its checks, and the keys of the rows behind it.
+
+    missing: rows that it still needs. failed: rows whose run failed. look: number of the look at the data, counted from 0.
+    convergence: the failing checks again with twice the budget. reason: what decided, where no check's own verdict did.
+    """
 
     id: str
     family: str
     claim: Claim
     verdict: Verdict
-    findings: tuple[Finding, ...]
-    controls: tuple[Finding, ...]
+    results: tuple[CheckResult, ...]
+    controls: tuple[CheckResult, ...]
     keys: tuple[str, ...]
     missing: int
     failed: int
+    fair_controls: tuple[CheckResult, ...] = ()
+    convergence: tuple[CheckResult, ...] = ()
+    runs: tuple[RunGroup, ...] = ()
+    look: int = 0
+    reason: str = ""
 
 
-@functools.cache
-def all_claims() -> dict[str, tuple[str, Claim]]:
-    """Every claim by id, with its family; in the order of families and of numbers."""
-    found: dict[str, tuple[str, Claim]] = {}
-    for family, modules in FAMILIES.items():
-        own: dict[str, Claim] = {}
-        for module in modules:
-            held = vars(importlib.import_module(f"dynamark.runners.claims.{family}.{module}"))
-            own |= _new({name: value for name, value in held.items() if isinstance(value, Claim)}, {**found, **own})
-        found |= {name: (family, own[name]) for name in sorted(own, key=_number)}
-    return found
+def evaluate_all(claims: Mapping[str, Listed], table: pa.Table, salt: str = "") -> list[Evaluation]:
+    """Each claim evaluated on all rows that there are with this salt. table: rows with `select.COLUMNS`."""
+    index = Index(table, salt)
+    return [evaluate(listed, index) for listed in claims.values()]
 
 
-def _new(claims: dict[str, Claim], known: Iterable[str]) -> dict[str, Claim]:
-    if doubled := set(claims) & set(known):
-        raise UserError(f"two claims have the id '{min(doubled)}'; rename one")
-    return claims
+def evaluate(listed: Listed, index: Index) -> Evaluation:
+    """A claim evaluated on rows: at its first look, and at a later one where the earlier were inconclusive."""
+    evaluation = _at_look(listed, index, 0)
+    for look in range(1, len(listed.claim.looks)):
+        if evaluation.verdict != "inconclusive":
+            break
+        further = _at_look(listed, index, look)
+        if further.verdict == "not run":
+            seeds = f"{further.missing} more rows"
+            reason = f"{evaluation.reason}; " if evaluation.reason else ""
+            return replace(evaluation, reason=f"{reason}look {look + 1} of {len(listed.claim.looks)} needs {seeds}")
+        evaluation = further
+    return _with_convergence(evaluation, index)
 
 
-def _number(name: str) -> tuple[int, str]:
-    """C2 before C10, and C22 before C22b."""
-    digits = "".join(c for c in name if c.isdigit())
-    return int(digits or 0), name
+def _at_look(listed: Listed, index: Index, look: int) -> Evaluation:
+    claim = listed.claim
+    rows, missing = index.select(claim, factor=claim.looks[look])
+    failed = _count_failed(rows)
+    results, controls, fair = (
+        tuple(_result(check, claim, rows, missing == 0, failed) for check in checks)
+        for checks in (claim.checks, claim.controls, claim.fair_controls)
+    )
+    verdict, reason = _together([result.verdict for result in results]), ""
+    if verdict == "reproduced" and fair:
+        verdict, reason = _against(fair)
+    return Evaluation(
+        listed.id,
+        listed.family,
+        claim,
+        verdict,
+        results,
+        controls,
+        tuple(rows["key"]),
+        missing,
+        failed,
+        fair_controls=fair,
+        runs=tuple(_groups(rows)),
+        look=look,
+        reason=reason,
+    )
 
 
-def choose(ids: Iterable[str] = (), family: str | None = None) -> dict[str, tuple[str, Claim]]:
-    """Claims by id, or those of a family, or all."""
-    known = all_claims()
-    wanted = list(ids)
-    for name in wanted:
-        if name not in known:
-            raise unknown("claim", name, list(known))
-    if family is not None and family not in FAMILIES:
-        raise unknown("family", family, list(FAMILIES))
-    return {
-        name: held
-        for name, held in known.items()
-        if (not wanted or name in wanted) and (family is None or held[0] == family)
-    }
+def _count_failed(rows: Rows) -> int:
+    """How many rows are of runs that failed."""
+    return sum(status not in _SCORED for status in rows["status"])
 
 
-def judge_all(claims: dict[str, tuple[str, Claim]], rows: pandas.DataFrame) -> list[Judged]:
-    """Each claim judged on all rows that there are."""
-    prepared = prepare(rows)
-    return [judge(name, family, claim, prepared) for name, (family, claim) in claims.items()]
+def _groups(rows: Rows) -> list[RunGroup]:
+    groups: dict[tuple[str, str, str], list[int]] = {}
+    for place, identity in enumerate(zip(rows["task"], rows["method"], rows["tier"], strict=True)):
+        groups.setdefault(identity, []).append(place)
+    return [
+        RunGroup(
+            task,
+            method,
+            tier,
+            len(places),
+            sum(rows["status"][place] not in _SCORED for place in places),
+            tuple(rows["key"][places]),
+        )
+        for (task, method, tier), places in groups.items()
+    ]
 
 
-def judge(name: str, family: str, claim: Claim, prepared: pandas.DataFrame) -> Judged:
-    """A claim judged on rows that `prepare` made ready."""
-    rows, missing = select(claim, prepared)
-    failed = int((~rows["status"].isin(["ok", "diverged"])).sum())
-    run = missing == 0
-    findings = tuple(_find(check, rows, run, failed) for check in claim.checks)
-    controls = tuple(_find(check, rows, run, failed) for check in claim.controls)
-    verdict = _together([f.verdict for f in findings])
-    return Judged(name, family, claim, verdict, findings, controls, tuple(rows["key"]), missing, failed)
-
-
-def _find(check: Check, rows: pandas.DataFrame, run: bool, failed: int) -> Finding:
+def _result(check: Check, claim: Claim, rows: Rows, run: bool, failed: int) -> CheckResult:
     if not run:
-        return Finding(check, None, "not run")
+        return CheckResult(check, None, "not run")
     try:
-        measured = check.measure(rows)
-    except KeyError:
+        interval = check.quantity(rows)
+    except MissingScore as error:
         if not failed:
-            raise
+            # The rows are of another source than the claim, or the claim names a score that there is not.
+            return CheckResult(check, None, "not run", str(error))
         # Where all runs failed no row has the score.
-        measured = Measured(math.nan, math.nan, math.nan)
-    return Finding(check, measured, _verdict(check, measured))
+        interval = Interval(math.nan, math.nan, math.nan)
+    if math.isfinite(interval.value) and not math.isfinite(interval.low + interval.high):
+        if claim.kind == EMPIRICAL and not check.exact:
+            unknown: Verdict = "reproduced" if check.holds is None else "inconclusive"
+            return CheckResult(check, interval, unknown, "one seed has no interval")
+        interval = Interval.exactly(interval.value)
+    return CheckResult(check, interval, verdict_of(check, interval))
 
 
-def _verdict(check: Check, measured: Measured) -> Verdict:
-    """Reproduced where the whole interval satisfies the relation, not where none of it does, else inconclusive."""
-    if not all(math.isfinite(v) for v in (measured.value, measured.low, measured.high)):
+def verdict_of(check: Check, interval: Interval) -> Verdict:
+    """Reproduced where the whole interval satisfies the relation, not reproduced where none of it does."""
+    if not all(math.isfinite(v) for v in (interval.value, interval.low, interval.high)):
         return "inconclusive"
     if check.holds is None:
         return "reproduced"
-    ends = [check.holds.holds(v) for v in (measured.low, measured.value, measured.high)]
+    ends = [check.holds.holds(v) for v in (interval.low, interval.value, interval.high)]
     if all(ends):
         return "reproduced"
     # An interval that reaches over a whole band of `Between` decides nothing either.
-    return "inconclusive" if any(ends) or _surrounds(check, measured) else "not reproduced"
+    return "inconclusive" if any(ends) or _surrounds(check, interval) else "not reproduced"
 
 
-def _surrounds(check: Check, measured: Measured) -> bool:
+def _surrounds(check: Check, interval: Interval) -> bool:
     low, high = getattr(check.holds, "low", None), getattr(check.holds, "high", None)
-    return low is not None and high is not None and measured.low < low and measured.high > high
+    return low is not None and high is not None and interval.low < low and interval.high > high
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
-    """A claim holds when all its checks do."""
+    """All checks must hold."""
     order: tuple[Verdict, ...] = ("not run", "not reproduced", "inconclusive")
     return next((v for v in order if v in verdicts), "reproduced")
+
+
+def _against(fair: Sequence[CheckResult]) -> tuple[Verdict, str]:
+    """The verdict of a claim whose checks hold, given its fair controls."""
+    together = _together([result.verdict for result in fair])
+    if together == "reproduced":
+        return "reproduced", ""
+    decisive = next(result for result in fair if result.verdict == together)
+    verdict: Verdict = "confounded" if together == "not reproduced" else together
+    return verdict, f"the checks hold; fair control: {decisive.check.what}"
+
+
+# --- convergence
+
+
+def _with_convergence(evaluation: Evaluation, index: Index) -> Evaluation:
+    """A negative verdict of an empirical claim, once twice the budget has been tried."""
+    claim = evaluation.claim
+    if claim.kind != EMPIRICAL or evaluation.verdict != "not reproduced" or isinstance(claim.convergence, str):
+        return evaluation
+    failing = [result for result in evaluation.results if result.verdict == "not reproduced"]
+    results = _doubled(claim, claim.convergence, failing, evaluation.look, index)
+    if results and all(result.verdict == "reproduced" for result in results):
+        return replace(evaluation, convergence=results)
+    if not claim.convergence:
+        reason = "the relation fails, and no convergence check is declared"
+    elif any(result.verdict == "not run" for result in results):
+        reason = "the relation fails, and the runs with twice the budget are missing"
+    else:
+        reason = "the relation fails, and twice the budget changes the quantity by more than its interval"
+    return replace(evaluation, verdict="inconclusive", convergence=results, reason=reason)
+
+
+def _doubled(
+    claim: Claim, needs: Sequence[Need], failing: Sequence[CheckResult], look: int, index: Index
+) -> tuple[CheckResult, ...]:
+    """Each failing check with twice the budget: its value must lie within the interval found before."""
+    if not needs:
+        return ()
+    rows, missing = index.select(claim, needs, claim.looks[look])
+    results = []
+    for result in failing:
+        assert result.interval is not None
+        within = Between(result.interval.low, result.interval.high)
+        check = replace(result.check, what=f"{result.check.what}, twice the budget", holds=within)
+        found = _result(check, claim, rows, missing == 0, _count_failed(rows))
+        if found.interval is not None and math.isfinite(found.interval.value):
+            found = replace(found, verdict="reproduced" if within.holds(found.interval.value) else "not reproduced")
+        results.append(found)
+    return tuple(results)

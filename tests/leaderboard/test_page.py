@@ -17,10 +17,13 @@ from dynamark.cli.leaderboard import leaderboard
 from dynamark.leaderboards.page.claims import claims_section
 from dynamark.leaderboards.page.sources import Sources, bibtex
 from dynamark.methods.catalog import METHODS
-from dynamark.runners.claims.claim import EMPIRICAL, Below, Check, Claim, Measured, Verdict
-from dynamark.runners.claims.verdicts import Finding, Judged
+from dynamark.runners.claims.claim import EMPIRICAL, VERDICTS, Check, Claim, Interval, Verdict
+from dynamark.runners.claims.relations import Below
+from dynamark.runners.claims.verdicts import CheckResult, Evaluation, RunGroup
 from dynamark.runners.plan.suite import load_suite
 from dynamark.tasks.catalog import TASKS
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("nothing_published")
 
@@ -188,22 +191,50 @@ def test_docstrings_are_read_without_importing() -> None:
 
 
 def test_claims_stand_on_the_page_with_their_rows() -> None:
-    def judged(name: str, value: float, limit: float) -> Judged:
-        claim = Claim(
-            HOSTILE, EMPIRICAL, f"{HOSTILE} holds", [], [Check("x<y", lambda _: Measured(value, 0.5, 2), Below(limit))]
+    def evaluated(name: str, verdict: Verdict, limit: float) -> Evaluation:
+        check = Check("x<y", lambda _: Interval(1.0, 0.5, 2), Below(limit))
+        claim = Claim(HOSTILE, EMPIRICAL, f"{HOSTILE} holds", [], [check], fair_controls=[check])
+        result = CheckResult(check, Interval(1.0, 0.5, 2.0), verdict)
+        keys = tuple(f"{k:064}" for k in range(25))
+        groups = tuple(RunGroup(HOSTILE, f"m{key[-2:]}", "tiny", 1, 0, (key,)) for key in keys)
+        return Evaluation(
+            name,
+            "chaos",
+            claim,
+            verdict,
+            (result,),
+            (),
+            keys,
+            0,
+            0,
+            fair_controls=(result,),
+            runs=groups,
+            reason=HOSTILE,
         )
-        verdict: Verdict = "reproduced" if value < limit else "not reproduced"
-        finding = Finding(claim.checks[0], Measured(value, 0.5, 2.0), verdict)
-        return Judged(name, "chaos", claim, verdict, (finding,), (), tuple(f"{k:064}" for k in range(25)), 0, 0)
 
-    never = Judged("C3", "lds", judged("C3", 1, 2).claim, "not run", (), (), (), 3, 0)
-    text = claims_section([judged("C1", 1.0, 3.0), judged("C2", 1.0, 0.1), never])
+    never = Evaluation("C3", "lds", evaluated("C3", "reproduced", 2).claim, "not run", (), (), (), 3, 0)
+    text = claims_section(
+        [
+            evaluated("C1", "reproduced", 3.0),
+            evaluated("C2", "not reproduced", 0.1),
+            evaluated("C4", "confounded", 3),
+            never,
+        ]
+    )
     outline(text)
-    assert "3 claims of 1 papers: 1 reproduced, 1 not reproduced, 1 not run" in text
+    assert "4 claims of 1 paper: 1 reproduced, 1 not reproduced, 1 confounded, 1 not run" in text
+    assert 'class="v-confounded"' in text
+    assert "<b>≈</b> confounded" in text
     assert "<span>x&lt;y </span><span><b>1</b> <small>[0.5, 2]</small>" in text
     assert '<small title="what it must be">≤ 3</small>' in text
-    assert text.count("dynamark reproduce") == 40
+    assert text.count("dynamark reproduce") == 60
     assert "and 5 more: <code>dynamark claims show C1" in text
     assert "<script>" not in text
     assert 'id="claim-C3"' not in text
     assert claims_section([never]) == ""
+
+
+def test_every_verdict_has_a_color() -> None:
+    style = (ROOT / "leaderboard" / "assets" / "page.css").read_text()
+    for verdict in VERDICTS:
+        assert verdict == "not run" or f".v-{verdict.replace(' ', '-')} {{ color:" in style

@@ -19,8 +19,8 @@ from dynamark.leaderboards.page.graph import graph
 from dynamark.leaderboards.page.markup import brief, cost, equation, seconds, slug
 from dynamark.leaderboards.page.svg import Chart, Scale, around, wants_logarithm
 from dynamark.leaderboards.page.symbols import codes
-from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Measured
-from dynamark.runners.claims.verdicts import Finding, Judged
+from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Interval
+from dynamark.runners.claims.verdicts import CheckResult, Evaluation
 
 pytestmark = pytest.mark.usefixtures("nothing_published")
 
@@ -161,10 +161,10 @@ def test_rows_without_a_code_have_no_figure() -> None:
 
 
 def test_a_claim_shows_the_figure_of_its_first_row() -> None:
-    claim = Claim("p", EMPIRICAL, "s", [], [Check("x", lambda _: Measured.exactly(1.0), None)])
-    finding = Finding(claim.checks[0], Measured.exactly(1.0), "reproduced")
-    judged = Judged("X1", "chaos", claim, "reproduced", (finding,), (), ("k0", "k1", "k2"), 0, 0)
-    text = claims_section([judged], {"k1": "<b>one</b>", "k2": "<b>two</b>"})
+    claim = Claim("p", EMPIRICAL, "s", [], [Check("x", lambda _: Interval.exactly(1.0), None)])
+    result = CheckResult(claim.checks[0], Interval.exactly(1.0), "reproduced")
+    evaluation = Evaluation("X1", "chaos", claim, "reproduced", (result,), (), ("k0", "k1", "k2"), 0, 0)
+    text = claims_section([evaluation], {"k1": "<b>one</b>", "k2": "<b>two</b>"})
     assert "<b>one</b>" in text
     assert "<b>two</b>" not in text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import dynamark.runners.claims.verdicts as verdicts
+from dynamark.runners.claims.catalog import shipped_claims
 
 ROOT = Path(__file__).parents[2]
 BIB = (ROOT / "leaderboard" / "papers.bib").read_text()
@@ -33,5 +33,5 @@ def test_methods_and_tasks_name_keys_that_exist() -> None:
 
 
 def test_claims_name_keys_that_exist() -> None:
-    papers = {claim.paper for _, claim in verdicts.all_claims().values()}
+    papers = {listed.claim.paper for listed in shipped_claims().values()}
     assert papers - {"dynamark"} <= set(KEYS)

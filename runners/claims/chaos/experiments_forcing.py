@@ -110,7 +110,8 @@ class ForcedProducts:
         for name, a in (("free", 0.0), ("forced", 0.05)):
             norms = log_product_norms((1 - a) * _forced(model, data[:, :1000], a))
             values[f"log_{name}_product"] = float(norms.median())
-        values["neutral_over_predicted"] = self._neutral(model, data[:, :1000]) / (1 - np.exp(-rate))
+        for name, first in (("neutral_over_predicted", 0), ("neutral_growth_over_predicted", 500)):
+            values[name] = self._neutral(model, data[:, :1000], first) / (1 - np.exp(-rate))
         return Scores(values)
 
     def _bounded(self, model: Any, data: Tensor) -> tuple[float, Tensor]:
@@ -131,12 +132,14 @@ class ForcedProducts:
             state = model.step(state)
         return torch.stack(found[1000:], dim=1)
 
-    def _neutral(self, model: Any, data: Tensor) -> float:
-        """The forcing at which the median of ln |product| is zero, by bisection."""
+    def _neutral(self, model: Any, data: Tensor, first: int) -> float:
+        """The forcing at which the median growth of ln |product| from step `first` to the last is zero, by bisection."""
         low, high = 0.0, 0.2
         for _ in range(12):
             middle = (low + high) / 2
-            grows = log_product_norms((1 - middle) * _forced(model, data, middle)).median() > 0
+            factors = (1 - middle) * _forced(model, data, middle)
+            before = log_product_norms(factors[:, :first]) if first else torch.zeros(len(factors))
+            grows = (log_product_norms(factors) - before).median() > 0
             low, high = (middle, high) if grows else (low, middle)
         return (low + high) / 2
 
@@ -214,12 +217,12 @@ class FixedPoints:
 class SparseSupport:
     """SINDy on raw Lorenz data: which terms it finds, and how long its forecasts stay valid.
 
-    samples: of one trajectory, dt = 0.01. noise: in standard deviations of each coordinate. centerd: subtract the mean.
+    samples: of one trajectory, dt = 0.01. noise: in standard deviations of each coordinate. centered: subtract the mean.
     """
 
     samples: int = 4000
     noise: float = 0.0
-    centerd: bool = False
+    centered: bool = False
     windows: int = 50
 
     def measure(self, run: Run) -> Scores:
@@ -227,7 +230,7 @@ class SparseSupport:
         horizon = round(15 / (LORENZ63.lyapunov[0] * LORENZ63.dt))
         made = orbits(LORENZ63, {"a": (1, self.samples), "test": (self.windows, horizon + 1)}, run.numpy)
         x = made["a"] + self.noise * made["a"].std(axis=1) * run.numpy.standard_normal(made["a"].shape)
-        shift = x.mean(axis=1) if self.centerd else np.zeros((1, 3))
+        shift = x.mean(axis=1) if self.centered else np.zeros((1, 3))
         paths = Trajectories(torch.from_numpy(x - shift), dt=LORENZ63.dt)
         model = SparseIdentification().fit_forecaster(Forecasting(paths, paths), run)
         support = (model.weights != 0).numpy()

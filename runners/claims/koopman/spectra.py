@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dynamark.runners.claims.claim import (
-    EMPIRICAL,
-    THEOREM,
-    Above,
-    Below,
-    Between,
-    Check,
-    Claim,
-    Experiment,
-    Measure,
-    Measured,
-    Runs,
+from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, UNTRAINED, Change, Check, Claim, Experiment, Runs
+from dynamark.runners.claims.quantities import (
+    largest,
+    lower_extreme,
+    mean,
+    median,
+    power_law,
+    ratio,
+    share,
+    smallest,
+    upper_extreme,
 )
-from dynamark.runners.claims.quantities import largest, median, pick, power_law, ratio, share, smallest
+from dynamark.runners.claims.relations import Above, Below, Between
 
-
-def averaged(score: str, columns: dict[str, object]) -> Measure:
-    """The mean over all seeds, where a paper averages over them."""
-    return lambda rows: Measured.exactly(pick(rows, columns)[f"score.{score}"].mean())
-
+_SEEDS = "seeds had been added after a look at the data, without a rule fixed beforehand"
 
 _INVARIANT = {"dictionary": "x0 x1 x0*x0", "append": False, "ridge": 0.0}
 
@@ -36,6 +31,7 @@ K1 = Claim(
         Check("nrmse, mean of 500 steps", largest("nrmse_mean"), Below(1e-10)),
     ],
     note="15000 exact pairs, dictionary {x1, x2, x1^2}, no ridge; with the default ridge of 1e-10 the rollout errs by 1e-8.",
+    registered="0.1.0",
 )
 
 
@@ -54,6 +50,7 @@ K2 = Claim(
         Check("least residual of another pair", smallest("least_other_residual"), Above(1e-3)),
     ],
     note="Verified means a residual below 1e-6; degrees 2, 3 and 5.",
+    registered="0.1.0",
 )
 
 
@@ -74,8 +71,10 @@ K3 = Claim(
     statement="On the Duffing oscillator EDMD errs at every size of its dictionary; what residuals verify is right.",
     needs=list(_RESIDUALS.values()),
     checks=[
-        Check("largest residual of an eigenpair, least over sizes and dampings", smallest("residual_max"), Above(0.5)),
-        Check("largest distance to the spectrum on the verified set", largest("verified_distance"), Below(0.25)),
+        Check(
+            "largest residual of an eigenpair, least over sizes and dampings", lower_extreme("residual_max"), Above(0.5)
+        ),
+        Check("largest distance to the spectrum on the verified set", upper_extreme("verified_distance"), Below(0.25)),
         *(
             Check(
                 f"distance of the circle to what is verified, {b} over {a} centers",
@@ -90,8 +89,11 @@ K3 = Claim(
         for n in (25, 50, 100, 200)
     ],
     published="figure",
+    looks=(1, 3, 9),
+    convergence=UNTRAINED,
     note="Without damping the spectrum is the unit circle. A verified set that is small enough is always right, hence its size "
     "and how much of the circle it covers.",
+    registered="0.1.0",
 )
 
 
@@ -114,6 +116,7 @@ K4 = Claim(
         Check("least residual - (1 - modulus)", smallest("other_slack", {"task.system": "anzai"}), Above(-1e-6)),
         Check("pairs verified, rotation (all 169)", median("verified", {"task.system": "rotation"}), Between(169, 169)),
     ],
+    registered="0.1.0",
 )
 
 
@@ -129,6 +132,7 @@ K5 = Claim(
     ],
     published="no randomized algorithm succeeds with probability above 1/2",
     note="Distances of spectra are two-sided Hausdorff distances; directed ones do not obey the triangle inequality used here.",
+    registered="0.1.0",
 )
 
 
@@ -138,6 +142,7 @@ K6 = Claim(
     statement="mpEDMD's eigenvalues lie on the unit circle, even where there are no eigenfunctions.",
     needs=K4.needs,
     checks=[Check("largest ||lambda| - 1|", largest("unitary_error"), Below(1e-12))],
+    registered="0.1.0",
 )
 
 
@@ -151,6 +156,7 @@ K7 = Claim(
         Check("|squared residual|, two successors", largest("two_successors"), Below(0.02)),
     ],
     note="Ornstein-Uhlenbeck, tau = 1/2, 2e5 states, six Hermite functions, the first three eigenpairs after the constant.",
+    registered="0.1.0",
 )
 
 
@@ -164,6 +170,7 @@ K8 = Claim(
     needs=[Experiment("koopman/ou_sampling", {"samples": count}, seeds=5) for count in _SIZES],
     checks=[Check("exponent of |K - K_true|", power_law("error", "task.samples"), Between(-0.6, -0.4))],
     published="-1/2",
+    registered="0.1.0",
 )
 
 
@@ -173,11 +180,22 @@ K9 = Claim(
     statement="With four samples EDMD has spurious eigenvalues, and held-out residuals flag them.",
     needs=[Experiment("koopman/spurious_pairs", seeds=5)],
     checks=[
-        Check("share of 500 spurious pairs with a residual above .05", smallest("flagged"), Above(0.9)),
-        Check("residual of a true pair", largest("true_residual"), Below(1e-8)),
+        Check("share of 500 spurious pairs with a residual above .05", mean("flagged"), Above(0.9)),
+        Check("residual of a true pair", upper_extreme("true_residual"), Below(1e-8)),
     ],
     controls=[Check("share of spurious eigenvalues outside the unit circle", median("unstable"), None)],
     published="{1.0413, 0, 0.3515} for one draw",
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    changes=(
+        Change(
+            "0.1.0",
+            "the smallest share of five seeds became the mean share again",
+            "the specification asks for a share of all spurious pairs",
+            "reproduced",
+        ),
+    ),
+    registered="0.1.0",
 )
 
 
@@ -185,10 +203,25 @@ _SCORES = ("relaxed", "projection", "vamp", "contrastive")
 _RATE, _FAST = 5e-5, 1e-3
 
 
-def _learning(seeds: int, **fields: object) -> Experiment:
-    """Twenty seeds, as the paper has, of what is checked; five of what stands beside."""
+# Training steps of `koopman/logistic_features`, and twice as many.
+_STEPS = 1000
+
+
+def _learning(steps: int = _STEPS, **fields: object) -> Experiment:
+    """A second look has the paper's twenty seeds."""
     chosen = {"rate": _RATE, "features": 7, "score": "relaxed"} | fields
-    return Experiment("koopman/logistic_features", chosen, seeds=seeds)
+    return Experiment("koopman/logistic_features", chosen | ({} if steps == _STEPS else {"steps": steps}), seeds=5)
+
+
+def _seven(steps: int = _STEPS) -> list[Experiment]:
+    return [*(_learning(steps, score=score) for score in _SCORES), _learning(steps, rate=_FAST)]
+
+
+def _few(steps: int = _STEPS) -> list[Experiment]:
+    return [_learning(steps, features=d) for d in (3, 5)]
+
+
+_TWENTY = Change("0.1.0", "20 seeds became 5, with 20 as a second look", _SEEDS, "reproduced")
 
 
 def _learnt(score: str, rate: float = _RATE) -> dict[str, object]:
@@ -199,11 +232,10 @@ K18 = Claim(
     paper="kostic2024",
     kind=EMPIRICAL,
     statement="On the noisy logistic map seven features of the relaxed score beat VAMP's and polynomials.",
-    needs=[
-        *(_learning(20, score=score) for score in ("relaxed", "vamp")),
-        *(_learning(5, score=score) for score in ("projection", "contrastive")),
-        _learning(5, rate=_FAST),
-    ],
+    needs=_seven(),
+    looks=(1, 4),
+    convergence=_seven(2 * _STEPS),
+    changes=(_TWENTY,),
     checks=[
         Check("spectral error, relaxed over vamp", ratio("error", _learnt("relaxed"), _learnt("vamp")), Below(1.0)),
         Check("spectral error, relaxed - polynomials", median("difference", _learnt("relaxed")), Below(0.0)),
@@ -223,13 +255,17 @@ K18 = Claim(
     "The rate is their code's before its search, which stays below 1e-4. A larger one captures a larger share of the seven "
     "leading singular functions, the features of the best score. VAMP's do far better here than the paper says, and hardly "
     "worse than the relaxed ones.",
+    registered="0.1.0",
 )
 
 K19 = Claim(
     paper="kostic2024",
     kind=EMPIRICAL,
     statement="With three or five features the order is the other way round: polynomials are not beaten.",
-    needs=[_learning(20, features=d) for d in (3, 5)],
+    needs=_few(),
+    looks=(1, 4),
+    convergence=_few(2 * _STEPS),
+    changes=(_TWENTY,),
     checks=[
         Check(
             f"spectral error, relaxed - polynomials, {d} features",
@@ -243,8 +279,11 @@ K19 = Claim(
         for d in (3, 5)
     ],
     published=".41 against .31 (three), .39 against .20 (five)",
+    registered="0.1.0",
 )
 
+
+_FEWER = Check("share of trajectories where rrr errs less", share("difference", lambda values: values < 0), Above(0.8))
 
 K20 = Claim(
     paper="kostic2022",
@@ -252,18 +291,35 @@ K20 = Claim(
     statement="Reduced-rank regression estimates leading eigenvalues of the double well better than principal components.",
     needs=[Experiment("koopman/rank_regressions", {"samples": n}, seeds=8) for n in (400, 1000)],
     checks=[
-        Check(f"error of rrr - pcr, {n} samples", averaged("difference", {"task.samples": n}), Below(0.0))
-        for n in (400, 1000)
+        *(
+            Check(f"mean error of rrr - pcr, {n} samples", mean("difference", {"task.samples": n}), Below(0.0))
+            for n in (400, 1000)
+        ),
+        _FEWER,
     ],
     controls=[
-        *(
-            Check(f"error of {name}, {n} samples", averaged(name, {"task.samples": n}), None)
-            for n in (400, 1000)
-            for name in ("rrr", "pcr")
-        ),
-        Check("share of trajectories where rrr errs less", share("difference", lambda values: values < 0), None),
+        Check(f"mean error of {name}, {n} samples", mean(name, {"task.samples": n}), None)
+        for n in (400, 1000)
+        for name in ("rrr", "pcr")
     ],
+    looks=(1, 3, 9),
+    convergence=UNTRAINED,
     note="Errors of |lambda_2|, |lambda_3| and |lambda_4|, averaged over eight trajectories of each length, as the paper does.",
+    changes=(
+        Change(
+            "0.1.0",
+            "the mean errors have intervals",
+            "their bare means decided: at 400 samples the interval of the difference is [-.025, .005]",
+            "reproduced",
+        ),
+        Change(
+            "0.1.0",
+            "the share of trajectories where reduced-rank regression errs less is a check again",
+            "it had become a control after it was measured",
+            "reproduced",
+        ),
+    ),
+    registered="0.1.0",
 )
 
 
@@ -277,7 +333,10 @@ K22 = Claim(
         Check("rate error of exact DMD", median("dmd"), None),
         Check("rate error of optimized DMD", median("optdmd"), None),
     ],
+    looks=(1, 3),
+    convergence=UNTRAINED,
     note="Six rates in 200 channels, 300 samples, noise .5; variable projection of our own.",
+    registered="0.1.0",
 )
 
 
@@ -290,4 +349,5 @@ K23 = Claim(
         *(Check(f"error, {d} delays", largest("error", {"task.delays": d}), Below(1e-10)) for d in (6, 8, 32)),
         Check("error, 4 delays", smallest("error", {"task.delays": 4}), Above(1e-2)),
     ],
+    registered="0.1.0",
 )

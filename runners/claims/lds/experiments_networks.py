@@ -49,7 +49,7 @@ class LearnedFilter:
     `aim` or for `steps`.
 
     outlier: distance of the largest eigenvalue (with w > 0: of the pair) to a e^{+-iw}; bulk: the largest modulus of the others;
-    gap: between the two largest moduli, one of each conjugate pair; loss: at the end.
+    gap: between the two largest moduli, one of each conjugate pair; gap_untrained: of W_0; loss: at the end.
     """
 
     decay: float = 0.95
@@ -67,6 +67,7 @@ class LearnedFilter:
         target = self.decay**s * np.cos(self.frequency * s)
         w = self.gain * run.numpy.standard_normal((n, n)) / math.sqrt(n)
         u, v = run.numpy.standard_normal((2, n)) / math.sqrt(n)
+        untrained = _gap(np.linalg.eigvals(w))
         for step in range(self.steps + 1):
             error, gradients = self._gradients(w, u, v, target)
             loss = 0.5 * float(error @ error)
@@ -79,12 +80,12 @@ class LearnedFilter:
         values = values[np.argsort(-np.abs(values), kind="stable")]
         wanted = self.decay * np.exp(1j * self.frequency * np.array([1, -1] if self.frequency else [0]))
         outlier = max(float(np.abs(values[: len(wanted)] - pole).min()) for pole in wanted)
-        apart = np.abs(values[values.imag >= 0])
         return Scores(
             {
                 "outlier": outlier,
                 "bulk": float(np.abs(values[len(wanted)])),
-                "gap": float(apart[0] - apart[1]),
+                "gap": _gap(values),
+                "gap_untrained": untrained,
                 "loss": loss,
                 "steps": float(step),
             }
@@ -104,3 +105,9 @@ class LearnedFilter:
             up = error[s] * v + back @ up
             adjoint[s] = up
         return error, (adjoint[1:].T @ states[:-1], adjoint[0], error @ states)
+
+
+def _gap(values: ndarray) -> float:
+    """Between the two largest moduli, one of each conjugate pair: a pair has equal moduli."""
+    apart = np.sort(np.abs(values[values.imag >= 0]))
+    return float(apart[-1] - apart[-2])

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from dynamark.runners.claims.claim import (
-    EMPIRICAL,
-    THEOREM,
-    Above,
-    Below,
-    Between,
-    Check,
-    Claim,
-    Experiment,
-    Measure,
-    Measured,
-)
-from dynamark.runners.claims.quantities import largest, median, pick, ratio, smallest
-
-if TYPE_CHECKING:
-    import pandas
+from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, UNTRAINED, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.quantities import largest, median, of_table, ratio, smallest, upper_extreme
+from dynamark.runners.claims.relations import Above, Below, Between
+from dynamark.runners.claims.rows import Rows
 
 _POPULATION = "lds/population_error"
 
 
-def _per_doubling(score: str, x: str, which: str, where: Mapping[str, Any] | None = None) -> Measure:
+def _per_doubling(score: str, x: str, which: str, where: Mapping[str, Any] | None = None) -> Quantity:
     """The largest or smallest factor by which a score changes from one value of x to the next."""
 
-    def measured(rows: pandas.DataFrame) -> Measured:
-        means = pick(rows, where or {}).groupby(x)[f"score.{score}"].mean().to_numpy()
+    def quantity(rows: Rows) -> Interval:
+        _, scores = rows.table(score, x, where)
+        means = scores.mean(axis=0)
         factors = means[1:] / means[:-1]
-        return Measured.exactly(float(np.max(factors) if which == "largest" else np.min(factors)))
+        return Interval.exactly(float(np.max(factors) if which == "largest" else np.min(factors)))
 
-    return measured
+    return quantity
 
 
 L01 = Claim(
@@ -47,6 +36,7 @@ L01 = Claim(
         Check("closed form less quadrature", largest("difference"), Below(1e-12)),
         Check("least eigenvalue", smallest("least_eigenvalue"), Above(-1e-15)),
     ],
+    registered="0.1.0",
 )
 
 L02 = Claim(
@@ -55,6 +45,7 @@ L02 = Claim(
     statement="No real pole's response has more than 6^{1/4} s_j^{1/4} along the j-th filter.",
     needs=[Experiment("lds/filter_bounds", {"length": n}) for n in (256, 1024, 4096)],
     checks=[Check("largest component over its bound, 40 filters", largest("reach"), Below(1.0))],
+    registered="0.1.0",
 )
 
 L03 = Claim(
@@ -64,6 +55,7 @@ L03 = Claim(
     needs=[Experiment("lds/filter_bounds", {"length": n}) for n in (256, 1024, 4096)],
     checks=[Check("largest eigenvalue over its bound, 40 filters", largest("decay"), Below(1.0))],
     controls=[Check("slope of ln s_j in j, times ln T (the bound's is -2.47)", largest("slope"), None)],
+    registered="0.1.0",
 )
 
 _COUNTS = (8, 10, 12, 15, 17, 20, 25)
@@ -77,6 +69,9 @@ L04 = Claim(
         Check("expected error of 20 filters", median("error_20"), Below(1e-5)),
     ],
     controls=[Check(f"expected error of {k} filters", median(f"error_{k}"), None) for k in (8, 15, 25)],
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    registered="0.1.0",
 )
 
 L05 = Claim(
@@ -85,13 +80,18 @@ L05 = Claim(
     statement="The error does not depend on the number of states.",
     needs=[Experiment(_POPULATION, {"order": d}, seeds=7) for d in (10, 100, 1000)],
     checks=[
-        Check("expected error of 20 filters, the worst of 10, 100, 1000 states", largest("error_20"), Below(1e-5)),
+        Check(
+            "expected error of 20 filters, the worst of 10, 100, 1000 states", upper_extreme("error_20"), Below(1e-5)
+        ),
         Check(
             "median of 1000 states over that of 100",
             ratio("error_20", {"task.order": 1000}, {"task.order": 100}, paired=False),
             Below(10.0),
         ),
     ],
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    registered="0.1.0",
 )
 
 L07 = Claim(
@@ -106,6 +106,8 @@ L07 = Claim(
         Check("expected error, angles up to 0.05", median("error_17", {"task.beta": 0.05}), Above(0.1)),
         Check("expected error, angles up to 0.2", median("error_17", {"task.beta": 0.2}), Above(0.5)),
     ],
+    convergence=UNTRAINED,
+    registered="0.1.0",
 )
 
 
@@ -122,17 +124,24 @@ L10 = Claim(
     checks=[
         Check(
             "60 wedge filters, angles up to 0.2",
-            largest("error_60", {"task.basis": "wedge", "task.beta": 0.2}),
+            upper_extreme("error_60", {"task.basis": "wedge", "task.beta": 0.2}),
             Below(1e-6),
         ),
         Check("40 real filters, angles up to 0.2", median("error_40", {"task.basis": "spectral"}), Above(0.01)),
         Check(
-            "beta T/pi + 20 filters, 0.2", largest("error_53", {"task.basis": "wedge", "task.beta": 0.2}), Below(1e-6)
+            "beta T/pi + 20 filters, 0.2",
+            upper_extreme("error_53", {"task.basis": "wedge", "task.beta": 0.2}),
+            Below(1e-6),
         ),
         Check(
-            "beta T/pi + 20 filters, 0.5", largest("error_102", {"task.basis": "wedge", "task.beta": 0.5}), Below(1e-6)
+            "beta T/pi + 20 filters, 0.5",
+            upper_extreme("error_102", {"task.basis": "wedge", "task.beta": 0.5}),
+            Below(1e-6),
         ),
     ],
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    registered="0.1.0",
 )
 
 L11 = Claim(
@@ -146,6 +155,7 @@ L11 = Claim(
         Check("largest coefficient over 2^{0.3 n}", largest("coefficient"), Below(1.0)),
     ],
     controls=[Check("growth at angle 0.05, n = 20", largest("wide", {"task.degree": 20}), None)],
+    registered="0.1.0",
 )
 
 
@@ -155,6 +165,7 @@ L18 = Claim(
     statement="The kernels of HiPPO-LegS are Legendre polynomials of the exponential of time.",
     needs=[Experiment("lds/legs_kernel", {"states": n}) for n in (8, 16, 32)],
     checks=[Check("largest difference", largest("difference"), Below(1e-10))],
+    registered="0.1.0",
 )
 
 L19 = Claim(
@@ -173,7 +184,7 @@ L19 = Claim(
         ),
         *(
             Check(
-                f"state 0 of {b}: factor from 64 to 128 to 256 states",
+                f"state 0 of {b}: {which} factor from 64 to 128 to 256 states",
                 _per_doubling("leak_0", "task.states", which, {"task.basis": b}),
                 Between(0.4, 0.6),
             )
@@ -181,6 +192,7 @@ L19 = Claim(
             for which in ("largest", "smallest")
         ),
     ],
+    registered="0.1.0",
 )
 
 _LEGS = tuple(16 * 2**k for k in range(5))
@@ -199,6 +211,7 @@ L22 = Claim(
         Check("worst error over all frequencies, over N", smallest("peak_by_states"), Above(0.5)),
         Check("its smallest factor a doubling", _per_doubling("peak", "task.states", "smallest"), Above(1.9)),
     ],
+    registered="0.1.0",
 )
 
 L23 = Claim(
@@ -212,6 +225,7 @@ L23 = Claim(
         Check("change of the transfer function over its bound", largest("transfer"), Below(1.0)),
         Check("condition number of the eigenvectors, without over with", smallest("gain"), Above(1e4)),
     ],
+    registered="0.1.0",
 )
 
 
@@ -219,7 +233,7 @@ def _delay(cycles: int, bases: tuple[str, ...]) -> list[Experiment]:
     return [Experiment("lds/delay_memory", {"basis": b, "cycles": cycles}, seeds=3) for b in bases]
 
 
-def _memory(basis: str, cycles: int) -> Measure:
+def _memory(basis: str, cycles: int) -> Quantity:
     return median("nmse", {"task.basis": basis, "task.cycles": cycles})
 
 
@@ -237,24 +251,28 @@ L20 = Claim(
         Check("nmse of LegT, 5 cycles a window", _memory("legt", 5), Below(1e-9)),
     ],
     controls=[Check("nmse of S4D-Lin, 15 cycles a window", _memory("lin", 15), None)],
+    looks=(1, 3),
+    convergence=UNTRAINED,
     note="64 states, fixed, read by least squares: what the bases can do, not what training makes of them.",
+    registered="0.1.0",
 )
 
 _SPANS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-def _by_span(rows: pandas.DataFrame) -> np.ndarray:
-    """Median errors, in the order of the spans."""
-    return rows.groupby("task.span")["score.nmse"].median().to_numpy()
+def _best_span() -> Quantity:
+    """The span with the least median error."""
+    return of_table("nmse", "task.span", lambda spans, errors: spans[np.median(errors, axis=1).argmin(axis=1)])
 
 
-def _best_span(rows: pandas.DataFrame) -> Measured:
-    return Measured.exactly(_SPANS[int(_by_span(rows).argmin())])
+def _at_end(end: int) -> Quantity:
+    """The median error at the first or last span over the least."""
 
+    def quotient(spans: np.ndarray, errors: np.ndarray) -> np.ndarray:
+        medians = np.median(errors, axis=1)
+        return np.asarray(medians[:, end] / medians.min(axis=1))
 
-def _at_end(end: int) -> Measure:
-    """The error at the first or last span over the least."""
-    return lambda rows: Measured.exactly(float(_by_span(rows)[end] / _by_span(rows).min()))
+    return of_table("nmse", "task.span", quotient)
 
 
 L21 = Claim(
@@ -263,10 +281,13 @@ L21 = Claim(
     statement="The timescale of scaled Legendre must fit the memory that a task needs, within a factor of a few.",
     needs=[Experiment("lds/delay_memory", {"basis": "legs", "cycles": 10, "span": s}, seeds=3) for s in _SPANS],
     checks=[
-        Check("best span, in lags", _best_span, Between(0.25, 4.0)),
+        Check("best span, in lags", _best_span(), Between(0.25, 4.0)),
         Check("nmse at a span of 1/8 over the best", _at_end(0), Above(100.0)),
         Check("nmse at a span of 8 over the best", _at_end(-1), Above(100.0)),
     ],
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    registered="0.1.0",
 )
 
 L27 = Claim(
@@ -275,6 +296,7 @@ L27 = Claim(
     statement="A balanced mode of a linear state space is learned along a logistic curve.",
     needs=[Experiment("lds/mode_flow")],
     checks=[Check("largest difference to the closed form, Euler steps of 1e-4", largest("difference"), Below(1e-3))],
+    registered="0.1.0",
 )
 
 _STEP = "lds/stochastic_approximation"
@@ -298,6 +320,7 @@ L41 = Claim(
             Below(1.0),
         ),
     ],
+    registered="0.1.0",
 )
 
 L43 = Claim(
@@ -310,4 +333,5 @@ L43 = Claim(
         Check("gap a step of the best q independent over time", smallest("gap_mean_field"), Above(1e-4)),
         Check("gap a step of a wrong mean", smallest("gap_moved"), Above(1e-4)),
     ],
+    registered="0.1.0",
 )

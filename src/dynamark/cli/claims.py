@@ -9,45 +9,61 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     listed = verbs.add_parser("list", help="list claims and verdicts, given the available results")
-    listed.add_argument("--family", metavar="F", help="only this family: sensing, lds, koopman or chaos")
     listed.add_argument("--format", choices=["terminal", "md"], default="terminal")
     listed.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
-    shown = verbs.add_parser("show", help="show one claim in full, with the runs behind it")
-    shown.add_argument("claim", metavar="ID")
+    shown = verbs.add_parser("show", help="show claims in full, with the runs behind them")
     ran = verbs.add_parser("run", help="run whatever the claims still need")
-    ran.add_argument("claims", nargs="*", metavar="ID", help="only these claims")
-    ran.add_argument("--family", metavar="F", help="only the claims of this family")
     ran.add_argument("--workers", type=int, metavar="N", help="cohorts at a time (default: the number of cores)")
     ran.add_argument("--timeout", type=float, default=600.0, metavar="S", help="time limit of one run, in seconds")
     ran.add_argument("--retry-failed", action="store_true", help="run failed runs again")
     for verb in (listed, shown, ran):
+        verb.add_argument(
+            "ids",
+            nargs="+" if verb is shown else "*",
+            metavar="ID",
+            help="only these claims: C01, my_claims.py:C1, or my_claims.py for all claims of a file",
+        )
+        verb.add_argument(
+            "--claims", action="append", default=[], metavar="FILE", help="the claims of this file (repeatable)"
+        )
+        verb.add_argument("--family", metavar="F", help="only this family, for instance sensing, lds, koopman or chaos")
         verb.add_argument("--store", metavar="DIR", help="your results folder (default: as for `dynamark run`)")
     for verb in (listed, shown):
         verb.add_argument("--no-published", action="store_true", help="leave out the published results")
+        verb.add_argument(
+            "--salt", default="", metavar="WORD", help="show the verdict on data made with this salt, too"
+        )
+    ran.add_argument(
+        "--salt",
+        default="",
+        metavar="WORD",
+        help="any string: regenerate all data from other seeds (held-out evaluation)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
     """List or show (exit code 0), or run: 0, or 4 when runs failed."""
     from dynamark.cli.output import print_failures, write
-    from dynamark.runners.claims import report
     from dynamark.runners.claims.api import claims, run_claims
 
+    ids = [*args.ids, *args.claims]
     if args.what == "run":
         failures = run_claims(
-            *args.claims,
+            *ids,
             family=args.family,
             store=args.store,
             workers=args.workers,
             timeout=args.timeout,
             retry_failed=args.retry_failed,
             progress=True,
+            salt=args.salt,
         )
         print_failures(failures)
         return 4 if failures else 0
     stores = [args.store] if args.store else []
+    chosen = claims(*ids, family=args.family, stores=stores, published=not args.no_published, salt=args.salt)
     if args.what == "show":
-        print(report.whole(claims(args.claim, stores=stores, published=not args.no_published).judged[0]))
+        print(chosen.to_text())
         return 0
-    judged = claims(family=args.family, stores=stores, published=not args.no_published)
-    write(judged.to_markdown() if args.format == "md" else str(judged), args.out)
+    write(chosen.to_markdown() if args.format == "md" else str(chosen), args.out)
     return 0

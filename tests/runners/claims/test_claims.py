@@ -1,180 +1,35 @@
-"""Claims: rows are found by what they say, quantities agree with their definitions, verdicts with their intervals."""
+"""Verdicts follow from intervals, looks, fair controls and convergence; reports say what was measured."""
 
 from __future__ import annotations
 
-import json
+import subprocess
+import sys
 from typing import Any
 
-import numpy as np
-import pandas
 import pytest
+from claims_support import claim, index_of, listed, row, table_of
 
 from dynamark.errors import UserError
-from dynamark.runners.claims import quantities, report
-from dynamark.runners.claims.claim import EMPIRICAL, Above, Below, Between, Check, Claim, Experiment, Measured, Runs
-from dynamark.runners.claims.select import experiments_of, prepare, runs_of, select
-from dynamark.runners.claims.verdicts import FAMILIES, all_claims, choose, judge
+from dynamark.runners.claims import report
+from dynamark.runners.claims.api import Claims
+from dynamark.runners.claims.catalog import FAMILIES, choose, shipped_claims
+from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, VERDICTS, Change, Check, Claim, Experiment, Interval, Runs
+from dynamark.runners.claims.page import markdown
+from dynamark.runners.claims.papers import paper_of
+from dynamark.runners.claims.quantities import median
+from dynamark.runners.claims.relations import Above, Below, Between
+from dynamark.runners.claims.select import Index
+from dynamark.runners.claims.verdicts import Evaluation, evaluate, evaluate_all
+
+ONE = Runs("f/t", "gd", seeds=1)
 
 
-def row(
-    method: str = "gd", seed: int = 0, value: float = 1.0, task: str = "f/t", status: str = "ok", **told: Any
-) -> dict[str, Any]:
-    return {
-        "key": f"{method}-{seed}-{value}",
-        "task": task,
-        "tier": told.get("tier", "tiny"),
-        "salt": told.get("salt", ""),
-        "task_fields": json.dumps(told.get("task_fields", {})),
-        "method": method,
-        "method_fields": json.dumps(told.get("method_fields", {"rate": 1.0})),
-        "seed": seed,
-        "budget": told.get("budget"),
-        "status": status,
-        "scores": [{"name": "error", "value": value}] if status == "ok" else None,
-        "curves": [],
-        "fit_seconds": 0.1,
-        "finished": told.get("finished", "2026-01-01"),
-    }
+def check(low: float, high: float, relation: Any, **more: Any) -> Check:
+    return Check("x", lambda rows: Interval((low + high) / 2, low, high), relation, **more)
 
 
-def claim(*needs: Runs | Experiment, checks: tuple[Check, ...] = ()) -> Claim:
-    return Claim(
-        "lorenz1963", EMPIRICAL, "statement", needs, checks or (Check("e", quantities.median("error"), Below(2)),)
-    )
-
-
-def rows_of(*told: dict[str, Any]) -> pandas.DataFrame:
-    return prepare(pandas.DataFrame(list(told)))
-
-
-def test_rows_are_found_by_name_fields_tier_and_seed() -> None:
-    rows = rows_of(
-        row(seed=0, value=1.0),
-        row("gd(rate=2.0)", 0, 2.0, method_fields={"rate": 2.0}),
-        row(seed=5, value=3.0),
-        row(seed=1, value=4.0, tier="standard"),
-        row("other", 0, 5.0),
-        row(seed=1, value=6.0, salt="held out"),
-    )
-    chosen, missing = select(claim(Runs("f/t", "gd", seeds=2)), rows)
-    assert chosen["score.error"].tolist() == [1.0]
-    assert missing == 1
-    changed, missing = select(claim(Runs("f/t", "gd", {"rate": 2.0}, seeds=1)), rows)
-    assert changed["score.error"].tolist() == [2.0]
-    assert changed["method.rate"].tolist() == [2.0]
-    assert missing == 0
-
-
-def test_a_run_with_a_budget_of_a_suite_or_with_a_choice_is_not_what_a_claim_needs() -> None:
-    rows = rows_of(
-        row(seed=0, value=1.0, budget=50, task_fields={"passes": 50, "n": 9}),
-        row(seed=1, value=2.0, budget=9, task_fields={"passes": 50, "n": 9}, finished="2027"),
-        row(seed=1, value=3.0),
-        row(seed=2, value=4.0, method_fields={"rate": {"any of": [1.0, 2.0]}}),
-    )
-    chosen, missing = select(claim(Runs("f/t", "gd", seeds=3)), rows)
-    assert chosen["score.error"].tolist() == [1.0, 3.0]
-    assert missing == 1
-
-
-def test_a_default_that_a_claim_names_is_found_too() -> None:
-    chosen, missing = select(claim(Runs("f/t", "gd", {"rate": 1.0}, seeds=1)), rows_of(row()))
-    assert (len(chosen), missing) == (1, 0)
-
-
-def test_a_field_that_another_need_names_is_read_off_the_row() -> None:
-    rows = rows_of(row(), row("gd(rate=2.0)", 0, 2.0, method_fields={"rate": 2.0}))
-    chosen, _ = select(claim(Runs("f/t", "gd", seeds=1), Runs("f/t", "gd", {"rate": 2.0}, seeds=1)), rows)
-    assert dict(zip(chosen["method.rate"], chosen["score.error"], strict=True)) == {1.0: 1.0, 2.0: 2.0}
-
-
-def test_needs_that_no_row_resembles_are_missing_whole() -> None:
-    chosen, missing = select(claim(Runs("g/other", "gd", seeds=2), Experiment("g/e")), rows_of(row()))
-    assert (len(chosen), missing) == (0, 3)
-
-
-def test_the_row_that_finished_last_counts() -> None:
-    rows = rows_of(row(value=1.0, finished="2026-01-02"), row(value=9.0, finished="2026-01-01"))
-    assert select(claim(Runs("f/t", "gd", seeds=1)), rows)[0]["score.error"].tolist() == [1.0]
-
-
-def test_experiments_are_found_with_their_fields() -> None:
-    made = row("experiment", task="f/e(n=3)", tier="experiment", task_fields={"n": 3, "m": 1}, value=7.0)
-    chosen, missing = select(claim(Experiment("f/e", {"n": 3})), rows_of(made))
-    assert chosen["task.n"].tolist() == [3]
-    assert missing == 0
-    assert select(claim(Experiment("f/e")), rows_of(made))[1] == 1
-
-
-def test_without_any_row_everything_is_missing() -> None:
-    needs = claim(Runs("f/t", "gd", {"rate": 2.0}, seeds=2), Experiment("f/e", {"n": 3}))
-    chosen, missing = select(needs, rows_of(row("other")))
-    assert (len(chosen), missing) == (0, 3)
-
-
-def test_what_claims_need_is_named_once_with_the_most_seeds() -> None:
-    claims = [
-        claim(Runs("f/t", "gd", {"rate": 2.0}, {"noise": 0.1}, "tiny", 2), Experiment("f/e", {"n": 3})),
-        claim(Runs("f/t", "gd", {"rate": 2.0}, {"noise": 0.1}, "tiny", 5), Experiment("f/e", {"n": 3}, seeds=4)),
-    ]
-    assert runs_of(claims) == [("f/t(noise=0.1)", "gd(rate=2.0)", "tiny", 5)]
-    assert experiments_of(claims) == [("f/e(n=3)", 4)]
-
-
-def measured(measure: Any, *told: dict[str, Any], **fields: Any) -> Measured:
-    needs = fields.get("needs", [Runs("f/t", "gd", seeds=9)])
-    made: Measured = measure(select(claim(*needs), rows_of(*told))[0])
-    return made
-
-
-def test_median_with_its_interval() -> None:
-    values = [1.0, 2.0, 4.0, 8.0, 100.0]
-    made = measured(quantities.median("error"), *(row(seed=k, value=v) for k, v in enumerate(values)))
-    assert made.value == 4.0
-    assert 1.0 <= made.low < 4.0 < made.high <= 100.0
-
-
-def test_one_seed_has_no_interval() -> None:
-    assert measured(quantities.median("error"), row(value=3.0)) == Measured(3.0, 3.0, 3.0)
-
-
-def test_largest_and_smallest_and_share() -> None:
-    told = [row(seed=k, value=float(k)) for k in range(4)]
-    assert measured(quantities.largest("error"), *told) == Measured.exactly(3.0)
-    assert measured(quantities.smallest("error"), *told) == Measured.exactly(0.0)
-    assert measured(quantities.share("error", lambda x: x > 0.5), *told) == Measured.exactly(0.75)
-
-
-def test_ratio_is_taken_seed_by_seed() -> None:
-    told = [row("gd", k, float(k + 1)) for k in range(3)] + [row("agd", k, 2.0 * (k + 1)) for k in range(3)]
-    needs = [Runs("f/t", "gd", seeds=3), Runs("f/t", "agd", seeds=3)]
-    for paired in (True, False):
-        made = measured(quantities.ratio("error", {"method": "agd"}, {"method": "gd"}, paired), *told, needs=needs)
-        assert made.value == pytest.approx(2.0)
-    assert measured(quantities.ratio("error", {"method": "agd"}, {"method": "gd"}), *told, needs=needs).low == 2.0
-
-
-def scaled(power: float) -> tuple[list[dict[str, Any]], list[Runs]]:
-    rates = [1.0, 2.0, 5.0]
-    label = {1.0: "gd", 2.0: "gd(rate=2.0)", 5.0: "gd(rate=5.0)"}
-    told = [row(label[r], k, (k + 1) * r**power, method_fields={"rate": r}) for r in rates for k in range(3)]
-    return told, [Runs("f/t", "gd", {"rate": r}, seeds=3) for r in rates]
-
-
-def test_power_law_recovers_its_exponent_whatever_the_seeds_factor() -> None:
-    told, needs = scaled(-1.5)
-    made = measured(quantities.power_law("error", "method.rate"), *told, needs=needs)
-    np.testing.assert_allclose([made.value, made.low, made.high], -1.5, rtol=1e-12)
-
-
-def test_spread_is_the_largest_over_the_smallest_median() -> None:
-    told, needs = scaled(1.0)
-    assert measured(quantities.spread("error", "method.rate"), *told, needs=needs).value == pytest.approx(5.0)
-
-
-def test_a_score_that_no_row_has_is_named() -> None:
-    with pytest.raises(KeyError, match="no row of this claim has the score 'nonsense'"):
-        measured(quantities.median("nonsense"), row())
+def evaluated(made: Claim, *rows: dict[str, Any]) -> Evaluation:
+    return evaluate(listed(made), index_of(*rows))
 
 
 @pytest.mark.parametrize(
@@ -193,42 +48,200 @@ def test_a_score_that_no_row_has_is_named() -> None:
         (None, 1.0, 2.0, "reproduced"),
     ],
 )
-def test_verdicts(relation: Any, low: float, high: float, verdict: str) -> None:
-    check = Check("x", lambda rows: Measured((low + high) / 2, low, high), relation)
-    assert judge("X", "f", claim(Runs("f/t", "gd", seeds=1), checks=(check,)), rows_of(row())).verdict == verdict
+def test_verdicts_of_intervals(relation: Any, low: float, high: float, verdict: str) -> None:
+    made = claim(ONE, checks=[check(low, high, relation)], convergence="no budget")
+    assert evaluated(made, row()).verdict == verdict
+
+
+def test_a_value_outside_does_not_count_while_its_interval_covers() -> None:
+    outside = Check("x", lambda rows: Interval(2.5, 1.5, 3.0), Below(2))
+    assert evaluated(claim(ONE, checks=[outside]), row()).verdict == "inconclusive"
 
 
 def test_all_checks_must_hold_and_controls_do_not_decide() -> None:
-    good = Check("good", lambda rows: Measured.exactly(1), Below(2))
-    bad = Check("bad", lambda rows: Measured.exactly(3), Below(2))
-    needs = (Runs("f/t", "gd", seeds=1),)
-    assert judge("X", "f", claim(*needs, checks=(good, bad)), rows_of(row())).verdict == "not reproduced"
-    beside = Claim("lorenz1963", EMPIRICAL, "s", needs, (good,), controls=(bad,))
-    assert judge("X", "f", beside, rows_of(row())).verdict == "reproduced"
+    good, bad = check(1, 1.5, Below(2)), check(3, 3.5, Below(2))
+    assert evaluated(claim(ONE, checks=[good, bad], convergence="none"), row()).verdict == "not reproduced"
+    assert evaluated(claim(ONE, checks=[good], controls=[bad]), row()).verdict == "reproduced"
 
 
 def test_missing_rows_are_not_run_and_failed_ones_inconclusive() -> None:
     needs = claim(Runs("f/t", "gd", seeds=2))
-    assert judge("X", "f", needs, rows_of(row())).verdict == "not run"
-    failed = judge("X", "f", needs, rows_of(row(), row(seed=1, status="crashed")))
+    assert evaluated(needs, row()).verdict == "not run"
+    failed = evaluated(needs, row(), row(seed=1, status="crashed"))
     assert (failed.verdict, failed.failed) == ("inconclusive", 1)
-    none = judge("X", "f", needs, rows_of(row(status="crashed"), row(seed=1, status="crashed")))
+    none = evaluated(needs, row(status="crashed"), row(seed=1, status="crashed"))
     assert (none.verdict, none.failed) == ("inconclusive", 2)
 
 
+def test_one_claim_whose_rows_lack_a_score_does_not_end_the_list() -> None:
+    made = evaluated(claim(ONE, checks=[Check("e", median("renamed"), Below(2))]), row())
+    assert made.verdict == "not run"
+    assert "no row of this claim has the score 'renamed'" in report.whole(made)
+
+
+# --- one seed
+
+
+def test_one_seed_decides_nothing_about_an_empirical_claim() -> None:
+    single = [Check("e", median("error"), Below(2))]
+    assert evaluated(claim(ONE, checks=single), row()).verdict == "inconclusive"
+    exact = [Check("e", median("error"), Below(2), exact="nothing is drawn")]
+    assert evaluated(claim(ONE, checks=exact), row()).verdict == "reproduced"
+    assert evaluated(Claim("p", THEOREM, "s", [ONE], single), row()).verdict == "reproduced"
+
+
+# --- fair controls
+
+
+def test_a_claim_that_a_fair_control_explains_is_confounded() -> None:
+    good, bad, open_ = check(1, 1.5, Below(2)), check(3, 3.5, Below(2)), check(1, 3, Below(2))
+    confounded = evaluated(claim(ONE, checks=[good], fair_controls=[good, bad]), row())
+    assert confounded.verdict == "confounded"
+    assert "fair control" in confounded.reason
+    assert evaluated(claim(ONE, checks=[good], fair_controls=[open_]), row()).verdict == "inconclusive"
+    assert evaluated(claim(ONE, checks=[good], fair_controls=[good]), row()).verdict == "reproduced"
+    # What does not hold is not explained either.
+    failing = claim(ONE, checks=[bad], fair_controls=[bad], convergence="none")
+    assert evaluated(failing, row()).verdict == "not reproduced"
+
+
+# --- convergence
+
+DOUBLED = Runs("f/t", "gd", {"steps": 20}, seeds=5)
+
+
+def trained(errors: list[float], doubled: list[float]) -> list[dict[str, Any]]:
+    rows = [row(seed=k, value=v, method_fields={"steps": 10}) for k, v in enumerate(errors)]
+    return rows + [row("gd(steps=20)", k, v, method_fields={"steps": 20}) for k, v in enumerate(doubled)]
+
+
+def test_a_negative_verdict_counts_only_once_twice_the_budget_changes_nothing() -> None:
+    five = Runs("f/t", "gd", seeds=5)
+    declared = claim(five, convergence=[DOUBLED])
+    errors = [5.0, 5.5, 6.0, 6.5, 7.0]
+    assert evaluated(claim(five), *trained(errors, [])).verdict == "inconclusive"  # none is declared
+    missing = evaluated(declared, *trained(errors, []))
+    assert (missing.verdict, missing.convergence[0].verdict) == ("inconclusive", "not run")
+    assert "missing" in missing.reason
+    same = evaluated(declared, *trained(errors, [5.4, 5.6, 5.9, 6.1, 6.2]))
+    assert same.verdict == "not reproduced"
+    assert same.convergence[0].interval is not None
+    assert same.convergence[0].interval.value == 5.9
+    better = evaluated(declared, *trained(errors, [2.4, 2.6, 2.9, 3.1, 3.2]))
+    assert better.verdict == "inconclusive"
+    assert "more than its interval" in better.reason
+
+
+def test_where_there_is_no_budget_a_negative_verdict_stands_and_theorems_need_no_check() -> None:
+    bad = [check(3, 3.5, Below(2))]
+    assert evaluated(claim(ONE, checks=bad, convergence="closed form"), row()).verdict == "not reproduced"
+    assert evaluated(Claim("p", THEOREM, "s", [ONE], bad), row()).verdict == "not reproduced"
+
+
+# --- looks
+
+
+def test_a_later_look_is_taken_only_where_the_earlier_ones_decide_nothing() -> None:
+    made = claim(Runs("f/t", "gd", seeds=3), looks=(1, 3), convergence="none")
+    decided = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate([1.0, 1.1, 1.2, *[9.0] * 6])))
+    assert (decided.verdict, decided.look) == ("reproduced", 0)
+    open_ = [1.0, 1.5, 3.0]
+    further = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate([*open_, *[1.0] * 6])))
+    assert (further.verdict, further.look) == ("reproduced", 1)
+    waiting = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate(open_)))
+    assert (waiting.verdict, waiting.look) == ("inconclusive", 0)
+    assert "look 2 of 2 needs 6 more rows" in waiting.reason
+
+
+def test_the_error_level_is_spent_over_the_looks() -> None:
+    assert claim(ONE).level == pytest.approx(0.95)
+    three = claim(ONE, looks=(1, 3, 9))
+    assert 3 * (1 - three.level) == pytest.approx(0.05)
+    assert index_of(row()).select(three)[0].level == three.level
+
+
+# --- reports
+
+
 def test_reports_say_what_was_measured() -> None:
-    made = judge("X01", "chaos", claim(Runs("f/t", "gd", seeds=1)), rows_of(row()))
-    assert "1 claims of 1 papers: 1 reproduced" in report.listing([made])
-    assert "✓ e: 1, must be ≤ 2" in report.whole(made)
-    page = report.markdown([made])
-    assert "| X01 (empirical) | lorenz1963 | statement | e: 1 | ≤ 2 |  | ✓ reproduced |" in page
+    two = Runs("f/t", "gd", seeds=2)
+    made = claim(two, note="a note", published="3.5", registered="0.1.0", changes=(Change("0.1.0", "a | b", "why"),))
+    evaluation = evaluated(made, row(), row(seed=1, value=1.5))
+    assert "1 claim of 1 paper: 1 reproduced" in report.listing([evaluation])
+    whole = report.whole(evaluation)
+    for line in (
+        "Lorenz (1963), Deterministic Nonperiodic Flow",
+        "statement  statement",
+        "published  3.5",
+        "✓ e: 1.25 [1, 1.5], must be ≤ 2",
+        "gd on f/t, tiny: 2 seeds (dynamark reproduce gd-0-1.0)",
+        "relation registered in version 0.1.0",
+        "changed in 0.1.0: a | b (why)",
+    ):
+        assert line in whole
+    page = markdown([evaluation])
+    assert (
+        "| X (empirical) | Lorenz (1963), Deterministic Nonperiodic Flow | statement | e: 1.25 [1, 1.5] | ≤ 2 | 3.5 |"
+        in page
+    )
+    assert "| X | 0.1.0: a \\| b | why |  | ✓ reproduced |" in page
     assert report.summary([]) == "no claims"
 
 
-def test_every_claim_that_ships_can_be_judged_without_rows() -> None:
-    empty = prepare(pandas.DataFrame([row()]).iloc[:0])
-    for name, (family, held) in all_claims().items():
-        assert judge(name, family, held, empty).verdict == "not run"
+def test_every_verdict_has_a_mark() -> None:
+    assert set(report.MARKS) == set(VERDICTS)
+    assert len(set(report.MARKS.values())) == len(VERDICTS)
+
+
+def test_verdicts_on_held_out_data_stand_beside_the_public_ones() -> None:
+    two = Runs("f/t", "gd", seeds=2)
+    table = table_of(row(), row(seed=1), row(value=8.0, salt="w"), row(seed=1, value=9.0, salt="w"))
+    chosen = {"X": listed(claim(two, convergence="none"))}
+    made = Claims(evaluate_all(chosen, table), evaluate_all(chosen, table, "w"))
+    (line,) = [line for line in str(made).splitlines() if " X " in line]
+    assert line.startswith("✓")
+    assert "✗ not reproduced" in line
+    assert "held out: ✗ not reproduced" in made.to_text()
+    assert "| ✓ reproduced | ✗ not reproduced |" in made.to_markdown()
+
+
+def test_the_list_as_a_data_frame_has_one_record_a_quantity() -> None:
+    pytest.importorskip("pandas")
+    made = Claims([evaluated(claim(ONE, checks=[check(1, 1.5, Below(2))], fair_controls=[check(0, 1, None)]), row())])
+    frame = made.to_frame()
+    assert frame["role"].tolist() == ["check", "fair control"]
+    assert frame["value"].tolist() == [1.25, 0.5]
+
+
+# --- the claims that ship
+
+
+def test_every_claim_that_ships_can_be_evaluated_without_rows() -> None:
+    index = Index(table_of())
+    for shipped in shipped_claims().values():
+        assert evaluate(shipped, index).verdict == "not run"
+
+
+def test_every_claim_that_ships_is_registered_and_cites_a_paper_with_a_link() -> None:
+    for shipped in shipped_claims().values():
+        made = shipped.claim
+        assert made.registered, shipped.id
+        assert made.paper == "dynamark" or paper_of(made.paper).link.startswith("https://"), shipped.id
+        assert 1 == made.looks[0] <= len(made.looks) <= 3, shipped.id
+        assert list(made.looks) == sorted(set(made.looks)), shipped.id
+        assert made.kind == THEOREM or made.convergence, f"{shipped.id} says nothing of convergence"
+
+
+def test_a_convergence_check_asks_for_the_same_runs_with_another_budget() -> None:
+    for shipped in shipped_claims().values():
+        doubled = shipped.claim.convergence
+        if not isinstance(doubled, str) and doubled:
+            assert len(doubled) == len(shipped.claim.needs), shipped.id
+            assert list(doubled) != list(shipped.claim.needs), shipped.id
+            for need, twice in zip(shipped.claim.needs, doubled, strict=True):
+                names = [n.name if isinstance(n, Experiment) else (n.task, n.method) for n in (need, twice)]
+                assert names[0] == names[1], shipped.id
+                assert need.seeds == twice.seeds, shipped.id
 
 
 def test_unknown_claims_are_refused() -> None:
@@ -240,8 +253,23 @@ def test_unknown_claims_are_refused() -> None:
 
 def test_claims_come_in_the_order_of_their_numbers_and_name_experiments_of_their_family() -> None:
     for family in FAMILIES:
-        numbers = [int("".join(c for c in name if c.isdigit())) for name, (f, _) in all_claims().items() if f == family]
+        own = [name for name, shipped in shipped_claims().items() if shipped.family == family]
+        numbers = [int("".join(c for c in name if c.isdigit())) for name in own]
         assert numbers == sorted(numbers)
-    for family, held in all_claims().values():
-        for need in held.needs:
-            assert (need.name if isinstance(need, Experiment) else need.task).startswith(f"{family}/")
+    for shipped in shipped_claims().values():
+        for need in shipped.claim.needs:
+            name = need.name if isinstance(need, Experiment) else need.task
+            assert name.startswith(f"{shipped.family}/")
+
+
+def test_kinds_are_those_of_claims() -> None:
+    assert {shipped.claim.kind for shipped in shipped_claims().values()} == {THEOREM, EMPIRICAL}
+
+
+def test_the_list_needs_neither_torch_nor_scipy() -> None:
+    code = (
+        "import sys; from dynamark.cli import main; main(['claims', 'list', '--no-published']); "
+        "print(sorted({'torch', 'scipy'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
