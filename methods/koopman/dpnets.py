@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps
+from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps, Units
 from dynamark.methods.koopman.lifted import LiftedModel, pairs
 from dynamark.methods.koopman.networks import Scaling, seeded
 from dynamark.methods.training import Recipe, train
@@ -88,6 +88,11 @@ class LearnedFeatures:
     batch: Batch = 8192
     rate: Positive = 5e-5
     search_space: ClassVar[SearchSpace] = {"rate": (5e-5, 3e-4, 1e-3, 3e-3), "features": (7, 16, 32)}
+
+    @property
+    def units(self) -> Units:
+        """Angles are shown as they are."""
+        return "raw" if self.circle else "standardized"
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop, then one regression a seed."""

@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Order, SearchSpace
+from dynamark.methods.fields import Order, SearchSpace, Units
 from dynamark.methods.koopman.dmd import delayed_pairs, dmd
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
@@ -33,6 +33,7 @@ class OptDMD:
     """
 
     rank: Order = 0
+    units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Count, Range, SearchSpace
+from dynamark.methods.fields import Count, Range, SearchSpace, Units
 from dynamark.tasks.numerics.hippo import legt
 from dynamark.tasks.problems import Prediction, Run, Trajectories
 
@@ -82,6 +82,7 @@ class Extrapolation:
     """
 
     degree: Annotated[int, Range(0, 100)] = 1
+    units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Range, SearchSpace
+from dynamark.methods.fields import Range, SearchSpace, Units
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.methods.linear.regression import regress
@@ -83,6 +83,7 @@ class ERA:
 
     order: Annotated[int, Range(1, 1000)] = 16
     taps: Annotated[int, Range(3, 10_000)] = 101
+    units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"order": (16, 4, 8, 32), "taps": (101, 51, 201)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
@@ -165,6 +166,7 @@ class N4SID:
     """
 
     orders: tuple[Annotated[int, Range(1, 1000)], ...] = (2, 4, 8, 16)
+    units: ClassVar[Units] = "scaled"
     # The order is chosen on validation data by the method itself.
     search_space: ClassVar[SearchSpace] = {}
 

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.fields import Count, Order, Range, SearchSpace
+from dynamark.methods.fields import Count, Order, Range, SearchSpace, Units
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.tasks.numerics.convolution import filtered
@@ -79,6 +79,8 @@ def responses(
 @dataclass(frozen=True)
 class FilterRegression(ABC):
     """A method that is a choice of banks."""
+
+    units: ClassVar[Units] = "scaled"
 
     @abstractmethod
     def banks(self, length: int) -> tuple[Bank, Bank | None]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
+from dynamark.methods.fields import Count, Penalty, Range, SearchSpace, Units
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -36,6 +36,7 @@ class SparseIdentification:
     threshold: Penalty = 0.1
     iterations: Count = 10
     substeps: Annotated[int, Range(1, 1000)] = 2
+    units: ClassVar[Units] = "raw"  # sparse there
     search_space: ClassVar[SearchSpace] = {"threshold": (0.1, 0.01, 0.03, 0.3), "degree": (2, 3)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
