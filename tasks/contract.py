@@ -28,7 +28,7 @@ from dynamark.tasks.problems import (
     Trajectories,
 )
 
-__all__ = ["accepted", "windowed"]
+__all__ = ["accepted", "resting", "windowed"]
 
 P = TypeVar("P")
 
@@ -106,6 +106,20 @@ _RULES: dict[type, Callable[[Any, int | None], Any]] = {
 
 
 # --- trajectories
+
+
+def resting(context: Trajectories) -> Trajectories:
+    """An empty context as one sample at rest, observation and input zero: for models that continue from what they see.
+
+    Others declare `from_rest = True` and are handed the empty context.
+    """
+    if context.observations.shape[1]:
+        return context
+    y, u = context.observations, context.inputs
+    still = y.new_zeros(len(y), 1, y.shape[2])
+    return replace(
+        context, observations=still, inputs=None if u is None else u.new_zeros(len(u), 1, u.shape[2]), gaps=None
+    )
 
 
 def _rollout(name: str, rollout: Rollout) -> Rollout:

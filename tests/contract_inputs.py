@@ -93,7 +93,9 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def forecasting(x: Tensor, dt: float = 0.02, horizon: int = 5, context: int | None = None, held: Tensor | None = None) -> Forecasting:
+def forecasting(
+    x: Tensor, dt: float = 0.02, horizon: int = 5, context: int | None = None, held: Tensor | None = None
+) -> Forecasting:
     """Train on trajectories, continue them from their last samples."""
     context = min(20, x.shape[1] // 2 or 1) if context is None else context
     held = x if held is None else held
@@ -121,9 +123,7 @@ def linear(count: int, time: int, dim: int = 1, channels: int = 1) -> tuple[Tens
     return u, torch.stack(y, 1)
 
 
-def prediction(
-    u: Tensor | None, y: Tensor, horizons: tuple[int, ...] = (1,), **rest: Any
-) -> Prediction:
+def prediction(u: Tensor | None, y: Tensor, horizons: tuple[int, ...] = (1,), **rest: Any) -> Prediction:
     paths = Trajectories(y, u, **rest)
     return Prediction(paths, paths, PredictionQuery(paths, horizons))
 
@@ -153,7 +153,9 @@ def _forecasts() -> dict[str, Callable[[], Forecasting]]:
         "context 1": lambda: forecasting(x, context=1),
         "dt 1e-3": lambda: forecasting(x, dt=1e-3),
         "dt 1e3": lambda: forecasting(x, dt=1e3),
-        "12 channels": lambda: forecasting(torch.cat([x, x[:, :, :3] ** 2, noise(*x.shape), x @ noise(3, 3, seed=3)], -1)),
+        "12 channels": lambda: forecasting(
+            torch.cat([x, x[:, :, :3] ** 2, noise(*x.shape), x @ noise(3, 3, seed=3)], -1)
+        ),
         "two samples": lambda: forecasting(x[:, :2]),
         "five samples": lambda: forecasting(x[:, :5]),
         "twelve samples": lambda: forecasting(x[:, :12]),
@@ -208,18 +210,23 @@ def _online(dim: int, channels: int, scale: float = 1.0, zero: bool = False) -> 
 
 
 def _recovery(
-    rows: int = 8, columns: int = 8, rank: int | None = 2, scale: float = 1.0, symmetric: bool = False, empty: bool = False
+    rows: int = 8,
+    columns: int = 8,
+    rank: int | None = 2,
+    scale: float = 1.0,
+    symmetric: bool = False,
+    empty: bool = False,
 ) -> Recovery:
     left, right = noise(rows, 2, seed=4), noise(columns, 2, seed=5)
     truth = left @ (left if symmetric else right).T
     m = 6 * (rows + columns)
     matrices = noise(m, rows, columns, seed=6) / m**0.5
     if symmetric:
-        matrices = (matrices + matrices.mT) / 2**0.5
+        matrices = (matrices + matrices.mT) / 2
     if empty:
         truth[0], truth[:, 1] = 0, 0
         matrices[:, 0], matrices[:, :, 1] = 0, 0
-    operator = DenseOperator(matrices)
+    operator = DenseOperator(matrices.flatten(1), (rows, columns))
     return Recovery(operator, scale * operator.forward(truth), symmetric, rank)
 
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps, Units
 from dynamark.methods.koopman.lifted import LiftedModel, pairs
 from dynamark.methods.koopman.networks import Scaling, seeded
@@ -98,6 +99,10 @@ class LearnedFeatures:
         """All seeds in one training loop, then one regression a seed."""
         inputs = [Circle() if self.circle else Scaling(problem.train) for problem in problems]
         data = [pairs(problem.train) for problem in problems]
+        if any(bool((x == x[0]).all()) for x, _ in data):
+            raise UserError(
+                "the training data never changes, so there are no features to learn; give a series that varies"
+            )
         shown = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
         networks = []
         for (x, _), run in zip(shown, runs, strict=True):

@@ -41,6 +41,8 @@ class OptDMD:
         x = problem.train.observations.double()
         basis, step = dmd(*delayed_pairs(problem.train, 1), self.rank, exact=False)
         values = torch.linalg.eigvals(step @ basis).numpy()
+        if len(values) == 0:
+            raise UserError("optdmd: the training data is zero, so there is no rate to fit; give a series that varies")
         if x.shape[1] <= len(values):
             raise UserError(
                 f"optdmd: trajectories of {x.shape[1]} states leave {len(values)} rates free; give longer ones or a smaller rank"

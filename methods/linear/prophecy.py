@@ -40,6 +40,7 @@ class Prophecy:
 
     states: Annotated[int, Range(1, 1000)] = 64
     window: Count = 128
+    from_rest: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {"states": (64, 8, 16, 32), "window": (128, 16, 32, 64)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Prophecy:
@@ -82,6 +83,7 @@ class Extrapolation:
     """
 
     degree: Annotated[int, Range(0, 100)] = 1
+    from_rest: ClassVar[bool] = True
     units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 

@@ -55,6 +55,7 @@ class Channels:
         sd = (x - mean).square().mean(0).sqrt()
         constant = sd <= _CONSTANT * mean.abs()
         sd = torch.where(constant, 0.0, sd)
+        mean = torch.where(constant, x[0], mean)  # exactly, so that nothing but zeros is left
         if linear:
             mean = torch.where((mean.abs() > _FAR * sd) & ~constant, mean, 0.0)
         size = torch.where(constant, x.abs().amax(0), (x - mean).square().mean(0).sqrt())

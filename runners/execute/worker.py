@@ -8,7 +8,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from dynamark.runners.execute.units import bare, restored, standardized, units_o
 from dynamark.runners.execute.validation import Fitted, best
 from dynamark.runners.registry import load
 from dynamark.runners.spec import candidates
-from dynamark.tasks.contract import accepted
-from dynamark.tasks.problems import KINDS, Run
+from dynamark.tasks.contract import accepted, resting
+from dynamark.tasks.problems import KINDS, ForecastingQuery, Run
 
 __all__ = ["Failure", "failure", "solve", "work"]
 
@@ -65,13 +65,22 @@ def solve(
     answers = []
     for (model, run), problem in zip(fitted, settled, strict=True):
         start = time.perf_counter()
-        arrays = ask(model, problem, run)
+        arrays = ask(model, _posed(problem, methods[0]), run)
         _finish(device)
         seconds = time.perf_counter() - start
         answers.append(
             Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(bare(model)), run.steps)
         )
     return answers
+
+
+def _posed(problem: Any, method: Any) -> Any:
+    """The problem as the models of a method are asked it: one that cannot start from rest sees a sample at rest."""
+    query = problem.query
+    if not isinstance(query, ForecastingQuery) or getattr(method, "from_rest", False):
+        return problem
+    rollouts = {name: replace(rollout, context=resting(rollout.context)) for name, rollout in query.rollouts.items()}
+    return replace(problem, query=replace(query, rollouts=rollouts))
 
 
 def _fit(method: Any, problems: list[Any], runs: list[Run]) -> Fitted:
