@@ -86,6 +86,8 @@ def _recovery(problem: Recovery, shortest: int | None) -> Recovery:
         raise UserError(
             f"measurement {int(bad[0])} is {float(problem.y[bad[0]])}; leave it out, with its row of the operator"
         )
+    if len(problem.y) == 0 or not bool((problem.y != 0).any()):
+        raise UserError("all measurements are zero, and so is the matrix of least rank: there is nothing to recover")
     return problem
 
 

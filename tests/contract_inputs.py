@@ -13,7 +13,7 @@ from torch import Tensor
 from dynamark.methods.catalog import METHODS
 from dynamark.runners.registry import load, resolve_method
 from dynamark.runners.spec import Spec, parse
-from dynamark.tasks.numerics.operators import DenseOperator
+from dynamark.tasks.numerics.operators import DenseOperator, half_vectorize
 from dynamark.tasks.problems import (
     KINDS,
     Forecasting,
@@ -221,12 +221,11 @@ def _recovery(
     truth = left @ (left if symmetric else right).T
     m = 6 * (rows + columns)
     matrices = noise(m, rows, columns, seed=6) / m**0.5
-    if symmetric:
-        matrices = (matrices + matrices.mT) / 2
     if empty:
         truth[0], truth[:, 1] = 0, 0
         matrices[:, 0], matrices[:, :, 1] = 0, 0
-    operator = DenseOperator(matrices.flatten(1), (rows, columns))
+    rows_of = half_vectorize(matrices) if symmetric else matrices.flatten(1)
+    operator = DenseOperator(rows_of, (rows, columns), symmetric)
     return Recovery(operator, scale * operator.forward(truth), symmetric, rank)
 
 

@@ -166,8 +166,8 @@ def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int, power: float)
 class N4SID:
     """Subspace identification of x_{t+1} = A x_t + B u_t + K e_t, y_t = C x_t + D u_t + e_t (see `subspace`).
 
-    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8, 1000/channels), at least 2;
-        an order that so many rows do not show is left out. Raises UserError if that leaves none.
+    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8, 1000/channels),
+        at least 2; an order that so many rows do not show is left out. Raises UserError if that leaves none.
 
     key: overschee1994
     """

@@ -84,13 +84,19 @@ def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> 
         for i in members:
             design = (matrices @ fixed[i]).flatten(1)
             target = measurements.y[i][:, None]
-            if design.shape[1] > count:
-                weights = torch.linalg.lstsq(design, target, driver="gelsd").solution
-            else:
-                weights = ridge(design, target, 0.0)
-            solved[i] = weights.view(solved.shape[1:])
+            solved[i] = _least_squares(design, target).view(solved.shape[1:])
     measurements.passes += fixed.shape[-1]
     return solved
+
+
+def _least_squares(design: Tensor, target: Tensor) -> Tensor:
+    """By the Gram matrix; of least norm, by singular values, where some entry is not measured."""
+    if design.shape[1] <= len(design):
+        try:
+            return ridge(design, target, 0.0)
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            pass
+    return torch.linalg.lstsq(design, target, driver="gelsd").solution
 
 
 def _sampled(measurements: SampledMeasurements | SparseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
