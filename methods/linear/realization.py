@@ -26,7 +26,7 @@ _RADIUS = 0.999
 # Residual variance, in parts of that of the outputs, below which a fit is exact but for rounding.
 _NOISE_FREE = 1e-20
 # Rows of a block Hankel matrix at most, past and future each: what is beyond costs time cubed.
-_MOST_ROWS = 1000
+_MOST_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int, power: float)
 class N4SID:
     """Subspace identification of x_{t+1} = A x_t + B u_t + K e_t, y_t = C x_t + D u_t + e_t (see `subspace`).
 
-    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8, 1000/channels),
+    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8, 400/channels),
         at least 2; an order that so many rows do not show is left out. Raises UserError if that leaves none.
 
     key: overschee1994

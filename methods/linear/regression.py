@@ -35,8 +35,8 @@ __all__ = [
     "regress",
 ]
 
-# Features at most: a dense eigendecomposition of more takes minutes.
-_MOST = 6000
+# Features at most: dense eigendecompositions of more take minutes.
+_MOST = 3000
 
 # Lags and filters of two banks differ, so their axes carry no names.
 Bank = Float[Tensor, "_ _"]
@@ -147,7 +147,7 @@ class ARX(FilterRegression):
     def _fits(self, problem: Prediction | Forecasting) -> list[tuple[LinearPredictor, float]]:
         n, length, dim = problem.train.observations.shape
         width = dim + problem.train.channels
-        fitting = [m for m in self.orders if m < length and (m + 1) * width <= n * length]
+        fitting = [m for m in self.orders if m < length and (m + 1) * width <= min(n * length, _MOST)]
         tried = [self.order] if self.order is not None else fitting or [min(self.orders)]
         return [regress(problem, *self._banks(order)) for order in tried]
 

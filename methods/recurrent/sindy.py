@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Count, Penalty, Range, SearchSpace, Units
+from dynamark.methods.koopman.dictionaries import refuse_large
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -45,6 +46,7 @@ class SparseIdentification:
         x = train.observations.double()
         if x.shape[1] < 5:
             raise UserError("differences of order four need trajectories of five samples at least")
+        refuse_large("monomials", self.degree, x.shape[-1])
         slope = (x[:, :-4] - 8 * x[:, 1:-3] + 8 * x[:, 3:-1] - x[:, 4:]) / (12 * train.dt)
         features = monomials(x[:, 2:-2].flatten(0, 1), self.degree)
         weights = thresholded(features, slope.flatten(0, 1), self.threshold, self.iterations)

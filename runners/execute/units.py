@@ -3,8 +3,9 @@
 A method declares by an attribute `units` what it wants to see:
 
 standardized  (x - mean)/sd of each channel of the training data: the default;
-scaled        x/rms: for models that are linear without a constant. A channel is centered only where its mean is more than ten
-              standard deviations from zero, where "linear" means about an operating point;
+scaled        x/rms: for models that are linear without a constant, and networks that start from rest: their zero is that of the
+              data. A channel is centered only where its mean is more than a hundred standard deviations from zero, beyond any
+              slow decay to zero, where "linear" means about an operating point;
 raw           data as it is: for vector fields that are sparse in their own units, angles, a dictionary that is listed.
 
 Eigenvalues stay, eigenfunctions are asked at standardized points, and the state, step and Jacobian of a model whose state is the
@@ -28,7 +29,7 @@ __all__ = ["Channels", "Units", "bare", "restored", "standardized", "units_of"]
 P = TypeVar("P")
 
 # Standard deviations between the mean and zero beyond which a linear model is one about the mean.
-_FAR = 10.0
+_FAR = 100.0
 # A channel whose spread is below this part of its mean is constant to rounding.
 _CONSTANT = 1e-12
 
