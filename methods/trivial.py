@@ -19,7 +19,7 @@ __all__ = ["Constant", "Mean", "Persistence"]
 class Persistence:
     """x_{t+h} = x_t: repeats the last observation. A context of length zero is continued by zeros."""
 
-    units: ClassVar[Units] = "raw"
+    data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Persistence:
@@ -39,7 +39,7 @@ class Persistence:
 class Mean:
     """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
 
-    units: ClassVar[Units] = "raw"
+    data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:

@@ -29,7 +29,7 @@ class DMD:
 
     rank: Order = 0
     exact: bool = True
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
@@ -52,7 +52,7 @@ class HankelDMD:
     delays: Annotated[int, Range(1, 4096)] = 32
     rank: Order = 0
     energy: Share = 0.999
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "energy": (0.999, 0.99, 0.99999, 1.0)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:

@@ -91,7 +91,7 @@ class LearnedFeatures:
     search_space: ClassVar[SearchSpace] = {"rate": (5e-5, 3e-4, 1e-3, 3e-3), "features": (7, 16, 32)}
 
     @property
-    def units(self) -> Units:
+    def data_units(self) -> Units:
         """Angles are shown as they are."""
         return "raw" if self.circle else "standardized"
 

@@ -44,7 +44,7 @@ class EDMD:
     }
 
     @property
-    def units(self) -> Units:
+    def data_units(self) -> Units:
         """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
         return units_of_dictionary(self.dictionary)
 
@@ -76,7 +76,7 @@ class MPEDMD:
     search_space: ClassVar[SearchSpace] = {"dictionary": ("monomials", "gaussian", "thin_plate"), "relift": (0, 1)}
 
     @property
-    def units(self) -> Units:
+    def data_units(self) -> Units:
         """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
         return units_of_dictionary(self.dictionary)
 

@@ -73,7 +73,7 @@ class KernelKoopman:
     }
 
     @property
-    def units(self) -> Units:
+    def data_units(self) -> Units:
         """A scale that is given is one of the data."""
         return "raw" if self.scale else "standardized"
 

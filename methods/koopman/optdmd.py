@@ -33,7 +33,7 @@ class OptDMD:
     """
 
     rank: Order = 0
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:

@@ -44,7 +44,7 @@ class ResDMD:
     }
 
     @property
-    def units(self) -> Units:
+    def data_units(self) -> Units:
         """As `EDMD`."""
         return units_of_dictionary(self.dictionary)
 

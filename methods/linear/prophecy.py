@@ -84,7 +84,7 @@ class Extrapolation:
 
     degree: Annotated[int, Range(0, 100)] = 1
     from_rest: ClassVar[bool] = True
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:

@@ -88,7 +88,7 @@ class ERA:
     order: Annotated[int, Range(1, 1000)] = 16
     taps: Annotated[int, Range(3, 10_000)] = 101
     from_rest: ClassVar[bool] = True
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"order": (16, 4, 8, 32), "taps": (101, 51, 201)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
@@ -174,7 +174,7 @@ class N4SID:
 
     orders: tuple[Annotated[int, Range(1, 1000)], ...] = (2, 4, 8, 16)
     from_rest: ClassVar[bool] = True
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
     # The order is chosen on validation data by the method itself.
     search_space: ClassVar[SearchSpace] = {}
 

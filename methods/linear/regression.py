@@ -91,7 +91,7 @@ class FilterRegression(ABC):
     """A method that is a choice of banks."""
 
     from_rest: ClassVar[bool] = True
-    units: ClassVar[Units] = "scaled"
+    data_units: ClassVar[Units] = "scaled"
 
     @abstractmethod
     def banks(self, length: int) -> tuple[Bank, Bank | None]:

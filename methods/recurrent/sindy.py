@@ -37,7 +37,7 @@ class SparseIdentification:
     threshold: Penalty = 0.1
     iterations: Count = 10
     substeps: Annotated[int, Range(1, 1000)] = 2
-    units: ClassVar[Units] = "raw"  # sparse there
+    data_units: ClassVar[Units] = "raw"  # sparse there
     search_space: ClassVar[SearchSpace] = {"threshold": (0.1, 0.01, 0.03, 0.3), "degree": (2, 3)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:

@@ -103,7 +103,7 @@ class SequenceMethod(ABC):
     # Whether the layer is one of continuous time: the last channel of its input is the time since the last sample.
     timed: ClassVar[bool] = False
     from_rest: ClassVar[bool] = True
-    units: ClassVar[Units] = "scaled"  # from rest the network is driven by inputs alone, and at rest is zero
+    data_units: ClassVar[Units] = "scaled"  # from rest the network is driven by inputs alone, and at rest is zero
     search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "activation": ("none", "gelu")}
 
     @abstractmethod

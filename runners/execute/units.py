@@ -1,6 +1,6 @@
 """Units: a method sees standardized data, its model answers in the data's own units. It stands once, around all methods.
 
-A method declares by an attribute `units` what it wants to see:
+A method declares by an attribute `data_units` what it wants to see:
 
 standardized  (x - mean)/sd of each channel of the training data: the default;
 scaled        x/rms: for models that are linear without a constant, and networks that start from rest: their zero is that of the
@@ -90,7 +90,7 @@ class Units:
 
 def units_of(method: Any, problem: Any) -> Units | None:
     """The units in which a method sees a problem; None for the data's own."""
-    wanted = getattr(method, "units", "standardized")
+    wanted = getattr(method, "data_units", "standardized")
     if wanted == "raw" or not isinstance(problem, Forecasting | Prediction):
         return None
     train, linear = problem.train, wanted == "scaled"

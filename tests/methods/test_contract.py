@@ -79,7 +79,7 @@ NETWORKS = re.compile(
 
 
 def units_wanted(name: str) -> Units:
-    return getattr(small(name), "units", "standardized")
+    return getattr(small(name), "data_units", "standardized")
 
 
 def tolerance(name: str) -> float:

@@ -24,7 +24,7 @@ import torch
 
 @dataclass(frozen=True)
 class Mine:
-    units = "{units}"
+    data_units = "{units}"
 
     def fit_forecaster(self, problem, run):
         return self

@@ -36,7 +36,7 @@ class Growth:
     """Multiplies by its rate; not a number for rates below 0."""
 
     rate: float = 1.0
-    units: ClassVar[str] = "raw"
+    data_units: ClassVar[str] = "raw"
 
     def fit_forecasters(self, problems: list[Forecasting], runs: list[Run]) -> list[Growth]:
         for member in runs:

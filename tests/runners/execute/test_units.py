@@ -39,7 +39,7 @@ def problem(x: Tensor, inputs: Tensor | None = None, **rest: Any) -> Forecasting
 class Seen:
     """Remembers what it was shown; its model is the linear map x -> x A."""
 
-    units: ClassVar[Wanted] = "standardized"
+    data_units: ClassVar[Wanted] = "standardized"
     shown: ClassVar[list[Forecasting]] = []
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Linear:
@@ -136,7 +136,7 @@ def test_linear_models_keep_zero_unless_the_data_is_far_from_it() -> None:
 def test_what_wants_raw_units_gets_them() -> None:
     @dataclass(frozen=True)
     class Raw(Seen):
-        units: ClassVar[Wanted] = "raw"
+        data_units: ClassVar[Wanted] = "raw"
 
     assert units_of(Raw(), DATA) is None
     assert standardized(DATA, None) is DATA
