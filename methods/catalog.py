@@ -44,7 +44,7 @@ METHODS: dict[str, str] = {
     "vaw": "dynamark.methods.online.learners:VAW",
     "vaw_spectral": "dynamark.methods.online.learners:VAW(features='spectral_both')",
     "rls": "dynamark.methods.online.learners:RLS",
-    "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.01)",
+    "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.25)",
     "adagrad": "dynamark.methods.online.learners:OGD",
     "usp": "dynamark.methods.online.preconditioning:Preconditioned",
     # sequence

@@ -34,6 +34,7 @@ __all__ = [
     "Size",
     "Spelled",
     "Steps",
+    "Units",
     "allowed",
     "annotations_of",
     "check_fields",
@@ -126,6 +127,9 @@ Batch = Annotated[int, Range(1, 10_000_000)]
 Positive = Annotated[float, Range(above=0)]
 Penalty = Annotated[float, Range(low=0)]
 Share = Annotated[float, Range(above=0, high=1)]
+
+# What a method wants to see of its data (see `runners/execute/units.py`); "standardized" where it says nothing.
+Units = Literal["standardized", "scaled", "raw"]
 
 # Fields of a method with the values to try, its default first. Candidates are drawn from the products of these values.
 SearchSpace = Mapping[str, Sequence[Any]]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.fields import SearchSpace
+from dynamark.methods.fields import SearchSpace, Units
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["Constant", "Mean", "Persistence"]
@@ -19,6 +19,7 @@ __all__ = ["Constant", "Mean", "Persistence"]
 class Persistence:
     """x_{t+h} = x_t: repeats the last observation. A context of length zero is continued by zeros."""
 
+    data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Persistence:
@@ -38,6 +39,7 @@ class Persistence:
 class Mean:
     """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
 
+    data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:

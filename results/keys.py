@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
+import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dynamark.folders import cache_folder
 
-__all__ = ["canonical", "run_key", "source_digest"]
+__all__ = ["FOREIGN", "canonical", "run_key", "source_digest"]
 
-KEY_VERSION = 2
+KEY_VERSION = 3  # 3: methods see standardized data
+
+# Stands before the source digest of a task that is not one of dynamark.
+FOREIGN = "own:"
 
 _IN_KEY = (
     "kind",
@@ -52,24 +58,27 @@ def canonical(value: Any) -> str:
 def run_key(row: Mapping[str, Any]) -> str:
     """sha256 of what identifies the run of this row (or of a plan's entry, which has the same columns)."""
     identity = {name: row[name] for name in _IN_KEY}
+    # A task of dynamark says by its version that its meaning changes; one from elsewhere may change at any time.
+    if str(source := row.get("task_source", "")).startswith(FOREIGN):
+        identity["task_source"] = source
     return hashlib.sha256(canonical([KEY_VERSION, identity]).encode()).hexdigest()
 
 
 def source_digest(file: Path) -> str:
-    """Digest of a module's syntax tree and of all that it imports from its own package.
+    """Digest of a module's syntax tree and of all that it imports, but for the standard library and installed packages.
 
-    Comments, docstrings and layout do not count; a helper's code does.
+    Comments, docstrings and layout do not count; a helper's code does, wherever it stands.
     """
-    root, package = _package(file)
     seen: dict[str, str] = {}
-    waiting = [file]
+    waiting = [(file, *_package(file))]
     while waiting:
-        path = waiting.pop()
+        path, root, package = waiting.pop()
         name = str(path.relative_to(root))
         if name in seen:
             continue
         seen[name], imported = _parsed(path)
-        waiting.extend(_within(imported, path, root, package))
+        waiting.extend((other, root, package) for other in _within(imported, path, root, package))
+        waiting.extend(_elsewhere(imported, package))
     _remember()
     return hashlib.sha256(canonical(sorted(seen.items())).encode()).hexdigest()
 
@@ -99,6 +108,40 @@ def _within(imported: list[list[str]], path: Path, root: Path, package: str | No
                 yield target.with_suffix(".py")
             elif (target / "__init__.py").is_file():
                 yield target / "__init__.py"
+
+
+def _elsewhere(imported: list[list[str]], package: str | None) -> Iterator[tuple[Path, Path, str]]:
+    """The files of other packages behind absolute imports, each with the folder and the name of its package.
+
+    Those of an editable install or of another folder on the path: their code may change between two runs.
+    """
+    for level, module, *names in imported:
+        top = module.split(".")[0]
+        if int(level) or top in (package, "dynamark", "") or (root := _changeable(top)) is None:
+            continue
+        yield from ((path, root, top) for path in _within([["0", module, *names]], root / "here.py", root, top))
+
+
+# Packages that were seen to be installed: looking them up again and again would take longer than all the rest.
+_installed: set[str] = set()
+
+
+def _changeable(top: str) -> Path | None:
+    """The folder that holds a top-level module which is neither built in, nor of the standard library, nor installed."""
+    if top in sys.stdlib_module_names or top in _installed:
+        return None
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    path = Path(spec.origin)
+    installed = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib")}
+    if any(folder in path.parents for folder in installed) or "site-packages" in path.parts:
+        _installed.add(top)
+        return None
+    return path.parent.parent if path.name == "__init__.py" else path.parent
 
 
 # Parsing takes milliseconds a file, so what was seen is kept by path, time and size, in memory and on disk.

@@ -10,6 +10,7 @@ from typing import Literal
 
 from dynamark.errors import UserError
 from dynamark.results.schema import SCORED, Row
+from dynamark.runners.edges import CASES, SAME_SKILL
 from dynamark.runners.execute.executor import Executor, Limits
 from dynamark.runners.execute.local import Local
 from dynamark.runners.objects import Given, one_spec, specs_of
@@ -39,6 +40,10 @@ _SMALL: tuple[tuple[Small, ...], ...] = (
 )
 
 
+# Training steps on an edge case, and the part by which its error may differ where only units do.
+_EDGE_BUDGET, _SAME = 10, 0.05
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was looked at, and what was seen."""
@@ -54,8 +59,9 @@ def check(
     """Try a method at the tiny tier, in isolated processes, and say what is wrong with it.
 
     Looked at: that it imports, is frozen and pickles; on one small task of each kind that it supports, with a small budget
-    (or on `task`, with that task's own): shapes and types of its answers, finiteness, causality, device, that a second run
-    gives the same bits, that its members do not depend on their neighbors, and seconds.
+    (or on `task`, with that task's own): shapes and types of its answers, finiteness, causality, device, that results are bitwise
+    reproducible and independent of other seeds in the batch, and seconds. Unless tasks are named: the edge cases that suites
+    and recordings contain (one and many channels, inputs present and absent, an empty context, float32 data, other units).
     """
     spec, tasks = one_spec(method, "method"), specs_of(task, "task")
     chosen = resolve_method(spec)
@@ -69,6 +75,8 @@ def check(
     with Local(1, Limits(timeout), device) as executor:
         for instances in tries:
             findings += _first_that_suits(spec, instances, executor, device)
+        for kind in () if tasks else CASES:
+            findings += _edges(spec, chosen, kind, executor, device)
     return findings
 
 
@@ -107,17 +115,46 @@ def _first_that_suits(method: Spec, tasks: Sequence[Small], executor: Executor, 
     return found
 
 
+def _edges(method: Spec, chosen: Method, kind: type, executor: Executor, device: str) -> list[Finding]:
+    """What a method does on the edge cases of a kind of problem; one that it refuses in words is no fault."""
+    cls, cases = CASES[kind]
+    tasks = {
+        case: Spec(f"{cls.__module__}:{cls.__name__}", {"case": case}, f"{kind.__name__}/{case}") for case in cases
+    }
+    if not applies(chosen, resolve_task(tasks[cases[0]], "tiny")):
+        return []
+    rows = {case: _rows(method, task, _EDGE_BUDGET, executor, device, 1)[0] for case, task in tasks.items()}
+    return [
+        _edge(f"edge case, {kind.__name__.lower()}, {case}", row, rows[cases[0]], case) for case, row in rows.items()
+    ]
+
+
+def _edge(what: str, row: Row, plain: Row, case: str) -> Finding:
+    reason = str(row["reason"])
+    if reason.startswith("UserError"):
+        return Finding(what, True, f"refused: {reason.removeprefix('UserError: ')}")
+    if row["status"] != "ok":
+        return Finding(what, False, f"{row['status']}: {reason}")
+    if case in SAME_SKILL and plain["status"] == "ok":
+        own, other = float(row["primary"]["value"]), float(plain["primary"]["value"])
+        if abs(own - other) > _SAME * other:
+            return Finding(
+                what, False, f"the error depends on units: {other:.3g} plain, {own:.3g} here; look for constants"
+            )
+    return Finding(what, True, "runs and returns valid output")
+
+
 def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]:
     """What two seeds say, then the same two once more, then with a third as neighbor."""
     task = first[0]["task"]
     bad = [row for row in first if row["status"] != "ok"]
     told = f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
-    found = [Finding(f"{task}: answers", not bad, told)]
+    found = [Finding(f"{task}: runs and returns valid output", not bad, told)]
     if any(row["status"] not in SCORED for row in first):
         return found
     for what, seeds, remedy in (
-        ("the same bits again", 2, "draw numbers from run.generator or run.numpy only"),
-        ("no influence of neighbors", 3, "a member's scores change with its cohort"),
+        ("bitwise reproducible", 2, "draw numbers from run.generator or run.numpy only"),
+        ("independent of other seeds in the batch", 3, "the scores of a seed change with the seeds beside it"),
     ):
         same = _same(first, again(seeds))
         found.append(Finding(f"{task}: {what}", same, "" if same else remedy))

@@ -53,7 +53,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Sequences or trajectories of equal length.
+    """Sequences or trajectories, of equal length where `lengths` does not say otherwise.
 
     observations: states or outputs.
     inputs: known inputs; input t is known when output t is predicted.
@@ -62,6 +62,8 @@ class Trajectories:
     seen: False where an observation is hidden (sparse targets).
     twin: a second, independent successor of each state (stochastic systems).
     weights: quadrature weights of the samples.
+    lengths: samples of each trajectory where they differ; what stands beyond them is filling. A method never sees this: it is
+        handed windows of equal length that hold every step (`tasks/contract.py`).
     """
 
     observations: Float[Tensor, "trajectory time dim"]
@@ -71,6 +73,7 @@ class Trajectories:
     seen: Bool[Tensor, "trajectory time"] | None = None
     twin: Float[Tensor, "trajectory time dim"] | None = None
     weights: Float[Tensor, "trajectory time"] | None = None
+    lengths: Int[Tensor, " trajectory"] | None = None
 
     @property
     def dim(self) -> int:

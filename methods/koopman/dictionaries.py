@@ -13,7 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Size, Spelled
+from dynamark.methods.fields import Size, Spelled, Units
 from dynamark.tasks.numerics.polynomials import exponents, monomials
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "build",
     "default_size",
     "refuse_large",
+    "units_of_dictionary",
 ]
 
 # Features at most: beyond, a dense solve takes minutes and gigabytes.
@@ -241,6 +242,11 @@ def build(name: str, size: int | None, x: States, rng: np.random.Generator, appe
     else:
         dictionary = Terms(_terms(name, x.shape[1]))
     return Extended(dictionary) if append and dictionary.readout(x.shape[1]) is None else dictionary
+
+
+def units_of_dictionary(name: str) -> Units:
+    """Listed monomials and waves of angles mean the data's own units; the span of the others bears any."""
+    return "standardized" if name in NAMES and name != "fourier" else "raw"
 
 
 def refuse_large(name: str, size: int, dim: int) -> None:

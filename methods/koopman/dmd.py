@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.fields import Order, Range, SearchSpace, Share
+from dynamark.methods.fields import Order, Range, SearchSpace, Share, Units
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["DMD", "DMDModel", "HankelDMD", "delayed_pairs", "dmd"]
@@ -29,6 +29,7 @@ class DMD:
 
     rank: Order = 0
     exact: bool = True
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
@@ -51,6 +52,7 @@ class HankelDMD:
     delays: Annotated[int, Range(1, 4096)] = 32
     rank: Order = 0
     energy: Share = 0.999
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "energy": (0.999, 0.99, 0.99999, 1.0)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:

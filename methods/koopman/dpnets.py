@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps
+from dynamark.errors import UserError
+from dynamark.methods.fields import Batch, Penalty, Positive, SearchSpace, Size, Steps, Units
 from dynamark.methods.koopman.lifted import LiftedModel, pairs
 from dynamark.methods.koopman.networks import Scaling, seeded
 from dynamark.methods.training import Recipe, train
@@ -97,10 +98,19 @@ class LearnedFeatures:
     rate: Positive = 5e-5
     search_space: ClassVar[SearchSpace] = {"rate": (5e-5, 3e-4, 1e-3, 3e-3), "features": (7, 16, 32)}
 
+    @property
+    def data_units(self) -> Units:
+        """Angles are shown as they are."""
+        return "raw" if self.circle else "standardized"
+
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
         """All seeds in one training loop, then one regression a seed."""
         inputs = [Circle() if self.circle else Scaling(problem.train) for problem in problems]
         data = [pairs(problem.train) for problem in problems]
+        if any(bool((x == x[0]).all()) for x, _ in data):
+            raise UserError(
+                "the training data never changes, so there are no features to learn; give a series that varies"
+            )
         shown = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
         networks = []
         for (x, _), run in zip(shown, runs, strict=True):

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
-from dynamark.methods.fields import Order, Penalty, Range, SearchSpace
-from dynamark.methods.koopman.dictionaries import Dictionary, DictionaryName, DictionarySize, build
+from dynamark.methods.fields import Order, Penalty, Range, SearchSpace, Units
+from dynamark.methods.koopman.dictionaries import Dictionary, DictionaryName, DictionarySize, build, units_of_dictionary
 from dynamark.methods.koopman.lifted import LiftedModel, lifted_pairs, pairs
 from dynamark.tasks.numerics.koopman import compress, galerkin
 from dynamark.tasks.problems import Forecasting, Run
@@ -26,7 +26,6 @@ class EDMD:
     ridge: relative to tr(G)/N. It biases K by about its size: 0 for exact work. Where cond(G) > 1e10, or without a ridge, K
     comes from the triangular factor of [Psi_x Psi_y], directions below `rcond` dropped.
     relift: decode and lift anew every so many steps; 0 never.
-    States enter as they are: a shift would take {x1, x2, x1^2} out of its invariance.
 
     Source: Williams, Kevrekidis, Rowley 2015, eqs. (12)-(16).
     key: williams2015
@@ -43,6 +42,11 @@ class EDMD:
         "ridge": (1e-10, 1e-6),
         "relift": (0, 1),
     }
+
+    @property
+    def data_units(self) -> Units:
+        """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
+        return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
         """One least-squares solve."""
@@ -70,6 +74,11 @@ class MPEDMD:
     append: bool = True
     relift: Order = 0
     search_space: ClassVar[SearchSpace] = {"dictionary": ("monomials", "gaussian", "thin_plate"), "relift": (0, 1)}
+
+    @property
+    def data_units(self) -> Units:
+        """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
+        return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
         """One factorization and one polar decomposition."""

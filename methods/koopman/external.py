@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Order, Penalty, Range, SearchSpace, Share
+from dynamark.methods.fields import Order, Penalty, Range, SearchSpace, Share, Units
 from dynamark.methods.koopman.dmd import DMDModel
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.methods.koopman.optdmd import shared_modes
@@ -47,6 +47,7 @@ class BaggedDMD:
     rank: Order = 0
     trials: Order = 20
     share: Share = 0.6
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8), "share": (0.6, 0.8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
@@ -81,6 +82,7 @@ class HAVOK:
 
     delays: Annotated[int, Range(2, 4096)] = 32
     rank: Order = 0
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
@@ -109,6 +111,7 @@ class PySINDy:
     degree: Annotated[int, Range(1, 20)] = 3
     threshold: Penalty = 0.05
     substeps: Annotated[int, Range(1, 1000)] = 2
+    data_units: ClassVar[Units] = "raw"  # sparse there
     search_space: ClassVar[SearchSpace] = {"threshold": (0.05, 0.01, 0.1, 0.3), "degree": (3, 2, 5)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> FieldModel:

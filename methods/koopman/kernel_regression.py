@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import unknown
-from dynamark.methods.fields import Penalty, Range, SearchSpace, Size
+from dynamark.methods.fields import Penalty, Range, SearchSpace, Size, Units
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -71,6 +71,11 @@ class KernelKoopman:
         "kernel": ("gaussian", "matern52", "laplacian"),
         "rank": (25, 10, 50, 100),
     }
+
+    @property
+    def data_units(self) -> Units:
+        """A scale that is given is one of the data."""
+        return "raw" if self.scale else "standardized"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Two eigendecompositions of at most `points` x `points` matrices."""

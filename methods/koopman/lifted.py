@@ -87,7 +87,12 @@ def clipped(matrix: Float[Tensor, "feature feature"]) -> Float[Tensor, "feature 
 
 
 def best_relift(model: LiftedModel, held: Trajectories, periods: Sequence[int]) -> int:
-    """The period of least root mean square error over held-out trajectories, the first of equals (0: never)."""
+    """The period of least root mean square error over held-out trajectories, the first of equals (0: never).
+
+    Trajectories of a single state hold nothing out: 0.
+    """
+    if held.observations.shape[1] < 2:
+        return 0
     start, truth = Trajectories(held.observations[:, :1], dt=held.dt), held.observations[:, 1:].double()
     steps = truth.shape[1]
     fitting = [k for k in periods if k < steps] or [0]

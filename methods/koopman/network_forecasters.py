@@ -134,7 +134,7 @@ def _fit(
     """Train one step network a member on windows of context and `window` states."""
     scalings = [Scaling(problem.train) for problem in problems]
     paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
-    context = min(problems[0].context, paths[0].shape[1] - 1)
+    context = max(1, min(problems[0].context, paths[0].shape[1] - 1))
     networks = []
     for problem, run in zip(problems, runs, strict=True):
         with seeded(run):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.fields import Penalty, SearchSpace, Size
+from dynamark.methods.fields import Penalty, SearchSpace, Size, Units
 from dynamark.methods.koopman.kernel_regression import KernelModel, KernelName, kernel_matrix, scale_of
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.tasks.problems import Forecasting, Run
@@ -42,6 +42,11 @@ class Nystroem:
         "kernel": ("gaussian", "matern52", "laplacian"),
         "rank": (25, 10, 50, 100),
     }
+
+    @property
+    def data_units(self) -> Units:
+        """A scale that is given is one of the data."""
+        return "raw" if self.scale else "standardized"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Sums over chunks of pairs, then decompositions of m x m matrices."""

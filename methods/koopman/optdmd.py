@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Order, SearchSpace
+from dynamark.methods.fields import Order, SearchSpace, Units
 from dynamark.methods.koopman.dmd import delayed_pairs, dmd
 from dynamark.methods.koopman.modal import ModalModel
 from dynamark.tasks.numerics.exponentials import fit_exponentials
@@ -33,6 +33,7 @@ class OptDMD:
     """
 
     rank: Order = 0
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
@@ -40,6 +41,8 @@ class OptDMD:
         x = problem.train.observations.double()
         basis, step = dmd(*delayed_pairs(problem.train, 1), self.rank, exact=False)
         values = torch.linalg.eigvals(step @ basis).numpy()
+        if len(values) == 0:
+            raise UserError("optdmd: the training data is zero, so there is no rate to fit; give a series that varies")
         if x.shape[1] <= len(values):
             raise UserError(
                 f"optdmd: trajectories of {x.shape[1]} states leave {len(values)} rates free; give longer ones or a smaller rank"

@@ -37,12 +37,16 @@ class PolynomialIncrement:
         """One eigendecomposition for all penalties."""
         refuse_large("monomials", self.degree, problem.train.dim * self.delays)
         flat = problem.train.observations.double().flatten(0, 1)
-        scale = flat.std(0)
-        scale = torch.where(scale > 0, scale, 1.0)
-        model = PolynomialModel(self.degree, self.delays, flat.mean(0), scale, flat.new_zeros(0))
+        model = PolynomialModel(self.degree, self.delays, flat.mean(0), _spread(flat), flat.new_zeros(0))
         held = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train
         weights = validated_ridge(*model.regression(problem.train), *model.regression(held))
         return PolynomialModel(self.degree, self.delays, model.mean, model.scale, weights)
+
+
+def _spread(x: Float[Tensor, "state dim"]) -> Float[Tensor, " dim"]:
+    """The standard deviation; 1 of a channel that is constant to rounding."""
+    sd = x.std(0, correction=0)
+    return torch.where(sd > 1e-12 * x.abs().amax(), sd, 1.0)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from dynamark.methods.fields import Penalty, Positive, SearchSpace
-from dynamark.methods.koopman.dictionaries import DictionaryName, DictionarySize, default_size
+from dynamark.methods.fields import Penalty, Positive, SearchSpace, Units
+from dynamark.methods.koopman.dictionaries import DictionaryName, DictionarySize, default_size, units_of_dictionary
 from dynamark.methods.koopman.edmd import EDMD
 from dynamark.methods.koopman.lifted import pairs
 from dynamark.methods.koopman.modal import ModalModel
@@ -42,6 +42,11 @@ class ResDMD:
         "threshold": (0.05, 0.01, 0.2, 0.5),
         "ridge": (1e-10, 1e-6),
     }
+
+    @property
+    def data_units(self) -> Units:
+        """As `EDMD`."""
+        return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
         """EDMD, a residual a pair, and least squares on the eigenfunctions that are left."""

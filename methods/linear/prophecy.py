@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Count, Range, SearchSpace
+from dynamark.methods.fields import Count, Range, SearchSpace, Units
 from dynamark.tasks.numerics.hippo import legt
 from dynamark.tasks.problems import Prediction, Run, Trajectories
 
@@ -41,6 +41,7 @@ class Prophecy:
 
     states: Annotated[int, Range(1, 1000)] = 64
     window: Count = 128
+    from_rest: ClassVar[bool] = True
     search_space: ClassVar[SearchSpace] = {"states": (64, 8, 16, 32), "window": (128, 16, 32, 64)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Prophecy:
@@ -83,6 +84,8 @@ class Extrapolation:
     """
 
     degree: Annotated[int, Range(0, 100)] = 1
+    from_rest: ClassVar[bool] = True
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Range, SearchSpace
+from dynamark.methods.fields import Range, SearchSpace, Units
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.methods.linear.regression import regress
@@ -23,6 +23,10 @@ __all__ = ["ERA", "N4SID", "StateSpace", "realize", "subspace"]
 
 # Poles beyond the unit circle are reflected, to this radius at most: nothing that grows is simulated.
 _RADIUS = 0.999
+# Residual variance, in parts of that of the outputs, below which a fit is exact but for rounding.
+_NOISE_FREE = 1e-20
+# Rows of a block Hankel matrix at most, past and future each: what is beyond costs time cubed.
+_MOST_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ class ERA:
 
     order: Annotated[int, Range(1, 1000)] = 16
     taps: Annotated[int, Range(3, 10_000)] = 101
+    from_rest: ClassVar[bool] = True
+    data_units: ClassVar[Units] = "scaled"
     search_space: ClassVar[SearchSpace] = {"order": (16, 4, 8, 32), "taps": (101, 51, 201)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
@@ -139,13 +145,15 @@ def subspace(paths: Trajectories, order: int, rows: int) -> StateSpace:
     model = scipy.linalg.lstsq(known.T, wanted.T)[0].T
     rest = wanted - model @ known
     a, b, c, d = model[:order, :order], model[:order, order:], model[order:, :order], model[order:, order:]
-    return StateSpace(_stable(a), b, c, d, _gain(_stable(a), c, rest @ rest.T / rest.shape[1], order))
+    return StateSpace(
+        _stable(a), b, c, d, _gain(_stable(a), c, rest @ rest.T / rest.shape[1], order, np.square(y).mean())
+    )
 
 
-def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int) -> ndarray:
-    """The stationary Kalman gain of these residual covariances."""
+def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int, power: float) -> ndarray:
+    """The stationary Kalman gain of these residual covariances; 0 where outputs of this mean square are met to rounding."""
     q, s, r = covariance[:order, :order], covariance[:order, order:], covariance[order:, order:]
-    if np.trace(r) < 1e-20:
+    if np.trace(r) <= _NOISE_FREE * power:
         return np.zeros((order, len(c)))
     try:
         p = scipy.linalg.solve_discrete_are(a.T, c.T, q, r, s=s)
@@ -158,13 +166,15 @@ def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int) -> ndarray:
 class N4SID:
     """Subspace identification of x_{t+1} = A x_t + B u_t + K e_t, y_t = C x_t + D u_t + e_t (see `subspace`).
 
-    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8), at least 2; an
-        order that so many rows do not show is left out. Raises UserError if that leaves none.
+    orders: tried in turn; the least one-step error on the validation sequences is kept. Block rows: min(2n, T/8, 400/channels),
+        at least 2; an order that so many rows do not show is left out. Raises UserError if that leaves none.
 
     key: overschee1994
     """
 
     orders: tuple[Annotated[int, Range(1, 1000)], ...] = (2, 4, 8, 16)
+    from_rest: ClassVar[bool] = True
+    data_units: ClassVar[Units] = "scaled"
     # The order is chosen on validation data by the method itself.
     search_space: ClassVar[SearchSpace] = {}
 
@@ -178,8 +188,9 @@ class N4SID:
 
     def _fit(self, problem: Prediction | Forecasting) -> LinearPredictor:
         length, dim = problem.train.observations.shape[1:]
-        rows = {order: max(2, min(2 * order, length // 8)) for order in self.orders}
-        shown = [order for order in self.orders if order <= (rows[order] - 1) * dim]
+        most = _MOST_ROWS // (dim + problem.train.channels)
+        rows = {order: max(2, min(2 * order, length // 8, most)) for order in self.orders}
+        shown = [n for n in self.orders if n <= (rows[n] - 1) * dim and length > 2 * rows[n]]
         if not shown:
             raise UserError(f"sequences of {length} samples are too short for N4SID of order {min(self.orders)}")
         models = [subspace(problem.train, order, rows[order]).predictor(length) for order in shown]

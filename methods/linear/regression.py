@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.methods.fields import Count, Order, Range, SearchSpace
+from dynamark.errors import UserError
+from dynamark.methods.fields import Count, Order, Range, SearchSpace, Units
 from dynamark.methods.linear import banks
 from dynamark.methods.linear.model import LinearPredictor
 from dynamark.tasks.numerics.convolution import filtered
@@ -34,12 +35,21 @@ __all__ = [
     "regress",
 ]
 
+# Features at most: dense eigendecompositions of more take minutes.
+_MOST = 3000
+
 # Lags and filters of two banks differ, so their axes carry no names.
 Bank = Float[Tensor, "_ _"]
 
 
 def regress(problem: Prediction | Forecasting, inputs: Bank, outputs: Bank | None) -> tuple[LinearPredictor, float]:
     """The regression on these banks, and its mean squared one-step error on the validation sequences."""
+    count = problem.train.channels * inputs.shape[1] + (0 if outputs is None else problem.train.dim * outputs.shape[1])
+    if count > _MOST:
+        raise UserError(
+            f"{problem.train.dim} channels and {problem.train.channels} inputs through these filters make {count} features, more "
+            f"than {_MOST}; use fewer lags or filters, or fewer channels"
+        )
     features, targets = features_of(problem.train, inputs, outputs)
     held, held_targets = features_of(problem.validation, inputs, outputs)
     path = ridge_path(features, targets, PENALTIES)
@@ -80,6 +90,9 @@ def responses(
 class FilterRegression(ABC):
     """A method that is a choice of banks."""
 
+    from_rest: ClassVar[bool] = True
+    data_units: ClassVar[Units] = "scaled"
+
     @abstractmethod
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
         """The filters of inputs, and of past outputs, for sequences of this length."""
@@ -113,7 +126,8 @@ class ARX(FilterRegression):
     """y^_t = sum_{i<=order} u_{t-i} G_i + sum_{0<j<=order} y_{t-j} H_j.
 
     order: lags; None tries `orders` and keeps the least error on the validation sequences: one step ahead for prediction
-        and for forecasts from a context, of the whole simulation for forecasts from rest.
+        and for forecasts from a context, of the whole simulation for forecasts from rest. Orders with more lags than a sequence
+        has samples, or more features than there are samples, are left out, but for the first.
 
     key: ljung1999
     """
@@ -131,7 +145,10 @@ class ARX(FilterRegression):
         return banks.taps(order + 1, order + 1), banks.taps(order, order)
 
     def _fits(self, problem: Prediction | Forecasting) -> list[tuple[LinearPredictor, float]]:
-        tried = (self.order,) if self.order is not None else self.orders
+        n, length, dim = problem.train.observations.shape
+        width = dim + problem.train.channels
+        fitting = [m for m in self.orders if m < length and (m + 1) * width <= min(n * length, _MOST)]
+        tried = [self.order] if self.order is not None else fitting or [min(self.orders)]
         return [regress(problem, *self._banks(order)) for order in tried]
 
     def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:

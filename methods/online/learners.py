@@ -115,9 +115,10 @@ class SquareRoot:
 
 @dataclass(frozen=True)
 class OGD(FeatureMap):
-    """w_{t+1} = w_t - eta g_t / sqrt(sum_{s<=t} g_s^2) (AdaGrad), or - eta g_t / sqrt(t); g_t = 2 z_t (y^_t - y_t).
+    """w_{t+1} = w_t - eta g_t / sqrt(sum_{s<=t} g_s^2) (AdaGrad), or - eta g_t / (R_t^2 sqrt(t)); g_t = 2 z_t (y^_t - y_t).
 
-    rate: eta. adaptive: AdaGrad's diagonal scaling, else plain online gradient descent. Not projected on a ball.
+    rate: eta. adaptive: AdaGrad's diagonal scaling, else online gradient descent with R_t = max_{s<=t} |z_s|, so that it is
+    stable for eta < 1 in any units and at any dimension. Not projected on a ball.
     Spectral features are scaled by s_j^{1/4}, as in the paper on spectral filtering.
 
     key: duchi2011
@@ -139,6 +140,7 @@ class _Gradient:
         self._stream, self._rate, self._adaptive = stream, rate, adaptive
         self._weights = torch.zeros(1, stream.size, dim, dtype=torch.float64)
         self._total = torch.zeros_like(self._weights)
+        self._largest = torch.zeros(1, dtype=torch.float64)
         self._z = self._answer = torch.zeros(0)
 
     def parameter_count(self) -> int:
@@ -154,7 +156,13 @@ class _Gradient:
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
         """One step against the gradient of the squared loss."""
         gradient = 2 * self._z[..., None] * (self._answer - outputs)[:, None]
-        self._total = self._total + (gradient.square() if self._adaptive else 1.0)
+        if self._adaptive:
+            self._total = self._total + gradient.square()
+        else:
+            self._total = self._total + 1.0
+            self._largest = torch.maximum(self._largest, self._z.square().sum(-1))
+            gradient = gradient / torch.where(self._largest > 0, self._largest, 1.0)[:, None, None]
         # A coordinate without a gradient so far stays where it is.
-        self._weights = self._weights - self._rate * gradient / self._total.sqrt().clamp(min=1e-300)
+        scale = torch.where(self._total > 0, self._total.sqrt(), 1.0)
+        self._weights = self._weights - self._rate * gradient / scale
         self._stream.reveal(outputs)

@@ -176,7 +176,9 @@ class AlmostLinearModel(ObservedUnits):
         if self.rectified <= _TELLABLE:
             points, bits = self.fixed_points()
             real = ((points[:, len(self.a) - self.rectified :] > 0).double() == bits).all(-1)
-            radius = torch.linalg.eigvals(self.pieces(bits[real])).abs().amax(-1)
+            # Of weights that are not finite nothing is told: LAPACK takes them badly.
+            pieces = self.pieces(bits[real])
+            radius = torch.linalg.eigvals(pieces[pieces.isfinite().all(-1).all(-1)]).abs().amax(-1)
             run.fact("fixed_points", int(real.sum()))
             run.fact("unstable_fixed_points", int((radius > 1).sum()))
 

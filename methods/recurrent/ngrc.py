@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
+from dynamark.methods.koopman.dictionaries import refuse_large
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -44,6 +45,7 @@ class NextGenerationReservoir:
         reach = (self.taps - 1) * self.skip
         if x.shape[1] < reach + 2:
             raise UserError(f"{self.taps} taps {self.skip} apart need trajectories longer than {reach + 1}")
+        refuse_large("monomials", self.degree, self.taps * x.shape[-1])
         windows = x.unfold(1, reach + 2, 1).movedim(-1, 2)  # [trajectory, window, reach + 2, dim]
         now = windows[:, :, :-1].flip(2)  # the newest first
         features = monomials(now[:, :, :: self.skip].flatten(2).flatten(0, 1), self.degree)

@@ -67,7 +67,8 @@ class EchoStateNetwork:
     def _draw(self, dim: int, rng: np.random.Generator) -> tuple[csr_array, ndarray, ndarray]:
         n = self.units
         dense = np.where(rng.random((n, n)) < self.density / n, rng.standard_normal((n, n)), 0.0)
-        dense *= self.radius / np.abs(np.linalg.eigvals(dense)).max()
+        largest = np.abs(np.linalg.eigvals(dense)).max()
+        dense *= self.radius / largest if largest > 0 else 1.0
         return csr_array(dense), rng.uniform(-self.input, self.input, (n, dim)), rng.uniform(-self.bias, self.bias, n)
 
     def _readout(self, model: Reservoir, x: ndarray) -> tuple[ndarray, float]:

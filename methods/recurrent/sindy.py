@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
+from dynamark.methods.fields import Count, Penalty, Range, SearchSpace, Units
+from dynamark.methods.koopman.dictionaries import refuse_large
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.integrators import rk4_jacobian
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
@@ -36,6 +37,7 @@ class SparseIdentification:
     threshold: Penalty = 0.1
     iterations: Count = 10
     substeps: Annotated[int, Range(1, 1000)] = 2
+    data_units: ClassVar[Units] = "raw"  # sparse there
     search_space: ClassVar[SearchSpace] = {"threshold": (0.1, 0.01, 0.03, 0.3), "degree": (2, 3)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
@@ -44,6 +46,7 @@ class SparseIdentification:
         x = train.observations.double()
         if x.shape[1] < 5:
             raise UserError("differences of order four need trajectories of five samples at least")
+        refuse_large("monomials", self.degree, x.shape[-1])
         slope = (x[:, :-4] - 8 * x[:, 1:-3] + 8 * x[:, 3:-1] - x[:, 4:]) / (12 * train.dt)
         features = monomials(x[:, 2:-2].flatten(0, 1), self.degree)
         weights = thresholded(features, slope.flatten(0, 1), self.threshold, self.iterations)

@@ -83,15 +83,17 @@ def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> 
         for i in members:
             design = (matrices @ fixed[i]).flatten(1)
             target = measurements.y[i][:, None]
-            factor, failed = torch.linalg.cholesky_ex(design.T @ design)
-            # Singular to rounding (too few measurements, a factor of lower rank): the shortest solution, by SVD.
-            if design.shape[1] > count or failed:
-                weights = torch.linalg.lstsq(design, target, driver="gelsd").solution
-            else:
-                weights = torch.cholesky_solve(design.T @ target, factor)
-            solved[i] = weights.view(solved.shape[1:])
+            solved[i] = _least_squares(design, target).view(solved.shape[1:])
     measurements.passes += fixed.shape[-1]
     return solved
+
+
+def _least_squares(design: Tensor, target: Tensor) -> Tensor:
+    """By the Gram matrix; where that is singular to rounding (too few measurements) the shortest solution, by SVD."""
+    factor, failed = torch.linalg.cholesky_ex(design.T @ design)
+    if design.shape[1] > len(design) or failed:
+        return torch.linalg.lstsq(design, target, driver="gelsd").solution
+    return torch.cholesky_solve(design.T @ target, factor)
 
 
 def _sampled(measurements: SampledMeasurements | SparseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:

@@ -219,6 +219,8 @@ class _STULayer(KernelLayer):
     def kernel(self, length: int) -> Tensor:
         response = torch.einsum("lf,fcd->lcd", self.filters[:length], self.mix.double())
         taps = self.taps.double()[:length]
+        # Trained on sequences that are shorter than the taps.
+        response = nn.functional.pad(response, (0, 0, 0, 0, 0, max(0, len(taps) - len(response))))
         return torch.cat([response[: len(taps)] + taps, response[len(taps) :]])
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dynamark.methods.fields import Batch, Order, Positive, Range, SearchSpace, Size, Steps
+from dynamark.methods.fields import Batch, Order, Positive, Range, SearchSpace, Size, Steps, Units
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
@@ -102,6 +102,8 @@ class SequenceMethod(ABC):
 
     # Whether the layer is one of continuous time: the last channel of its input is the time since the last sample.
     timed: ClassVar[bool] = False
+    from_rest: ClassVar[bool] = True
+    data_units: ClassVar[Units] = "scaled"  # from rest the network is driven by inputs alone, and at rest is zero
     search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "activation": ("none", "gelu")}
 
     @abstractmethod

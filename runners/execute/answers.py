@@ -101,17 +101,31 @@ def _refuse_foresight(model: Any, sequences: Any, horizons: tuple[int, ...], ans
     cut = sequences.observations.shape[1] // 2
     probe = _two_futures(sequences, cut)
     again = _array("prediction", model.predict(probe, horizons))
-    own = np.where(np.isfinite(answer[:, :1]), answer[:, :1], 0.0)
-    tolerance = 1e-4 * (1e-9 + float(np.abs(own).max()))
+    tolerance = _rounding(answer[:, :1], again)
     for place, horizon in enumerate(horizons):
         # Entry t may use outputs before t, and inputs up to t + horizon - 1.
         for changed, what, free in ((0, "outputs", cut + 1), (1, "inputs", cut - horizon + 1)):
-            moved = np.abs(again[place, changed, :free] - answer[place, 0, :free]).max(axis=-1) > tolerance
+            moved = (np.abs(again[place, changed, :free] - answer[place, 0, :free]) > tolerance).any(axis=-1)
             if moved.any():
                 raise BadAnswer(
                     f"the prediction at step {int(np.argmax(moved))} changes when {what} from step {cut} on change: "
                     "the method looks ahead"
                 )
+
+
+# Parts of an answer's spread, and of its size, below which two answers are equal: convolutions in single precision round to
+# 1e-7 of the spread each step, and an offset rounds in double precision.
+_OF_SPREAD, _OF_SIZE = 1e-4, 1e-13
+
+
+def _rounding(*answers: np.ndarray) -> np.ndarray:
+    """What rounding may move in each channel: relative to the spread of these answers, and to their size."""
+    values = np.concatenate([answer.reshape(-1, answer.shape[-1]) for answer in answers])
+    finite = np.isfinite(values)
+    low, high = np.where(finite, values, np.inf).min(0), np.where(finite, values, -np.inf).max(0)
+    some = finite.any(0)
+    low, high = np.where(some, low, 0.0), np.where(some, high, 0.0)
+    return _OF_SPREAD * (high - low) + _OF_SIZE * np.maximum(np.abs(low), np.abs(high))
 
 
 def _two_futures(sequences: Any, cut: int) -> Any:
@@ -122,7 +136,11 @@ def _two_futures(sequences: Any, cut: int) -> Any:
             return None
         both = part[:1].repeat(2, *[1] * (part.dim() - 1))
         if changed is not None:
-            both[changed, cut:] = -1.7 * both[changed, cut:].flip(0) + 0.3
+            mean, spread = part[0].mean(0), (part[0] - part[0].mean(0)).square().mean(0).sqrt()
+            # A constant channel changes by its own size, one of zeros by that of the others.
+            spread = torch.where(spread > 0, spread, torch.where(mean != 0, mean.abs(), spread.max().clamp(min=0)))
+            spread = torch.where(spread > 0, spread, 1.0)
+            both[changed, cut:] = mean - 1.7 * (both[changed, cut:].flip(0) - mean) + 0.3 * spread
         return both
 
     rest = {name: twice(getattr(sequences, name)) for name in ("gaps", "seen", "twin", "weights")}

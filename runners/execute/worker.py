@@ -8,7 +8,7 @@ import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from torch import Tensor
 from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer, ask
 from dynamark.runners.execute.scorer import measure
+from dynamark.runners.execute.units import bare, restored, standardized, units_of
 from dynamark.runners.execute.validation import Fitted, best
 from dynamark.runners.registry import load
 from dynamark.runners.spec import candidates
-from dynamark.tasks.problems import KINDS, Run
+from dynamark.tasks.contract import accepted, resting
+from dynamark.tasks.problems import KINDS, ForecastingQuery, Run
 
 __all__ = ["Failure", "failure", "solve", "work"]
 
@@ -48,7 +50,8 @@ def solve(
 
     methods: the method; where fields are to be chosen, once for each trial: all are fitted, and all count in the time.
     """
-    settled = [_on_device(problem, torch.device(device)) for problem in problems]
+    shortest = max((least for m in methods if (least := getattr(m, "shortest", None)) is not None), default=None)
+    settled = [accepted(_on_device(problem, torch.device(device)), shortest) for problem in problems]
     hidden = [dataclasses.replace(problem, query=None) for problem in settled]
 
     def fresh(entropy: list[int], place: int) -> Run:
@@ -62,15 +65,35 @@ def solve(
     answers = []
     for (model, run), problem in zip(fitted, settled, strict=True):
         start = time.perf_counter()
-        arrays = ask(model, problem, run)
+        arrays = ask(model, _posed(problem, methods[0]), run)
         _finish(device)
         seconds = time.perf_counter() - start
-        answers.append(Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(model), run.steps))
+        answers.append(
+            Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(bare(model)), run.steps)
+        )
     return answers
 
 
+def _posed(problem: Any, method: Any) -> Any:
+    """The problem as the models of a method are asked it: one that cannot start from rest sees a sample at rest."""
+    query = problem.query
+    if not isinstance(query, ForecastingQuery) or getattr(method, "from_rest", False):
+        return problem
+    rollouts = {name: replace(rollout, context=resting(rollout.context)) for name, rollout in query.rollouts.items()}
+    return replace(problem, query=replace(query, rollouts=rollouts))
+
+
 def _fit(method: Any, problems: list[Any], runs: list[Run]) -> Fitted:
-    """The model of each member, with its run."""
+    """The model of each member, with its run: fitted in the units that the method wants, answering in the data's own."""
+    units = [units_of(method, problem) for problem in problems]
+    seen = [standardized(problem, own) for problem, own in zip(problems, units, strict=True)]
+    fitted = _fit_in_units(method, seen, runs)
+    kind = type(problems[0])
+    return [(restored(model, own, kind), run) for (model, run), own in zip(fitted, units, strict=True)]
+
+
+def _fit_in_units(method: Any, problems: list[Any], runs: list[Run]) -> Fitted:
+    """One call for all members where the method has one."""
     single, plural = KINDS[type(problems[0])]
     fit_all = getattr(method, plural, None)
     if fit_all is None:

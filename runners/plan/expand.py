@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dynamark.errors import UserError
+from dynamark.results.keys import FOREIGN
 from dynamark.results.schema import FAILED
 from dynamark.runners.execute.validation import ANSWERS
 from dynamark.runners.plan.cohorts import Planned, PlannedExperiment, PlannedRun
@@ -64,7 +65,7 @@ def expand(
             if instance.unavailable is not None:
                 skipped[instance.name, _EVERY, instance.unavailable] = None
                 continue
-            source = class_source(type(instance))
+            source = _source(type(instance))
             budget = instance.budget if entry.budget is None else entry.budget
             for chosen in _applicable(entry, instance, resolver, skipped):
                 for seed in wanted or range(entry.seeds):
@@ -75,6 +76,12 @@ def expand(
     if not runs:
         raise UserError(_nothing(suite, task, list(skipped)))
     return Plan(tuple(runs.values()), tuple(skipped))
+
+
+def _source(task: type) -> str:
+    """The digest of a task's source; of one from elsewhere it is marked, and counts in the key."""
+    digest = class_source(task)
+    return digest if task.__module__.startswith("dynamark.") else f"{FOREIGN}{digest}"
 
 
 class _Resolver:

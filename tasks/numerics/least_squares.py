@@ -10,6 +10,9 @@ from torch import Tensor
 
 __all__ = ["PENALTIES", "ridge", "ridge_of_moments", "ridge_path", "validated_ridge"]
 
+# Size of a column beside the largest, below which it is rounding.
+_ROUNDING = 1e-14
+
 # Penalties that a validated ridge tries: relative to the mean square of a feature, so that units do not matter.
 PENALTIES: tuple[float, ...] = tuple(10.0**k for k in range(-14, 1))
 
@@ -62,8 +65,10 @@ def ridge_path(
     F'F, squared singular values below 1e-16 of the largest are noise, and noise-free data is then fitted as BLAS rounds. float64.
     """
     scale = features.square().mean(0).sqrt()
-    scale = torch.where(scale > 0, scale, 1.0)
-    singular, rotated, vectors = _decomposed(features / scale, targets)
+    # A column that is rounding beside the largest (a lag that no sequence reaches, through an FFT) is no feature.
+    real = scale > _ROUNDING * scale.amax() if scale.numel() else scale > 0
+    scale = torch.where(real, scale, 1.0)
+    singular, rotated, vectors = _decomposed(torch.where(real, features / scale, 0.0), targets)
     squares, count = singular.square(), len(features)
     below = max(features.shape) * torch.finfo(features.dtype).eps * singular[:1]
     sizes = torch.where(singular > below, singular, 0.0)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["kaplan_yorke", "lyapunov_spectrum"]
 
+_BOUND = 1e12  # times the largest entry of the first states: an orbit beyond it has left
+
 
 def lyapunov_spectrum(
     model: HasJacobian,
@@ -35,6 +37,7 @@ def lyapunov_spectrum(
     """
     spread = torch.linspace(0, len(contexts) - 1, min(starts, len(contexts))).long()
     state = model.initial_state(contexts)[spread].double()
+    bound = _BOUND * (float(state.abs().max()) or 1.0)
     alive = torch.ones(len(state), dtype=torch.bool)
     exponents = min(max(contexts.dim, 3) if count is None else count, state.shape[-1])
     q = torch.eye(state.shape[-1], exponents, dtype=state.dtype, device=state.device).repeat(len(state), 1, 1)
@@ -46,14 +49,14 @@ def lyapunov_spectrum(
             q, r = torch.linalg.qr(q)
             if step > burn_in:
                 total += r.diagonal(dim1=-2, dim2=-1).abs().log()
-        state, alive = _caught(model.step(state), alive)
+        state, alive = _caught(model.step(state), alive, bound)
     total = torch.where(alive[:, None].to(total.device), total / steps, torch.nan)
     return total.sort(dim=-1, descending=True).values
 
 
-def _caught(state: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
+def _caught(state: Tensor, alive: Tensor, bound: float) -> tuple[Tensor, Tensor]:
     """Orbits that blew up are set to zero and counted as dead, so that NaN stays out of the factorizations."""
-    finite = (state.abs() < 1e12).all(dim=-1)
+    finite = (state.abs() < bound).all(dim=-1)
     return torch.where(finite[:, None], state, 0.0), alive & finite.cpu()
 
 

@@ -130,3 +130,30 @@ def test_the_vocabulary_does_not_count() -> None:
     source_digest(Path(str(trivial.__file__)))
     seen = keys._recall()[str(Path(str(trivial.__file__)))]
     assert seen[2][-1][:2] == ["0", "dynamark.tasks.problems"]
+
+
+def test_a_helper_from_another_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module on the path, and what it imports in turn; not the standard library, nor installed packages."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    (there / "lab").mkdir(parents=True)
+    here.mkdir()
+    (there / "lab" / "__init__.py").write_text("")
+    (there / "lab" / "deep.py").write_text("WEIGHT = 1.0\n")
+    (there / "lab" / "helper.py").write_text("from lab.deep import WEIGHT\n")
+    (here / "mine.py").write_text("import json\n\nimport numpy\nfrom lab.helper import WEIGHT\n")
+    before = source_digest(here / "mine.py")
+    monkeypatch.syspath_prepend(str(there))
+    held = source_digest(here / "mine.py")
+    assert held != before
+    (there / "lab" / "deep.py").write_text("# a comment\nWEIGHT = 1.0\n")
+    assert source_digest(here / "mine.py") == held
+    (there / "lab" / "deep.py").write_text("WEIGHT = 2.0\n")
+    assert source_digest(here / "mine.py") != held
+
+
+def test_the_source_of_a_task_from_elsewhere_counts() -> None:
+    row = {"kind": "run", **ROW}
+    ours, theirs = {**row, "task_source": "x"}, {**row, "task_source": f"{keys.FOREIGN}x"}
+    assert run_key(ours) == run_key({**row, "task_source": "y"})
+    assert run_key(theirs) != run_key(ours)
+    assert run_key(theirs) != run_key({**row, "task_source": f"{keys.FOREIGN}y"})

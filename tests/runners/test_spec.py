@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -36,6 +36,7 @@ class Growth:
     """Multiplies by its rate; not a number for rates below 0."""
 
     rate: float = 1.0
+    data_units: ClassVar[str] = "raw"
 
     def fit_forecasters(self, problems: list[Forecasting], runs: list[Run]) -> list[Growth]:
         for member in runs:

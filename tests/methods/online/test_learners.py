@@ -78,11 +78,13 @@ def test_forgetting_pauses_without_excitation() -> None:
 @pytest.mark.parametrize("adaptive", [True, False])
 def test_gradient_descent_is_its_recursion(adaptive: bool) -> None:
     got, z, y = stream(OGD(order=1, rate=0.05, adaptive=adaptive)), features(1), sequences()[1].numpy()
-    w, total = np.zeros((4, 2)), np.zeros((4, 2))
+    w, total, largest = np.zeros((4, 2)), np.zeros((4, 2)), 0.0
     for t in range(TIME):
         np.testing.assert_allclose(got[0, t], z[0, t] @ w, atol=1e-12)
         g = 2 * np.outer(z[0, t], z[0, t] @ w - y[0, t])
         total += g**2 if adaptive else 1
+        largest = max(largest, float(z[0, t] @ z[0, t]))
+        g = g if adaptive else g / (largest or 1.0)
         w -= 0.05 * np.divide(g, np.sqrt(total), out=np.zeros_like(g), where=total > 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,9 +12,10 @@ from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 @dataclass(frozen=True)
 class Halfway:
-    """x_{t+h} = share x_t."""
+    """x_{t+h} = share x_t, in the data's own units."""
 
     share: float = 0.5
+    data_units: ClassVar[str] = "raw"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Halfway:
         return self

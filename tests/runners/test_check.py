@@ -1,0 +1,90 @@
+"""What `dynamark check` finds on the edge cases that suites and recordings contain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dynamark.runners.check import check
+from dynamark.runners.edges import CASES, ForecastEdge
+from dynamark.runners.execute.worker import solve
+from dynamark.runners.registry import resolve_method
+from dynamark.runners.spec import Spec
+from dynamark.tasks.problems import Forecasting
+
+HEAD = """
+from dataclasses import dataclass
+from dynamark.errors import UserError
+import torch
+
+@dataclass(frozen=True)
+class Mine:
+    data_units = "{units}"
+
+    def fit_forecaster(self, problem, run):
+        return self
+
+    def forecast(self, context, horizon, inputs=None):
+        x = context.observations[:, -1:]
+        {body}
+        return x.expand(-1, horizon, -1)
+"""
+
+
+def findings(folder: Path, body: str = "pass", units: str = "standardized") -> Mapping[str, Any]:
+    path = folder / "mine.py"
+    path.write_text(HEAD.format(body=body, units=units))
+    return {finding.what: finding for finding in check(f"{path}:Mine") if finding.what.startswith("edge case")}
+
+
+def test_every_case_is_tried_and_persistence_passes_them(tmp_path: Path) -> None:
+    found = findings(tmp_path)
+    assert {what.rpartition(", ")[2] for what in found} == set(CASES[Forecasting][1])
+    assert all(finding.ok for finding in found.values())
+
+
+@pytest.mark.parametrize(
+    ("body", "units", "case", "message"),
+    [
+        ("x = x + (0 * x[..., 1:2])", "standardized", "one channel", "wanted shape"),
+        ("x = x / (1e-3 + x.abs())", "raw", "data times 1e-6", "the error depends on units"),
+        ("assert inputs is None", "standardized", "with inputs", "AssertionError"),
+    ],
+)
+def test_a_fault_is_found_in_its_case(tmp_path: Path, body: str, units: str, case: str, message: str) -> None:
+    bad = {what: f.detail for what, f in findings(tmp_path, body, units).items() if not f.ok}
+    assert re.search(message, bad[f"edge case, forecasting, {case}"])
+    assert "edge case, forecasting, plain" not in bad
+
+
+def test_a_refusal_in_words_is_no_fault(tmp_path: Path) -> None:
+    body = "if inputs is not None: raise UserError('takes no inputs')"
+    found = findings(tmp_path, body)["edge case, forecasting, with inputs"]
+    assert found.ok
+    assert found.detail == "refused: takes no inputs (mine.py:16)" or found.detail.startswith(
+        "refused: takes no inputs"
+    )
+
+
+def test_guises_differ_in_units_alone() -> None:
+    plain, large = (ForecastEdge(name=name, case=name).data(3)["outputs"] for name in ("plain", "data times 1e6"))
+    np.testing.assert_allclose(large, 1e6 * plain)
+    assert ForecastEdge(case="plain", name="a").entropy(1, "method") == ForecastEdge(
+        case="one channel", name="b"
+    ).entropy(1, "method")
+
+
+def test_a_method_of_the_catalog_scores_alike_in_all_units() -> None:
+    errors = []
+    for case in ("plain", "data times 1e6", "data times 1e-6"):
+        task = ForecastEdge(case=case)
+        (answer,) = solve(
+            [resolve_method(Spec("lru")).build()], [task.problem(0)], [task.entropy(0, "method")], budget=5
+        )
+        errors.append(task.score(answer.arrays, 0).values["nrmse"])
+    assert errors[1:] == pytest.approx([errors[0]] * 2, rel=0.01)
