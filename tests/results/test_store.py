@@ -34,6 +34,7 @@ def row(
     return {
         "key": key,
         "suite": suite,
+        "kind": "run",
         "family": "f",
         "task": "f/t",
         "method": method,
