@@ -8,7 +8,19 @@ import pyarrow as pa
 
 from dynamark.errors import one_line
 
-__all__ = ["EXPERIMENT", "FAILED", "LOST", "RUN", "SCHEMA", "SCHEMA_VERSION", "SCORED", "STATUSES", "Row", "fitting", "table"]
+__all__ = [
+    "EXPERIMENT",
+    "FAILED",
+    "LOST",
+    "RUN",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "SCORED",
+    "STATUSES",
+    "Row",
+    "fitting",
+    "table",
+]
 
 SCHEMA_VERSION = 2
 

@@ -12,9 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["children", "die_with_parent", "process_state", "receive", "send", "subreaper", "sweep", "undumpable"]
+__all__ = [
+    "children",
+    "die_with_parent",
+    "name_process",
+    "process_state",
+    "receive",
+    "send",
+    "subreaper",
+    "sweep",
+    "undumpable",
+]
 
-_SET_PDEATHSIG, _SET_DUMPABLE, _SET_CHILD_SUBREAPER = 1, 4, 36
+_SET_PDEATHSIG, _SET_DUMPABLE, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 4, 15, 36
 
 
 def send(sock: socket.socket, message: dict[str, Any]) -> None:
@@ -29,8 +39,13 @@ def receive(sock: socket.socket) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _prctl(option: int, value: int) -> None:
+def _prctl(option: int, value: int | bytes) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def name_process(role: str) -> None:
+    """Name this process for `ps` and `top`."""
+    _prctl(_SET_NAME, f"dm-{role}".encode())
 
 
 def die_with_parent() -> None:

@@ -280,7 +280,9 @@ class Local:
         shutil.rmtree(slot.folder, ignore_errors=True)
         slot.cohort, slot.request, slot.ended, slot.overdue = None, 0, {}, False
 
-    def _done(self, slot: _Slot, end: Ending | None = None, results: list[dict[str, Any]] | None = None) -> Iterator[Outcome]:
+    def _done(
+        self, slot: _Slot, end: Ending | None = None, results: list[dict[str, Any]] | None = None
+    ) -> Iterator[Outcome]:
         cohort, peak = slot.cohort, slot.ended.get("peak_memory")
         provenance = slot.pair.provenance if slot.pair else None
         assert cohort is not None

@@ -29,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynamark.runners.execute.channels import children, die_with_parent, subreaper, sweep, undumpable
+from dynamark.runners.execute.channels import children, die_with_parent, name_process, subreaper, sweep, undumpable
 
 __all__ = ["ROLES"]
 
@@ -119,6 +119,7 @@ def _forked(role: str, sock: socket.socket, others: list[socket.socket], setting
     status = 1
     try:
         die_with_parent()
+        name_process(role)
         for other in others:
             other.close()
         _serving(role)(sock, settings)
@@ -142,6 +143,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     control = socket.socket(fileno=settings["control"])
     subreaper()
+    name_process("base")
     if settings["private"]:
         undumpable()
     from dynamark.results.provenance import provenance

@@ -58,7 +58,9 @@ def _names(value: Any, check: Callable[[Any], bool]) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and abs(value) < _MOST or (isinstance(value, float) and not abs(value) < _MOST)
+    return (isinstance(value, int | float) and abs(value) < _MOST) or (
+        isinstance(value, float) and not abs(value) < _MOST
+    )
 
 
 def _seconds(value: Any) -> bool:

@@ -20,7 +20,11 @@ _LEAST = 64 << 20  # bytes free below which no cohort starts
 
 def make_scratch() -> Path:
     """A fresh folder in shared memory where that is roomy, else where temporary files go; folders of dead processes are removed."""
-    for parent, wanted in ((Path("/dev/shm"), _ROOMY), (Path(tempfile.gettempdir()), _LEAST), (Path("/dev/shm"), _LEAST)):
+    for parent, wanted in (
+        (Path("/dev/shm"), _ROOMY),
+        (Path(tempfile.gettempdir()), _LEAST),
+        (Path("/dev/shm"), _LEAST),
+    ):
         if _free(parent) < wanted:
             continue
         with contextlib.suppress(OSError):

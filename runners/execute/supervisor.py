@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dynamark.runners.execute.channels import children, die_with_parent, receive, send, subreaper, sweep
+from dynamark.runners.execute.channels import children, die_with_parent, name_process, receive, send, subreaper, sweep
 
 __all__ = ["serve"]
 
@@ -173,6 +173,7 @@ def _worker(job: dict[str, Any], sock: socket.socket, report: int, settings: dic
     try:
         os.setsid()
         die_with_parent()
+        name_process("worker")
         sock.close()
         log = os.open(f"{job['folder']}/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
