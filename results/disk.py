@@ -68,7 +68,7 @@ def unlink(path: Path) -> None:
 def listing(folder: Path, ending: str) -> list[Path]:
     """The files of a folder whose names end so, by name; none where there is no such folder."""
     try:
-        return sorted(folder / name for name in os.listdir(folder) if name.endswith(ending))
+        return sorted(path for path in folder.iterdir() if path.name.endswith(ending))
     except (FileNotFoundError, NotADirectoryError):
         return []
 

@@ -1,9 +1,9 @@
 """Who may compact a store, settled without locks of the system: `flock` does not bind on every network file system.
 
 Leases are files with ascending numbers. To take a lease is to make the file of the next number, which only one process can
-(a hard link to a new name is atomic everywhere). The file says who holds it; the holder replaces it by an empty one when it is done. The
-next lease may be taken when the last one is empty, or its holder is provably gone. Numbers never come again, so a process
-that was asleep for a year cannot remove or take what another holds.
+(a hard link to a new name is atomic everywhere). The file says who holds it; the holder replaces it by an empty one when it is
+done. The next lease may be taken when the last one is empty, or its holder is provably gone. Numbers never come again, so a
+process that was asleep for a year cannot remove or take what another holds.
 """
 
 from __future__ import annotations

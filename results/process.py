@@ -26,7 +26,7 @@ def this_process() -> str:
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process has ended for certain. One of another machine, or of before a reboot, may be alive for all that is known."""
+    """Whether a process has ended for certain; nothing is known of one of another machine, or of before a reboot."""
     if not PROCESS.fullmatch(process):
         return False
     place, pid, start = process.rsplit("-", 2)

@@ -248,7 +248,7 @@ class Local:
             "timeout": self._seconds(slot),
             "memory": self._limits.memory,
         }
-        self._ask(slot, "supervisor", job, job["timeout"] + _GRACE_SECONDS)
+        self._ask(slot, "supervisor", job, self._seconds(slot) + _GRACE_SECONDS)
 
     def _settle(self, slot: _Slot, end: Ending) -> Iterator[Outcome]:
         """Go on from what a process said of its cohort."""

@@ -19,7 +19,7 @@ _LEAST = 64 << 20  # bytes free below which no cohort starts
 
 
 def make_scratch() -> Path:
-    """A fresh folder in shared memory where that is roomy, else where temporary files go; folders of dead processes are removed."""
+    """A fresh folder in shared memory where that is roomy, else where temporary files go; those of dead processes go."""
     for parent, wanted in (
         (Path("/dev/shm"), _ROOMY),
         (Path(tempfile.gettempdir()), _LEAST),

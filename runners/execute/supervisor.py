@@ -93,9 +93,9 @@ class _Watch:
 
     def _trim(self) -> None:
         """Drop a worker's printing once it is large: it goes to memory that all share, and nobody reads that much."""
-        log = f"{self.job['folder']}/log"
+        log = Path(self.job["folder"]) / "log"
         with contextlib.suppress(OSError):
-            if os.stat(log).st_size > _MOST_OUTPUT:
+            if log.stat().st_size > _MOST_OUTPUT:
                 os.truncate(log, 0)
 
 

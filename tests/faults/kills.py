@@ -5,6 +5,7 @@ python tests/faults/kills.py ROLE [KILLS] [SEED]      ROLE: parent, base, scorer
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -35,7 +36,6 @@ class Outcome:
     tracebacks: list[str] = field(default_factory=list)
     unequal: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    repeated: int = 0  # rows of failed or lost runs that a command reported: those of a later command took their place
 
     @property
     def fine(self) -> bool:
@@ -71,7 +71,7 @@ def kill_at_random(role: str, kills: int, seed: int, folder: Path) -> Outcome:
         rows = scores(store)
         outcome.failed += [key for key, (status, _) in rows.items() if status != "ok"]
         outcome.unequal += [key for key in whole if rows.get(key) != whole[key] and key in rows]
-        outcome.unequal += [key for key in whole.keys() ^ rows.keys()]
+        outcome.unequal += list(whole.keys() ^ rows.keys())
     return outcome
 
 
@@ -122,10 +122,8 @@ def _processes(parent: int) -> dict[str, list[int]]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def main() -> int:
