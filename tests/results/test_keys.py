@@ -131,3 +131,24 @@ def test_the_vocabulary_does_not_count() -> None:
     source_digest(Path(str(trivial.__file__)))
     seen = keys._recall()[str(Path(str(trivial.__file__)))]
     assert seen[2][-1][:2] == ["0", "dynamark.tasks.problems"]
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(package: Path) -> None:
+    import os
+
+    method = package / "method.py"
+    before, stat = source_digest(method), method.stat()
+    method.write_text(method.read_text().replace("return gain", "return niag"))
+    os.utime(method, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert method.stat().st_size == stat.st_size
+    assert source_digest(method) != before
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"entries": []}', '{"entries": {}, "sha256": 3}', "[" * 100_000, "\x00"])
+def test_a_damaged_memory_on_disk_is_no_memory(package: Path, text: str) -> None:
+    from dynamark.folders import cache_folder
+
+    wanted = source_digest(package / "method.py")
+    (cache_folder() / "sources.json").write_text(text)
+    keys._known = None
+    assert source_digest(package / "method.py") == wanted
