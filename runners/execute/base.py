@@ -42,8 +42,8 @@ class Pair:
 class Base:
     """A base process; `start` may be called again after its death."""
 
-    def __init__(self, slots: int, device: str, private: bool, hidden: list[str] | None) -> None:
-        self._slots, self._device, self._private, self._hidden = slots, device, private, hidden
+    def __init__(self, slots: int, device: str) -> None:
+        self._slots, self._device = slots, device
         self._failures = 0
         self.start()
 
@@ -56,8 +56,6 @@ class Base:
             "slots": self._slots,
             "root": str(self.root),
             "device": self._device,
-            "private": self._private,
-            "hidden": self._hidden,
         }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "dynamark.runners.execute.processes", json.dumps(settings)],

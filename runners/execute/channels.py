@@ -24,7 +24,7 @@ __all__ = [
     "undumpable",
 ]
 
-_SET_PDEATHSIG, _SET_DUMPABLE, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 4, 15, 36
+_SET_PDEATHSIG, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 15, 36
 
 
 def send(sock: socket.socket, message: dict[str, Any]) -> None:
@@ -56,11 +56,6 @@ def die_with_parent() -> None:
 def subreaper() -> None:
     """Become the parent of every orphan below."""
     _prctl(_SET_CHILD_SUBREAPER, 1)
-
-
-def undumpable() -> None:
-    """Close memory, environment and open files of this process to other processes of the same user (not to root)."""
-    _prctl(_SET_DUMPABLE, 0)
 
 
 def children(pid: int | str = "self") -> list[int]:

@@ -55,15 +55,9 @@ class _Slot:
 
 
 class Local:
-    """`workers` cohorts at a time, each fitted in a process of its own and scored in another.
+    """`workers` cohorts at a time, each fitted in a process of its own and scored in another."""
 
-    private: keep salt and data from processes of the same user.
-    hidden: folders that workers must not see; None for workers that see what the user sees.
-    """
-
-    def __init__(
-        self, workers: int, limits: Limits, device: str, *, private: bool = False, hidden: list[str] | None = None
-    ) -> None:
+    def __init__(self, workers: int, limits: Limits, device: str) -> None:
         if not sys.platform.startswith("linux"):
             raise UserError(
                 "the local engine needs Linux; use --engine inline here (without limits on time and memory)"
@@ -74,7 +68,7 @@ class Local:
         self._number = 0
         self._checked = time.monotonic()
         self._slots = [_Slot(number) for number in range(workers)]
-        self._base = Base(workers, device, private, hidden)
+        self._base = Base(workers, device)
 
     def submit(self, cohort: Cohort) -> None:
         """Queue a cohort."""

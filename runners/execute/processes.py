@@ -29,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynamark.runners.execute.channels import children, die_with_parent, name_process, subreaper, sweep, undumpable
+from dynamark.runners.execute.channels import children, die_with_parent, name_process, subreaper, sweep
 
 __all__ = ["ROLES"]
 
@@ -144,8 +144,6 @@ def main() -> None:
     control = socket.socket(fileno=settings["control"])
     subreaper()
     name_process("base")
-    if settings["private"]:
-        undumpable()
     from dynamark.results.provenance import provenance
     from dynamark.runners.execute.preload import preload
 
