@@ -21,7 +21,6 @@ __all__ = [
     "send",
     "subreaper",
     "sweep",
-    "undumpable",
 ]
 
 _SET_PDEATHSIG, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 15, 36

@@ -124,7 +124,7 @@ def parameter_count(model: Any) -> int | None:
 
 def failure(error: BaseException) -> Failure:
     """The row's status and reason for an exception of a method."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in _text(error):
         return Failure("out_of_memory", "the method asked for more memory than the limit allows")
     if is_infrastructure(error):
         assert isinstance(error, OSError)
