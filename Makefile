@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test install clean
+.PHONY: quick test faults install clean
 
 quick: $(READY)
 	$(BIN)/dynamark run quick
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+# Every fault test at full size: about an hour. docs/reliability.md says what each one tries.
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kills.py all 200
+	OMP_NUM_THREADS=1 DYNAMARK_FLIPS=10000 $(BIN)/python -m pytest -n 2 tests/results tests/tasks/test_cache.py tests/runners/execute
 
 install: $(READY)
 

@@ -153,7 +153,8 @@ def _parsed(path: Path) -> tuple[str, list[list[str]]]:
     global _changed
     known = _recall()
     stat = path.stat()
-    stamp = [stat.st_mtime_ns, stat.st_size, KEY_VERSION]
+    # An edit that keeps size and time still changes the time of change, or the file.
+    stamp = [stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev, stat.st_size, KEY_VERSION]
     entry = known.get(str(path))
     if entry is None or entry[0] != stamp:
         tree = ast.parse(path.read_bytes())
@@ -190,11 +191,23 @@ def _imports(tree: ast.Module) -> list[list[str]]:
 def _recall() -> dict[str, list[Any]]:
     global _known
     if _known is None:
-        try:
-            _known = json.loads((cache_folder() / "sources.json").read_text())
-        except (OSError, ValueError):
-            _known = {}
+        _known = _read_sources()
     return _known
+
+
+def _read_sources() -> dict[str, list[Any]]:
+    """What was remembered on disk, if it is whole; nothing otherwise."""
+    try:
+        content = json.loads((cache_folder() / "sources.json").read_bytes())
+        entries = content["entries"]
+        whole = isinstance(entries, dict) and content["sha256"] == _sum(entries)
+        return entries if whole else {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+
+
+def _sum(entries: Any) -> str:
+    return hashlib.sha256(canonical(entries).encode()).hexdigest()
 
 
 def _remember() -> None:
@@ -206,7 +219,7 @@ def _remember() -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{id(path)}.tmp")
-        beside.write_text(json.dumps(_known))
+        beside.write_text(json.dumps({"sha256": _sum(_known), "entries": _known}))
         beside.replace(path)
     except OSError:
         pass  # the cache saves milliseconds; without a writable folder nothing else changes

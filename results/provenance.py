@@ -4,13 +4,45 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["provenance"]
+__all__ = ["changes_bits", "provenance"]
+
+# Environment variables that choose kernels, and with them the last bits of results.
+_BITS = (
+    "MKL_",
+    "OPENBLAS_",
+    "BLIS_",
+    "GOTO_",
+    "ATEN_",
+    "ONEDNN_",
+    "DNNL_",
+    "NPY_",
+    "NUMBA_",
+    "GLIBC_TUNABLES",
+    "KMP_",
+    "GOMP_",
+    "CUBLAS_",
+    "CUDNN_",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "TORCHINDUCTOR_",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+)
+
+# Of those the ones that only say how many threads, how much to print, or where to keep files.
+_HARMLESS = ("_NUM_THREADS", "_VERBOSE", "_CACHE_DIR", "_DEBUG", "_WARNINGS")
+
+
+def changes_bits(variable: str) -> bool:
+    """Whether an environment variable can change the bits of results."""
+    return variable.startswith(_BITS) and not variable.endswith(_HARMLESS)
 
 
 @functools.cache
@@ -38,6 +70,8 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": 1,
         "blas": _blas(torch),
+        "blas_kernels": _kernels(),
+        "variables": json.dumps({n: v for n, v in sorted(os.environ.items()) if changes_bits(n)}),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "deterministic": True,
     }
@@ -87,3 +121,15 @@ def _blas(torch: Any) -> str:
         if name.lower() in text.lower():
             return name
     return "unknown"
+
+
+def _kernels() -> str:
+    """The linear-algebra libraries of this process, with the kernels that they chose for this processor."""
+    import threadpoolctl
+
+    names = {
+        " ".join(str(pool[part]) for part in ("internal_api", "version", "architecture") if pool.get(part))
+        for pool in threadpoolctl.threadpool_info()
+        if pool["user_api"] == "blas"
+    }
+    return "; ".join(sorted(names))

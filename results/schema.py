@@ -6,7 +6,21 @@ from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["EXPERIMENT", "FAILED", "RUN", "SCHEMA", "SCHEMA_VERSION", "SCORED", "STATUSES", "Row", "table"]
+from dynamark.errors import one_line
+
+__all__ = [
+    "EXPERIMENT",
+    "FAILED",
+    "LOST",
+    "RUN",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "SCORED",
+    "STATUSES",
+    "Row",
+    "fitting",
+    "table",
+]
 
 SCHEMA_VERSION = 2
 
@@ -14,6 +28,10 @@ SCHEMA_VERSION = 2
 SCORED = ("ok", "diverged")
 FAILED = ("error", "timeout", "out_of_memory", "crashed")
 STATUSES = (*SCORED, *FAILED, "skipped")
+
+# A run that ended for a reason that is not the method's: a full disk, a killed process. It is reported and taken up again, and
+# never becomes a row.
+LOST = "lost"
 
 # What a row is: a task x method x seed, or a measurement that a claim needs and no task and method give.
 RUN, EXPERIMENT = "run", "experiment"
@@ -48,6 +66,8 @@ _PROVENANCE = pa.struct(
         ("cores", pa.int32()),
         ("threads", pa.int32()),
         ("blas", pa.string()),
+        ("blas_kernels", pa.string()),  # of every library for linear algebra; null in rows of schema 1
+        ("variables", pa.string()),  # JSON of the environment variables that change bits; null in rows of schema 1
         ("device", pa.string()),
         ("deterministic", pa.bool_()),
     ]
@@ -96,3 +116,30 @@ SCHEMA = pa.schema(_COLUMNS, metadata={"dynamark_schema": str(SCHEMA_VERSION)})
 def table(rows: list[Row]) -> pa.Table:
     """Rows as an Arrow table with the schema; columns that a row lacks are null."""
     return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def fitting(row: Row) -> Row:
+    """The row, if the schema takes it; else a row of status `error` that says what does not fit.
+
+    One value that no column takes (a count of 2^63, a lone surrogate) would make the whole file unwritable.
+    """
+    reason = _misfit(row)
+    if reason is None:
+        return row
+    planned = {name: row[name] for name in _PLANNED if name in row}
+    return {**planned, "status": "error", "reason": f"the row does not fit the schema: {reason}"}
+
+
+# What is known of a row before its run; refused at the door if it does not fit.
+_PLANNED = (*(name for name, _ in _COLUMNS[:16]), "cohort_size", "finished")
+
+
+def _misfit(row: Row) -> str | None:
+    for name, value in row.items():
+        if name not in SCHEMA.names:
+            return f"there is no column '{name}'"
+        try:
+            pa.array([value], SCHEMA.field(name).type)
+        except (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError) as error:
+            return f"'{name}': {one_line(str(error), 120)}"
+    return None

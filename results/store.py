@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dynamark.errors import UserError
+from dynamark.results import disk
 from dynamark.results.convert import columns_of, upgraded
-from dynamark.results.journal import finished_journals, read_journal
+from dynamark.results.journal import all_journals, finished_journals, read_journal
+from dynamark.results.lease import lease
+from dynamark.results.process import this_process
 from dynamark.results.schema import SCHEMA, SCHEMA_VERSION, Row, table
+from dynamark.results.sealed import Damaged, intact, sealed
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Store", "default_store", "load_results", "published_store", "read_file", "read_rows"]
+
+_PATIENCE = 30.0  # seconds that a compaction waits for another to end; what it leaves is read from the journals
 
 
 def default_store() -> Path:
@@ -65,22 +69,38 @@ class Store:
         return kept if columns is None else kept.select(list(columns))
 
     def compact(self) -> None:
-        """Move the rows of finished journals into the Parquet files. Safe at any moment: nothing is lost if it dies."""
-        journals = finished_journals(self.journals)
-        if not journals:
+        """Move the rows of finished journals into the Parquet files. Safe at any moment: nothing is lost if it dies.
+
+        What cannot be moved (another process compacts, the store is read-only) stays in its journal and is read from there.
+        """
+        if not finished_journals(self.journals):
             return
-        with self._locked():
-            # Listed again under the lock: another command may have compacted them meanwhile.
-            journals = finished_journals(self.journals)
-            self.put(row for path in journals for row in read_journal(path))
-            for path in journals:
-                path.unlink()
+        try:
+            with lease(self.journals, _PATIENCE) as held:
+                # Listed again under the lease: another command may have compacted them meanwhile.
+                journals = finished_journals(self.journals) if held else []
+                self._put([row for path in journals for row in read_journal(path)])
+                for path in journals:
+                    disk.unlink(path)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT):
+                raise _unwritable(self.folder, error) from None
 
     def put(self, rows: Iterable[Row]) -> None:
         """Put rows into the Parquet files, each beside those of its suite and method."""
+        try:
+            self.journals.mkdir(parents=True, exist_ok=True)
+            with lease(self.journals, 60 * _PATIENCE) as held:
+                if not held:
+                    raise UserError(f"another process works on the store {self.folder}; try again when it has ended")
+                self._put(rows)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+
+    def _put(self, rows: Iterable[Row]) -> None:
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
-            groups.setdefault((row["suite"], row["method"]), []).append(row)
+            groups.setdefault((row.get("suite") or "", row.get("method") or ""), []).append(row)
         for (suite, method), own in groups.items():
             self._merge(self.folder / f"{_safe(suite)}--{_safe(method)}.parquet", own)
 
@@ -91,28 +111,24 @@ class Store:
         merged = _latest(pa.concat_tables(parts)).sort_by(
             [("task", "ascending"), ("seed", "ascending"), ("key", "ascending")]
         )
-        beside = path.with_suffix(".tmp")
+        beside = path.with_name(f"{path.stem}.{this_process()}.tmp")
         try:
             with beside.open("wb") as file:
-                pq.write_table(merged, file, compression="zstd")
+                file.write(sealed(merged))
                 file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            lock = (self.journals / ".lock").open("w")
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+                disk.sync(file.fileno())
+            disk.rename(beside, path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
 
     def _read(self, columns: list[str] | None) -> pa.Table:
+        # Journals first: one that is compacted in between is in the Parquet files by the time that they are read.
+        left = [row for path in all_journals(self.journals) for row in read_journal(path)]
         parts = [read_file(path, columns) for path in self.files()]
+        if left:
+            journaled = table(left)
+            parts.append(journaled if columns is None else journaled.select([n for n in SCHEMA.names if n in columns]))
         return pa.concat_tables(parts) if parts else _empty(columns)
 
 
@@ -128,27 +144,49 @@ def _empty(columns: list[str] | None) -> pa.Table:
 def read_file(path: Path, columns: list[str] | None) -> pa.Table:
     """One Parquet file of rows, checked."""
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        file = intact(path.read_bytes())
+        metadata = file.schema_arrow.metadata or {}
+    except Damaged as error:
+        raise UserError(f"{path} is damaged ({error}); restore or delete it") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{path} is not a readable Parquet file ({_first_line(error)}); move it out of the store"
         ) from None
+    version = _version(metadata.get(b"dynamark_schema"), path)
     with file:
-        metadata = file.schema_arrow.metadata or {}
-        version = metadata.get(b"dynamark_schema")
-        if version is None:
-            raise UserError(f"{path} holds no results of dynamark (no schema version); move it out of the store")
-        if int(version) > SCHEMA_VERSION:
-            raise UserError(
-                f"{path} was written by a newer dynamark (schema {int(version)}); upgrade dynamark to read it"
-            )
         try:
-            read = upgraded(file.read(columns=columns_of(columns, int(version))), int(version))
+            read = upgraded(file.read(columns=columns_of(columns, version)), version)
             # Columns in the order of the schema, whatever the order that was asked for or written.
             names = [name for name in SCHEMA.names if columns is None or name in columns]
-            return read.select(names).cast(pa.schema([SCHEMA.field(name) for name in names], metadata=SCHEMA.metadata))
-        except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError, OSError) as error:
+            return _cast(read.select(names))
+        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             raise UserError(f"{path} is damaged ({_first_line(error)}); restore or delete it") from None
+
+
+def _version(text: bytes | None, path: Path) -> int:
+    """The version of the schema of a file."""
+    if text is None or not text.isdigit():
+        raise UserError(f"{path} holds no results of dynamark (no schema version); move it out of the store")
+    if int(text) > SCHEMA_VERSION:
+        raise UserError(f"{path} was written by a newer dynamark (schema {int(text)}); upgrade dynamark to read it")
+    return int(text)
+
+
+def _cast(rows: pa.Table) -> pa.Table:
+    """A table with today's types; members that a struct has got since are null."""
+    wanted = pa.schema([SCHEMA.field(name) for name in rows.column_names], metadata=SCHEMA.metadata)
+    arrays = [_widened(rows[field.name].combine_chunks(), field.type) for field in wanted]
+    return pa.table(arrays, schema=wanted)
+
+
+def _widened(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if not pa.types.is_struct(wanted) or array.type == wanted or not pa.types.is_struct(array.type):
+        return array.cast(wanted)
+    have = {array.type.field(k).name: k for k in range(array.type.num_fields)}
+    members = [
+        array.field(have[f.name]).cast(f.type) if f.name in have else pa.nulls(len(array), f.type) for f in wanted
+    ]
+    return pa.StructArray.from_arrays(members, fields=list(wanted), mask=array.is_null())
 
 
 def _first_line(error: BaseException) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Method",
+    "MissingFile",
     "class_source",
     "load",
     "method_names",
@@ -42,6 +43,10 @@ __all__ = [
 ]
 
 _PLUGIN = "dynamark_plugin_"
+
+
+class MissingFile(UserError):
+    """The file of a plug-in is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +274,7 @@ def class_source(cls: type) -> str:
 def _from_file(path: Path) -> ModuleType:
     path = path.absolute()
     if not path.is_file():
-        raise UserError(f"{path} does not exist; write path/to/file.py:Class")
+        raise MissingFile(f"{path} does not exist; write path/to/file.py:Class")
     # A name that is the same in every process, and that no other file has.
     name = f"{_PLUGIN}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:

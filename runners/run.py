@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from dynamark.errors import UserError, unknown
 from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
-from dynamark.results.schema import Row
+from dynamark.results.schema import LOST, Row
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.objects import Given, specs_of
@@ -132,7 +132,8 @@ def run(
                 executor.submit(cohort)
             for outcome in executor.completed():
                 rows = _rows(outcome)
-                journal.write(rows)
+                # What is lost is no result: the next command takes it up again.
+                journal.write([row for row in rows if row["status"] != LOST], outcome.provenance)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
                 bar.set_postfix_str(outcome.cohort.label, refresh=False)

@@ -8,6 +8,7 @@ parameter or version makes a new entry.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,9 +19,22 @@ import numpy as np
 
 from dynamark.folders import cache_folder
 
-__all__ = ["arrow_table", "cached"]
+__all__ = ["arrow_table", "cached", "content_digest"]
 
 Arrays = Mapping[str, np.ndarray]
+
+# Beside the data of an entry: the digest of its content, compared whenever it is read.
+_DIGEST = "sha256"
+
+
+def content_digest(arrays: Arrays) -> str:
+    """sha256 over the names, shapes and bytes of all arrays."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name], dtype="<f8")
+        digest.update(f"{name}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def cached(entry: str, generate: Callable[[], Arrays]) -> Arrays:
@@ -43,10 +57,13 @@ def _read(folder: Path) -> dict[str, np.ndarray]:
     # As Arrow: the NumPy format of `datasets` would round to single precision.
     table = datasets.load_from_disk(str(folder)).with_format("arrow")[:]
     names, shapes, values = (table.column(name) for name in ("name", "shape", "values"))
-    return {
+    arrays = {
         str(name): flat.values.to_numpy().reshape(shape)
         for name, shape, flat in zip(names.to_pylist(), shapes.to_pylist(), values, strict=True)
     }
+    if (folder / _DIGEST).read_text() != content_digest(arrays):
+        raise ValueError("the content is not what was written")
+    return arrays
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
@@ -54,6 +71,7 @@ def _write(folder: Path, arrays: Arrays) -> None:
     # Written beside and renamed: another process that makes the same entry never sees half of it.
     with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
         arrow_table(arrays).save_to_disk(str(Path(beside) / "entry"))
+        (Path(beside) / "entry" / _DIGEST).write_text(content_digest(arrays))
         try:
             (Path(beside) / "entry").rename(folder)
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,21 +11,11 @@ import numpy as np
 
 from dynamark.errors import UserError
 from dynamark.tasks.base import Task
-from dynamark.tasks.cache import arrow_table
+from dynamark.tasks.cache import arrow_table, content_digest
 
 __all__ = ["content_digest", "digest_record", "export", "verify_record"]
 
 _SAMPLES = 64
-
-
-def content_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """sha256 over the names, shapes and bytes of all arrays."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name], dtype="<f8")
-        digest.update(f"{name}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def digest_record(task: Task, seed: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +23,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The columns that each member's row gets from its run, in the order of the members."""
+    """The columns that each member's row gets from its run, in the order of the members.
+
+    provenance: of the process that made them; None for that of this process.
+    """
 
     cohort: Cohort
     results: list[dict[str, Any]]
+    provenance: dict[str, Any] | None = None
 
 
 @runtime_checkable
@@ -81,17 +86,18 @@ class Inline:
         try:
             problems = [task.problem(seed) for seed in seeds]
             entropies = [task.entropy(seed, "method") for seed in seeds]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
         try:
             methods = cohort.method.candidates()
+            worker.seed_everything(entropies)
             answers = worker.solve(methods, problems, entropies, budget=cohort.budget, device=self._device)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)
         try:
-            return [scorer.judge(task, seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
-        except Exception as error:
+            return [scorer.score(task, seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
+        except (Exception, SystemExit) as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
 
     def _measure(self, cohort: Cohort) -> list[dict[str, Any]]:
@@ -99,12 +105,14 @@ class Inline:
 
         try:
             experiment = cohort.method.build()
+            worker.seed_everything(cohort.entropies)
             return [scorer.measure(experiment, entropy, self._device) for entropy in cohort.entropies]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)
 
     def __enter__(self) -> Inline:
+        import numpy as np
         import threadpoolctl
         import torch
 
@@ -112,13 +120,19 @@ class Inline:
 
         self._threads = torch.get_num_threads()
         self._deterministic = torch.get_deterministic_debug_mode()
+        self._generators = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
         self._pools = threadpoolctl.threadpool_limits(1)
         steady()
         return self
 
     def __exit__(self, *_: object) -> None:
+        import numpy as np
         import torch
 
+        python, numpy, own = self._generators
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_rng_state(own)
         self._pools.restore_original_limits()
         torch.set_num_threads(self._threads)
         torch.set_deterministic_debug_mode(self._deterministic)

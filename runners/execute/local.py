@@ -9,40 +9,48 @@ import select
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dynamark.errors import UserError
-from dynamark.runners.execute import scorer, wire
+from dynamark.results.schema import LOST
+from dynamark.runners.execute import scorer
+from dynamark.runners.execute.answers import BadAnswer
+from dynamark.runners.execute.base import Base, Pair
+from dynamark.runners.execute.channels import process_state, send
+from dynamark.runners.execute.ending import ANSWERED, Ending, ending
 from dynamark.runners.execute.executor import Limits, Outcome, failed
-from dynamark.runners.execute.processes import send
+from dynamark.runners.execute.received import measured
+from dynamark.runners.execute.scratch import has_room
 from dynamark.runners.plan.cohorts import Cohort
 
 __all__ = ["Local"]
 
-_ROOMY = 4 << 30  # bytes free in shared memory, from which arrays go there and not to disk
-
-# Freed memory stays with the process: by default glibc returns what a training step frees and asks for it again at the next,
-# whose fresh pages cost up to a third of the step. Blocks up to 32 MiB, the most that glibc takes; other C libraries ignore it.
-_KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+_LOSSES = 5  # times that a cohort is taken up again before its runs count as lost
+_CHECK_SECONDS = 1.0  # how often role processes are looked at
+_GRACE_SECONDS = 60.0  # what a supervisor may take beyond its worker's limit
+_SCORER_SECONDS = 3600.0  # what posing or scoring may take at least
 
 
 @dataclass
 class _Slot:
-    """One cohort in flight: its judge, its warden, its folder."""
+    """One cohort in flight: its pair of processes, its folder, and the number of the request that is unanswered."""
 
-    judge: socket.socket
-    warden: socket.socket
+    number: int
+    pair: Pair | None = None
     cohort: Cohort | None = None
     folder: Path = Path()
-    greeted: set[socket.socket] = field(default_factory=set)
-    buffers: dict[socket.socket, bytes] = field(default_factory=dict)
+    request: int = 0
+    role: str = ""
+    deadline: float = 0.0
+    overdue: bool = False
+    stopped: set[int] = field(default_factory=set)
+    buffers: dict[int, bytes] = field(default_factory=dict)
     ended: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,9 +64,11 @@ class Local:
             )
         self._limits, self._device = limits, device
         self._waiting: deque[Cohort] = deque()
-        self._count = workers
+        self._losses: Counter[tuple[str, ...]] = Counter()
         self._number = 0
-        self._launch()
+        self._checked = time.monotonic()
+        self._slots = [_Slot(number) for number in range(workers)]
+        self._base = Base(workers, device)
 
     def submit(self, cohort: Cohort) -> None:
         """Queue a cohort."""
@@ -68,22 +78,15 @@ class Local:
         """Outcomes as they come, until nothing is queued or running."""
         while self._waiting or any(slot.cohort for slot in self._slots):
             for slot in self._slots:
-                if slot.cohort is None and self._waiting:
-                    self._pose(slot, self._waiting.popleft())
+                if slot.cohort is None and slot.pair is not None and self._waiting:
+                    yield from self._pose(slot, self._waiting.popleft())
             yield from self._listen()
+            self._check()
 
     def close(self) -> None:
         """End every process and remove the scratch folder."""
-        self._alive.close()
-        for slot in self._slots:
-            slot.judge.close()
-            slot.warden.close()
-        try:
-            self._base.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._base.pid, signal.SIGKILL)
-            self._base.wait()
-        shutil.rmtree(self._root, ignore_errors=True)
+        self._drop_pairs()
+        self._base.end()
 
     def __enter__(self) -> Local:
         return self
@@ -91,93 +94,137 @@ class Local:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- processes
-
-    def _launch(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="dynamark-", dir=_scratch()))
-        self._alive, theirs = socket.socketpair()
-        roles, far = [], [theirs]
-        self._slots: list[_Slot] = []
-        for _ in range(self._count):
-            judge, far_judge = socket.socketpair()
-            warden, far_warden = socket.socketpair()
-            roles += [("judge", far_judge.fileno()), ("warden", far_warden.fileno())]
-            far += [far_judge, far_warden]
-            self._slots.append(_Slot(judge, warden))
-        told = {"alive": theirs.fileno(), "roles": roles, "root": str(self._root)}
-        # One thread a process: the bits of a result must not depend on how many cores share the work.
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        path = os.pathsep.join(p for p in sys.path if p)
-        self._base = subprocess.Popen(
-            [sys.executable, "-P", "-m", "dynamark.runners.execute.processes", json.dumps(told)],
-            pass_fds=[sock.fileno() for sock in far],
-            stdin=subprocess.DEVNULL,
-            env={**_KEPT_MEMORY, **os.environ, **threads, "PYTHONPATH": path},
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which then closes
-        )
-        for sock in far:
-            sock.close()
+    # --- messages
 
     def _listen(self) -> Iterator[Outcome]:
         """Wait for messages and act on them."""
         poll = select.poll()
-        owners = {}
+        poll.register(self._base.control, select.POLLIN)
+        owners: dict[int, tuple[_Slot, str, socket.socket]] = {}
         for slot in self._slots:
-            for sock in (slot.judge, slot.warden):
+            for role, sock in slot.pair.sockets.items() if slot.pair else ():
                 poll.register(sock, select.POLLIN)
-                owners[sock.fileno()] = (slot, sock)
-        for fd, _ in poll.poll():
-            slot, sock = owners[fd]
-            try:
-                data = sock.recv(1 << 20)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                yield from self._base_died()
-                return
-            *lines, rest = (slot.buffers.get(sock, b"") + data).split(b"\n")
-            slot.buffers[sock] = rest
-            for line in lines:
-                yield from self._handle(slot, sock, json.loads(line))
+                owners[sock.fileno()] = (slot, role, sock)
+        ready = [fd for fd, _ in poll.poll(_CHECK_SECONDS * 1000)]
+        if self._base.control.fileno() in ready:
+            yield from self._hear_base()
+            return  # sockets may have changed
+        for fd in ready:
+            slot, role, sock = owners[fd]
+            yield from self._read(slot, role, sock)
 
-    def _base_died(self) -> Iterator[Outcome]:
-        """Start anew; what was in flight is lost."""
-        lost = [slot.cohort for slot in self._slots if slot.cohort]
-        if not any(slot.greeted for slot in self._slots):
-            raise UserError("the worker processes do not start (their message stands above); try --engine inline")
-        self.close()
-        self._launch()
-        for cohort in lost:
-            yield Outcome(cohort, failed(cohort, "crashed", "the base process died; is the machine out of memory?"))
+    def _hear_base(self) -> Iterator[Outcome]:
+        pair = self._base.receive()
+        if pair is None:
+            in_flight = [slot for slot in self._slots if slot.cohort]
+            self._drop_pairs()
+            self._base.restart()
+            for slot in in_flight:
+                yield from self._again(slot, "the base process ended")
+            return
+        slot = self._slots[pair.slot]
+        if slot.pair is not None:
+            slot.pair.close()
+        slot.pair, slot.buffers = pair, {}
+        if slot.cohort is not None:
+            yield from self._pair_died(slot)
+
+    def _pair_died(self, slot: _Slot) -> Iterator[Outcome]:
+        if slot.overdue:
+            yield from self._done(slot, Ending("error", "the task failed: posing or scoring did not end"))
+        else:
+            yield from self._again(slot, f"the {slot.role} process ended")
+
+    def _drop_pairs(self) -> None:
+        for slot in self._slots:
+            if slot.pair is not None:
+                slot.pair.close()
+            slot.pair, slot.buffers = None, {}
+
+    def _read(self, slot: _Slot, role: str, sock: socket.socket) -> Iterator[Outcome]:
+        try:
+            data = sock.recv(1 << 20)
+        except (ConnectionResetError, OSError):
+            data = b""
+        if not data:  # it ended; the base kills its partner and sends a new pair
+            assert slot.pair is not None
+            slot.pair.sockets.pop(role).close()
+            return
+        *lines, rest = (slot.buffers.get(sock.fileno(), b"") + data).split(b"\n")
+        slot.buffers[sock.fileno()] = rest
+        for line in lines:
+            message = json.loads(line)
+            # A reply to anything but the request that is open (of a cohort that was given up) says nothing of this cohort.
+            if slot.cohort is not None and message.get("request") == slot.request and role == slot.role:
+                yield from self._handle(slot, message)
+
+    def _ask(self, slot: _Slot, role: str, message: dict[str, Any], seconds: float) -> None:
+        self._number += 1
+        slot.request, slot.role, slot.deadline, slot.overdue = self._number, role, time.monotonic() + seconds, False
+        if slot.pair is not None and role in slot.pair.sockets:
+            with contextlib.suppress(OSError):  # a role that has just ended: its new pair is on the way
+                send(slot.pair.sockets[role], {**message, "request": slot.request})
+
+    def _check(self) -> None:
+        """Kill role processes that are stopped (SIGSTOP) or overdue, so that they are started anew."""
+        now = time.monotonic()
+        if now - self._checked < _CHECK_SECONDS:
+            return
+        self._checked = now
+        if process_state(self._base.pid) == "T":
+            self._kill(self._base.pid)
+        for slot in self._slots:
+            pids = set(slot.pair.pids.values()) if slot.pair else set()
+            stopped = {pid for pid in pids if process_state(pid) == "T"}
+            for pid in stopped & slot.stopped:
+                self._kill(pid)
+            slot.stopped = stopped
+            if slot.cohort is not None and slot.pair is not None and now > slot.deadline and not slot.overdue:
+                slot.overdue = slot.role == "scorer"
+                slot.deadline = now + _GRACE_SECONDS
+                self._kill(slot.pair.pids[slot.role])
+
+    @staticmethod
+    def _kill(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     # --- one cohort: pose, fit, score
 
-    def _pose(self, slot: _Slot, cohort: Cohort) -> None:
+    def _pose(self, slot: _Slot, cohort: Cohort) -> Iterator[Outcome]:
         self._number += 1
-        slot.cohort, slot.folder = cohort, self._root / str(self._number)
-        slot.folder.mkdir()
-        if cohort.experiment:  # a measurement has no data of a task to be posed
+        slot.cohort, slot.folder = cohort, self._base.root / str(self._number)
+        try:
+            slot.folder.mkdir(parents=True)
+            room = has_room(slot.folder)
+        except OSError:
+            room = False
+        if not room:
+            time.sleep(0.2)  # whoever fills it may be about to end
+            yield from self._again(slot, f"no room in the scratch folder {self._base.root.parent}")
+        elif cohort.experiment:  # a measurement has no data of a task to be posed
             self._fit(slot, cohort.entropies)
         else:
-            self._ask_judge(slot, "pose")
+            self._ask_scorer(slot, "pose")
 
-    def _ask_judge(self, slot: _Slot, verb: str) -> None:
+    def _ask_scorer(self, slot: _Slot, verb: str) -> None:
         assert slot.cohort is not None
         task = scorer.describe(slot.cohort.task)
-        send(slot.judge, {"verb": verb, "task": task, "seeds": slot.cohort.seeds, "folder": str(slot.folder)})
+        message = {"verb": verb, "task": task, "seeds": slot.cohort.seeds, "folder": str(slot.folder)}
+        self._ask(slot, "scorer", message, max(_SCORER_SECONDS, 10 * self._seconds(slot)))
 
-    def _handle(self, slot: _Slot, sock: socket.socket, message: dict[str, Any]) -> Iterator[Outcome]:
-        if "hello" in message:
-            if sock in slot.greeted and slot.cohort is not None:  # it died, and another was forked in its place
-                role = "task's" if sock is slot.judge else "guarding"
-                yield from self._done(slot, "crashed", f"the {role} process died")
-            slot.greeted.add(sock)
-        elif "error" in message:
-            yield from self._done(slot, "error", f"the task failed: {message['error']}")
+    def _seconds(self, slot: _Slot) -> float:
+        assert slot.cohort is not None
+        return self._limits.seconds * len(slot.cohort.runs)
+
+    def _handle(self, slot: _Slot, message: dict[str, Any]) -> Iterator[Outcome]:
+        if "failure" in message:
+            yield from self._settle(slot, Ending(**message["failure"]))
         elif "entropies" in message:
             self._fit(slot, message["entropies"])
         elif "code" in message:
-            yield from self._fitted(slot, message)
+            slot.ended = message
+            yield from self._settle(slot, ending(message, self._seconds(slot), self._limits.memory))
         elif "results" in message:
             yield from self._done(slot, results=message["results"])
 
@@ -192,58 +239,57 @@ class Local:
             "budget": cohort.budget,
             "experiment": cohort.experiment,
             "device": self._device,
-            "timeout": self._limits.seconds * len(cohort.runs),
+            "timeout": self._seconds(slot),
             "memory": self._limits.memory,
         }
-        send(slot.warden, job)
+        self._ask(slot, "supervisor", job, self._seconds(slot) + _GRACE_SECONDS)
 
-    def _fitted(self, slot: _Slot, ended: dict[str, Any]) -> Iterator[Outcome]:
-        slot.ended = ended
+    def _settle(self, slot: _Slot, end: Ending) -> Iterator[Outcome]:
+        """Go on from what a process said of its cohort."""
         assert slot.cohort is not None
-        if ended["killed"] == "timeout":
-            limit = self._limits.seconds * len(slot.cohort.runs)
-            yield from self._done(slot, "timeout", f"not done after {limit:g} s")
-        elif ended["killed"] == "out_of_memory":
-            yield from self._done(slot, "out_of_memory", f"more than {self._limits.memory / 2**30:g} GiB resident")
-        elif (slot.folder / "answers" / "tree.json").exists():
-            if slot.cohort.experiment:
-                yield from self._done(slot, results=wire.read(slot.folder / "answers"))
-            else:
-                self._ask_judge(slot, "score")
-        elif (slot.folder / "failure" / "tree.json").exists():
-            told = wire.read(slot.folder / "failure")
-            yield from self._done(slot, told["status"], told["reason"])
+        if end.status == LOST or (end.again and self._losses[_keys(slot.cohort)] < 2):
+            yield from self._again(slot, end.reason)
+        elif end.status != ANSWERED:
+            yield from self._done(slot, end)
+        elif slot.cohort.experiment:
+            try:
+                yield from self._done(slot, results=measured(slot.folder / "answers", len(slot.cohort.runs)))
+            except BadAnswer as error:
+                yield from self._done(slot, Ending("error", str(error)))
         else:
-            yield from self._done(slot, "crashed", _how(ended["code"]))
+            self._ask_scorer(slot, "score")
 
-    def _done(
-        self, slot: _Slot, status: str = "", reason: str = "", results: list[dict[str, Any]] | None = None
-    ) -> Iterator[Outcome]:
+    def _again(self, slot: _Slot, why: str) -> Iterator[Outcome]:
+        """Take a cohort up again that ended for a reason that is not the method's; after several times it is lost."""
         cohort = slot.cohort
         assert cohort is not None
+        self._losses[_keys(cohort)] += 1
+        if self._losses[_keys(cohort)] < _LOSSES:
+            self._release(slot)
+            self._waiting.appendleft(cohort)
+        else:
+            yield from self._done(slot, Ending(LOST, why))
+
+    def _release(self, slot: _Slot) -> None:
         shutil.rmtree(slot.folder, ignore_errors=True)
-        slot.cohort = None
+        slot.cohort, slot.request, slot.ended, slot.overdue = None, 0, {}, False
+
+    def _done(
+        self, slot: _Slot, end: Ending | None = None, results: list[dict[str, Any]] | None = None
+    ) -> Iterator[Outcome]:
+        cohort, peak = slot.cohort, slot.ended.get("peak_memory")
+        provenance = slot.pair.provenance if slot.pair else None
+        assert cohort is not None
+        self._release(slot)
         if results is None and len(cohort.runs) > 1:
             # One member may have killed the others: each once more, alone.
             self._waiting.extendleft(Cohort((run,), alone=True) for run in reversed(cohort.runs))
             return
-        results = results or failed(cohort, status, reason)
-        costs = {"peak_memory": slot.ended.get("peak_memory")}
-        slot.ended = {}
-        yield Outcome(cohort, [{**result, **costs} for result in results])
+        if results is None:
+            assert end is not None
+            results = failed(cohort, end.status, end.reason)
+        yield Outcome(cohort, [{**result, "peak_memory": peak} for result in results], provenance)
 
 
-def _how(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"the process was killed by {signal.Signals(-code).name}"
-    return f"the process ended without an answer (exit code {code})"
-
-
-def _scratch() -> str | None:
-    """Shared memory where it is roomy, else the usual folder for temporary files."""
-    shared = Path("/dev/shm")
-    with contextlib.suppress(OSError):
-        if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= _ROOMY:
-            return str(shared)
-    return None
+def _keys(cohort: Cohort) -> tuple[str, ...]:
+    return tuple(run.key for run in cohort.runs)

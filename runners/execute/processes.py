@@ -1,22 +1,23 @@
-"""The processes of the local executor: a base that has imported torch, and the judges and wardens forked from it.
+"""The base process of the local executor: it has imported torch, and forks a scorer process and a supervisor a slot.
 
-    parent (the command) --starts--> base --forks--> one judge and one warden a slot
-                                                     warden --forks--> a fresh worker for each cohort
+    parent (the command) --starts--> base --forks--> one scorer process and one supervisor a slot
+                                                     supervisor --forks--> a fresh worker for each cohort
 
-A judge runs tasks (poses problems, scores answers) and no method code. A warden runs nothing itself: it forks a worker,
-watches its time and memory, and after it removes every process that it left behind, for all orphans below a warden are
-given to it (it is a sub-reaper). When the parent goes, however it goes, its sockets close; then wardens, judges and base
-end, and the scratch folder with them. Messages are JSON lines over socket pairs. Linux only.
+A scorer process runs tasks (poses problems, scores answers) and no method code. A supervisor runs nothing itself: it forks a
+worker, watches its time and memory, and removes every process that it leaves behind.
+
+Both roles of a slot live and die together. When either ends, the base kills the other and forks both anew, on new sockets
+that it hands to the parent over the control socket: no message of a former pair can reach the parent as one of the new.
+When the parent goes, however it goes, its sockets close; then supervisors, scorer processes and base end, and the scratch
+folder with them. Linux only.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
-import resource
 import select
 import shutil
 import signal
@@ -24,109 +25,104 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["receive", "send"]
+from dynamark.runners.execute.channels import children, die_with_parent, name_process, subreaper, sweep
 
-_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
-_POLL_MS = 20
+__all__ = ["ROLES"]
 
+ROLES = ("scorer", "supervisor")
 
-def send(sock: socket.socket, message: dict[str, Any]) -> None:
-    """Write one message."""
-    sock.sendall(json.dumps(message).encode() + b"\n")
+_SWEEP_MS = 1000  # how often strangers are looked for: orphans that a killed supervisor left to the base
 
 
-def receive(sock: socket.socket) -> Iterator[dict[str, Any]]:
-    """Messages until the other side closes."""
-    with sock.makefile("rb") as lines:
-        for line in lines:
-            yield json.loads(line)
+@dataclass
+class _Base:
+    """The base: its control socket, its settings, and the two processes of each slot."""
 
+    control: socket.socket
+    settings: dict[str, Any]
+    pairs: dict[int, dict[str, int]] = field(default_factory=dict)
 
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+    def serve(self) -> None:
+        """Start every pair, and again the pair of which one ended, until the parent is gone."""
+        for slot in range(self.settings["slots"]):
+            self._start(slot)
+        while self._wait():
+            ended = self._reap()
+            for slot, pids in self.pairs.items():
+                if ended & set(pids.values()):
+                    self._end(pids, ended)
+                    self._start(slot)
+            sweep(keep=self._known())
 
-
-def _children() -> list[int]:
-    """Own children, adopted orphans among them."""
-    return [int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
-
-
-def _sweep() -> None:
-    """Kill and reap children until none is left: what a killed one leaves is adopted and killed in turn."""
-    while left := _children():
-        for pid in left:
+    def close(self) -> None:
+        """Supervisors see that the parent is gone, and clean up; then whatever is left is killed."""
+        for pids in self.pairs.values():
             with contextlib.suppress(ProcessLookupError):
+                os.kill(pids["scorer"], signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while children() and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.005)
+        sweep()
+
+    def _known(self) -> set[int]:
+        return {pid for pids in self.pairs.values() for pid in pids.values()}
+
+    def _wait(self) -> bool:
+        """Sleep until a child ends or it is time to look for strangers (True), or the parent is gone (False)."""
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        handles = [os.pidfd_open(pid) for pid in self._known()]
+        try:
+            for handle in handles:
+                poll.register(handle, select.POLLIN)
+            return self.control.fileno() not in {fd for fd, _ in poll.poll(_SWEEP_MS)}
+        finally:
+            for handle in handles:
+                os.close(handle)
+
+    def _reap(self) -> set[int]:
+        ended = set()
+        with contextlib.suppress(ChildProcessError):
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                ended.add(pid)
+        return ended
+
+    def _end(self, pids: dict[str, int], ended: set[int]) -> None:
+        for pid in set(pids.values()) - ended:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
                 os.kill(pid, signal.SIGKILL)
-        for pid in left:
-            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
 
-
-# --- the base
-
-
-def main() -> None:
-    """Import what is heavy, fork the roles, fork one again when it dies, and end when the parent does."""
-    told = json.loads(sys.argv[1])
-    alive = socket.socket(fileno=told["alive"])
-    _prctl(_SET_CHILD_SUBREAPER, 1)
-    import dynamark.runners.execute.scorer
-    import dynamark.runners.execute.worker  # noqa: F401  # preloaded for all that is forked from here
-
-    gc.collect()
-    gc.freeze()  # shared pages stay shared: the collector of a child does not touch them
-    roles = {(str(role), int(fd)): 0 for role, fd in told["roles"]}
-    sockets = {fd: socket.socket(fileno=fd) for _, fd in roles}
-    for role, fd in roles:
-        roles[role, fd] = _start(role, fd, sockets, alive)
-    while _wait_for_a_death(list(roles.values()), alive):
-        pid, _ = os.waitpid(-1, os.WNOHANG)
-        for (role, fd), known in roles.items():
-            if known == pid:
-                roles[role, fd] = _start(role, fd, sockets, alive)
-    for (role, _), pid in roles.items():
-        if role == "judge":
-            os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5  # wardens see the same end and clean up; then whatever is left is killed
-    while _children() and time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.005)
-    _sweep()
-    shutil.rmtree(told["root"], ignore_errors=True)
+    def _start(self, slot: int) -> None:
+        """Fork both roles of a slot and hand the near ends of their sockets to the parent."""
+        near, far = zip(*(socket.socketpair() for _ in ROLES), strict=True)
+        self.pairs[slot] = {}
+        for place, role in enumerate(ROLES):
+            others = [self.control, *near, *far[:place], *far[place + 1 :]]
+            self.pairs[slot][role] = _forked(role, far[place], others, self.settings)
+        message = {"slot": slot, "pids": self.pairs[slot], "provenance": self.settings["provenance"]}
+        with contextlib.suppress(OSError):  # a parent that is gone is seen at the next wait
+            socket.send_fds(self.control, [json.dumps(message).encode()], [sock.fileno() for sock in near])
+        for sock in (*near, *far):
+            sock.close()
 
 
-def _wait_for_a_death(pids: list[int], alive: socket.socket) -> bool:
-    """Sleep until a child dies (True) or the parent is gone (False)."""
-    poll = select.poll()
-    poll.register(alive, select.POLLIN)
-    handles = [os.pidfd_open(pid) for pid in pids]
-    try:
-        for handle in handles:
-            poll.register(handle, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
-        return alive.fileno() not in ready
-    finally:
-        for handle in handles:
-            os.close(handle)
-
-
-def _start(role: str, fd: int, sockets: dict[int, socket.socket], alive: socket.socket) -> int:
+def _forked(role: str, sock: socket.socket, others: list[socket.socket], settings: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        _prctl(_SET_PDEATHSIG, signal.SIGKILL)
-        alive.close()
-        for other, sock in sockets.items():
-            if other != fd:
-                sock.close()
-        {"judge": _judge, "warden": _warden}[role](sockets[fd])
+        die_with_parent()
+        name_process(role)
+        for other in others:
+            other.close()
+        _serving(role)(sock, settings)
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -135,102 +131,32 @@ def _start(role: str, fd: int, sockets: dict[int, socket.socket], alive: socket.
     raise AssertionError("unreachable")
 
 
-# --- a judge
+def _serving(role: str) -> Callable[[socket.socket, dict[str, Any]], None]:
+    from dynamark.runners.execute.scoring import serve as score
+    from dynamark.runners.execute.supervisor import serve as supervise
+
+    return {"scorer": score, "supervisor": supervise}[role]
 
 
-def _judge(sock: socket.socket) -> None:
-    from dynamark.runners.execute import scorer, wire, worker
-    from dynamark.runners.execute.answers import Answer
+def main() -> None:
+    """Import what is heavy, fork the pairs, and end when the parent does."""
+    settings = json.loads(sys.argv[1])
+    control = socket.socket(fileno=settings["control"])
+    subreaper()
+    name_process("base")
+    from dynamark.results.provenance import provenance
+    from dynamark.runners.execute.preload import preload
 
-    worker.steady()
-    send(sock, {"hello": True})
-    for request in receive(sock):
-        folder, seeds = Path(request["folder"]), request["seeds"]
-        try:
-            task = scorer.rebuild(request["task"])
-            if request["verb"] == "pose":
-                wire.write(folder / "problems", [task.problem(seed) for seed in seeds])
-                reply: dict[str, Any] = {"entropies": [task.entropy(seed, "method") for seed in seeds]}
-            else:
-                answers = [Answer(**told) for told in wire.read(folder / "answers")]
-                reply = {"results": [scorer.judge(task, s, a) for s, a in zip(seeds, answers, strict=True)]}
-        except Exception as error:
-            reply = {"error": worker.failure(error).reason}
-        send(sock, reply)
-
-
-# --- a warden
-
-
-def _warden(sock: socket.socket) -> None:
-    _prctl(_SET_CHILD_SUBREAPER, 1)
-    send(sock, {"hello": True})
-    for request in receive(sock):
-        reply = _guard(request, sock)
-        if reply is None:
-            return
-        send(sock, reply)
-
-
-def _guard(job: dict[str, Any], sock: socket.socket) -> dict[str, Any] | None:
-    """Run one worker within its limits; how it ended, or None when the parent is gone."""
-    start = time.monotonic()
-    pid = os.fork()
-    if pid == 0:
-        _worker(job, sock)
-    killed = _watch(pid, job, sock, start + job["timeout"])
-    if killed is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-            os.kill(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    _sweep()
-    if killed == "orphaned":
-        return None
-    code = os.waitstatus_to_exitcode(status)
-    return {"killed": killed, "code": code, "peak_memory": usage.ru_maxrss * 1024}
-
-
-def _watch(pid: int, job: dict[str, Any], sock: socket.socket, deadline: float) -> str | None:
-    """Wait for the worker's end; why it must be killed, if it must."""
-    handle = os.pidfd_open(pid)
-    poll = select.poll()
-    poll.register(handle, select.POLLIN)
-    poll.register(sock, select.POLLIN)
-    statm, page = Path(f"/proc/{pid}/statm"), resource.getpagesize()
+    preload()
+    settings["provenance"] = provenance(settings["device"])
+    gc.collect()
+    gc.freeze()  # shared pages stay shared: the collector of a child does not touch them
+    base = _Base(control, settings)
     try:
-        while True:
-            ready = {fd for fd, _ in poll.poll(_POLL_MS)}
-            if handle in ready:
-                return None
-            if sock.fileno() in ready:
-                return "orphaned"  # no request comes while one is served, so this is the end of the stream
-            if time.monotonic() > deadline:
-                return "timeout"
-            with contextlib.suppress(OSError, IndexError):
-                if int(statm.read_text().split()[1]) * page > job["memory"]:
-                    return "out_of_memory"
+        base.serve()
     finally:
-        os.close(handle)
-
-
-def _worker(job: dict[str, Any], sock: socket.socket) -> None:
-    """The forked child: a group of its own, limited memory, output to a file; it ends without returning."""
-    try:
-        os.setsid()
-        _prctl(_SET_PDEATHSIG, signal.SIGKILL)
-        sock.close()
-        log = os.open(f"{job['folder']}/log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        if job["device"] == "cpu":  # CUDA reserves far more than it uses
-            resource.setrlimit(resource.RLIMIT_DATA, (job["memory"], job["memory"]))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        from dynamark.runners.execute.worker import work
-
-        work(Path(job["folder"]), job)
-    finally:
-        os._exit(0)
+        base.close()
+        shutil.rmtree(settings["root"], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dynamark.runners.registry import load, target_of
 from dynamark.tasks.base import Curve, Task
 from dynamark.tasks.problems import Run
 
-__all__ = ["describe", "judge", "measure", "rebuild"]
+__all__ = ["describe", "measure", "rebuild", "score"]
 
 
 def describe(task: Task) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def rebuild(description: Mapping[str, Any]) -> Task:
     return task
 
 
-def judge(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
+def score(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
     """The columns of a row that the answers of one member are worth."""
     scored = task.score(answer.arrays, seed)
     if undeclared := sorted(set(scored.values) - {metric.name for metric in task.metrics}):

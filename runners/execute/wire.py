@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,23 @@ def read(folder: Path) -> Any:
 
     What was one array is one array again.
     """
-    tree = json.loads((folder / "tree.json").read_text())
+    tree = json.loads(_regular(folder / "tree.json").read_text())
 
     @functools.cache
     def array(number: int, tensor: bool) -> Any:
-        path = folder / f"{number}.npy"
+        path = _regular(folder / f"{number}.npy")
         small = path.stat().st_size < 1 << 16
         loaded = np.asarray(np.load(path, allow_pickle=False) if small else np.load(path, mmap_mode="c"))
         return torch.from_numpy(loaded) if tensor else loaded
 
     return _unpack(tree, array, tensors=False)
+
+
+def _regular(path: Path) -> Path:
+    """The path of a file that is one: a link or a pipe, which a method may have put there, is refused."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    return path
 
 
 def _pack(value: Any, arrays: dict[int, tuple[int, np.ndarray]]) -> Any:

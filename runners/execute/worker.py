@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import gc
+import random
 import sysconfig
 import time
 import traceback
@@ -12,20 +14,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from dynamark.errors import clean
+from dynamark.results.schema import LOST
 from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer, ask
+from dynamark.runners.execute.ending import ANSWERED
 from dynamark.runners.execute.scorer import measure
 from dynamark.runners.execute.units import bare, restored, standardized, units_of
 from dynamark.runners.execute.validation import Fitted, best
-from dynamark.runners.registry import load
+from dynamark.runners.registry import MissingFile, load
 from dynamark.runners.spec import candidates
 from dynamark.tasks.contract import accepted, resting
 from dynamark.tasks.problems import KINDS, ForecastingQuery, Run
 
-__all__ = ["Failure", "failure", "solve", "work"]
+__all__ = ["Failure", "failure", "is_infrastructure", "seed_everything", "solve", "steady", "work"]
+
+# What a full, failing or vanished file system answers.
+_INFRASTRUCTURE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ENFILE}
 
 
 @dataclass
@@ -138,9 +147,14 @@ def parameter_count(model: Any) -> int | None:
 
 def failure(error: BaseException) -> Failure:
     """The row's status and reason for an exception of a method."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in _text(error):
         return Failure("out_of_memory", "the method asked for more memory than the limit allows")
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if is_infrastructure(error):
+        assert isinstance(error, OSError)
+        return Failure(LOST, f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}")
+    if isinstance(error, MissingFile):
+        return Failure(LOST, str(error))
+    text = (_text(error).strip() or type(error).__name__).splitlines()[0]
     name = "" if isinstance(error, BadAnswer) else f"{type(error).__name__}: "
     return Failure("error", f"{name}{text}"[:400] + _place(error))
 
@@ -154,6 +168,14 @@ def _place(error: BaseException) -> str:
     return f" ({Path(chosen[-1].filename).name}:{chosen[-1].lineno})" if chosen else ""
 
 
+def _text(error: BaseException) -> str:
+    """What an exception says; what it raises while saying it is not ours to raise."""
+    try:
+        return clean(str(error))
+    except Exception:
+        return ""
+
+
 def steady() -> None:
     """One thread and deterministic kernels: the bits of a run must not depend on the machine's load or size."""
     torch.set_num_threads(1)
@@ -161,20 +183,47 @@ def steady() -> None:
     torch.set_deterministic_debug_mode("warn")
 
 
-def work(folder: Path, job: dict[str, Any]) -> None:
-    """In a fresh process: read problems and solve them, or measure; leave the answers or the failure in the folder."""
+def is_infrastructure(error: BaseException) -> bool:
+    """Whether an error is of the machine (a full or failing disk) and not of the code that met it."""
+    return isinstance(error, OSError) and error.errno in _INFRASTRUCTURE
+
+
+def seed_everything(entropies: Sequence[Sequence[int]]) -> None:
+    """Seed the global generators of torch, NumPy and `random`: a method that draws from them is reproducible all the same."""
+    words = np.random.SeedSequence([word for entropy in entropies for word in entropy]).generate_state(4)
+    random.seed(words.tobytes())
+    np.random.seed(words)  # noqa: NPY002  # the generator that strangers use
+    torch.manual_seed(int(words[0]) << 32 | int(words[1]))
+
+
+def work(folder: Path, job: dict[str, Any]) -> dict[str, str]:
+    """In a fresh process: read problems and solve them, or measure; leave the answers in the folder, and say how it went."""
     steady()
+    seed_everything(job["entropies"])
     try:
-        cls = load(job["method"], "method")
-        methods = [cls(**fields) for fields in candidates(job["fields"])]
-        if job["experiment"]:
-            wire.write(folder / "answers", [measure(methods[0], words, job["device"]) for words in job["entropies"]])
-            return
-        problems = wire.read(folder / "problems")
-        answers = solve(methods, problems, job["entropies"], budget=job["budget"], device=job["device"])
-        wire.write(folder / "answers", [vars(answer) for answer in answers])
+        answers = _answers(folder, job)
     except BaseException as error:
         told = failure(error)
         del error
-        gc.collect()  # room to write the reason in
-        wire.write(folder / "failure", dataclasses.asdict(told))
+        gc.collect()  # room to say the reason in
+        return {"status": told.status, "reason": told.reason}
+    try:
+        wire.write(folder / "answers", answers)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return {"status": "error", "reason": "the answers are larger than the limit of a file"}
+        return {"status": LOST, "reason": f"the answers could not be written: {error.strerror}"}
+    except Exception as error:
+        told = failure(error)
+        return {"status": told.status, "reason": told.reason}
+    return {"status": ANSWERED}
+
+
+def _answers(folder: Path, job: dict[str, Any]) -> list[dict[str, Any]]:
+    cls = load(job["method"], "method")
+    methods = [cls(**fields) for fields in candidates(job["fields"])]
+    if job["experiment"]:
+        return [measure(methods[0], words, job["device"]) for words in job["entropies"]]
+    problems = wire.read(folder / "problems")
+    answers = solve(methods, problems, job["entropies"], budget=job["budget"], device=job["device"])
+    return [vars(answer) for answer in answers]

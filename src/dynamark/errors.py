@@ -5,6 +5,20 @@ class UserError(Exception):
     """Something a person can mend. Its message is one line: what was given, what was wanted, and the remedy."""
 
 
+def clean(text: str) -> str:
+    """Text of unknown origin with everything that a terminal could take for a command replaced: control characters, directions.
+
+    Line breaks and tabulators stay; a lone surrogate, which no encoding takes, becomes a question mark.
+    """
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text).replace("\ufffd", "?")
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """Text as one printable line of at most so many characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def unknown(kind: str, name: str, known: list[str]) -> UserError:
     """Error for a name that is in no table, with the nearest names that are."""
     import difflib

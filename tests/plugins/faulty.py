@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,6 +73,40 @@ class Faulty:
 
     def segfault(self, x: torch.Tensor) -> Any:
         ctypes.string_at(0)
+
+    def kills_itself(self, x: torch.Tensor) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def prints(self, x: torch.Tensor) -> Any:
+        for _ in range(400):
+            print("x" * (1 << 20))
+        return x
+
+    def patches_json(self, x: torch.Tensor) -> Any:
+        json.dumps = lambda *words, **more: "{nonsense"
+        return x
+
+    def surrogate(self, x: torch.Tensor) -> Any:
+        raise ValueError("a lone \udcff and \x1b[31m an escape")
+
+    def bad_text(self, x: torch.Tensor) -> Any:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        raise Mute
+
+    def no_space(self, x: torch.Tensor) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    def children_allocate(self, x: torch.Tensor) -> Any:
+        """Three children that stay below the limit each, and above it together."""
+        for _ in range(3):
+            if os.fork() == 0:
+                block = bytearray(400 << 20)
+                block[::4096] = b"x" * len(block[::4096])
+                time.sleep(3600)
+        time.sleep(3600)
 
     def grandchildren(self, x: torch.Tensor) -> Any:
         """Detached in every way a daemon knows: a session of its own, its parent gone."""

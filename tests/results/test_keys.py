@@ -12,6 +12,7 @@ from dynamark.results import keys
 from dynamark.results.keys import canonical, run_key, source_digest
 
 ROW = {
+    "kind": "run",
     "task": "chaos/lorenz63",
     "task_version": 1,
     "task_fields": '{"noise":0.0}',
@@ -36,7 +37,7 @@ def test_what_a_row_adds_does_not_count() -> None:
 
 def test_the_key_of_a_known_row_never_changes() -> None:
     """Published rows are found by their keys: a change here makes all of them stale."""
-    assert run_key(ROW) == "edde53aedcaffee003c92606edfdb59296db81ba1732fd0e664986f4c194aa11"
+    assert run_key(ROW) == "72c4245bc9d791b1e4bfd057e59d7cbd33f03e0df04941f641b5648fde697ddb"
 
 
 plain = st.recursive(
@@ -157,3 +158,24 @@ def test_the_source_of_a_task_from_elsewhere_counts() -> None:
     assert run_key(ours) == run_key({**row, "task_source": "y"})
     assert run_key(theirs) != run_key(ours)
     assert run_key(theirs) != run_key({**row, "task_source": f"{keys.FOREIGN}y"})
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(package: Path) -> None:
+    import os
+
+    method = package / "method.py"
+    before, stat = source_digest(method), method.stat()
+    method.write_text(method.read_text().replace("return gain", "return niag"))
+    os.utime(method, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert method.stat().st_size == stat.st_size
+    assert source_digest(method) != before
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"entries": []}', '{"entries": {}, "sha256": 3}', "[" * 100_000, "\x00"])
+def test_a_damaged_memory_on_disk_is_no_memory(package: Path, text: str) -> None:
+    from dynamark.folders import cache_folder
+
+    wanted = source_digest(package / "method.py")
+    (cache_folder() / "sources.json").write_text(text)
+    keys._known = None
+    assert source_digest(package / "method.py") == wanted

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import datasets
 import pandas
@@ -18,45 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored import PLACE, fill, row
 
 from dynamark.errors import UserError
 from dynamark.results.journal import Journal, read_journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import SCHEMA, table
 from dynamark.results.store import Store, load_results, read_rows
-
-PLACE: dict[str, Any] = {"dynamark": "0", "threads": 1}
-
-
-def row(
-    key: str, value: float = 1.0, finished: str = "2026-01-01", suite: str = "s", method: str = "m"
-) -> dict[str, Any]:
-    return {
-        "key": key,
-        "suite": suite,
-        "family": "f",
-        "task": "f/t",
-        "method": method,
-        "seed": 0,
-        "status": "ok",
-        "primary": {
-            "score": "error",
-            "value": value,
-            "lower_is_better": True,
-            "log": True,
-            "floor": 0.0,
-            "baseline": 1.0,
-        },
-        "scores": [{"name": "error", "value": value}],
-        "curves": [{"name": "c", "axis": [0.0, 1.0], "values": [value, -0.0]}],
-        "finished": finished,
-    }
-
-
-def fill(store: Store, *rows: dict[str, Any]) -> None:
-    with Journal(store.journals, PLACE) as journal:
-        journal.write(list(rows))
-
 
 numbers = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
 

@@ -40,7 +40,7 @@ def problems(*rows: dict[str, Any], published: dict[str, Any] | None = None) -> 
 
 def test_honest_rows_pass() -> None:
     assert problems(honest(), honest(seed=1), honest(seed=2, value=None, reason="SIGSEGV")) == []
-    experiment = {**honest(task="chaos/x", tier="experiment"), "primary": None}
+    experiment = {**honest(task="chaos/x", kind="experiment", tier="", method=""), "primary": None}
     assert problems(experiment) == []
 
 

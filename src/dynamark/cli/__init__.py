@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, one_line
 from dynamark.version import __version__
 
 __all__ = ["main"]
+
+# The exit code of a fault of dynamark's own (EX_SOFTWARE): no verdict has it.
+INTERNAL = 70
 
 VERBS = {
     "run": "run a suite: tasks against methods, to rows and a table",
@@ -42,12 +46,39 @@ def main(argv: list[str] | None = None) -> int:
             module.arguments(verb)
             verb.set_defaults(main=module.main)
     args = parser.parse_args(words)
+    return _guarded(args)
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    """Call the verb; whatever it raises is one line and an exit code: 2 bad input, 70 a fault of dynamark's, 130 Ctrl-C."""
+    verdict: int | None = None
     try:
-        return int(args.main(args))
-    except UserError as error:
-        print(f"dynamark: error: {error}", file=sys.stderr)
-        return 2
+        try:
+            verdict = int(args.main(args))
+        except UserError as error:
+            verdict = 2
+            _say(f"error: {one_line(str(error))}")
+        except KeyboardInterrupt:
+            verdict = 130
+            _say("stopped")
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output went away (`dynamark list tasks | head`): nothing to say, and nothing to flush.
+        # The reader of our output went away (`dynamark compare A B | head`): nothing to say, and the verdict stays.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return getattr(args, "verdict", 0) if verdict is None else verdict
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if os.environ.get("DYNAMARK_DEBUG"):
+            raise
+        _say(
+            f"internal error: {one_line(f'{type(error).__name__}: {error}', 200)}; "
+            "please report it (DYNAMARK_DEBUG=1 shows the traceback)"
+        )
+        return INTERNAL
+    return verdict
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"dynamark: {text}", file=sys.stderr)

@@ -54,5 +54,6 @@ def main(args: argparse.Namespace) -> int:
                 f"{name} {value} is out of range; give a number above 0" + (f" and below {most}" if most else "")
             )
     comparison = compare(args.base, args.new, effect=args.effect, slowdown=args.slowdown, level=args.level)
+    args.verdict = comparison.exit_code  # stands even if the reader of the output goes away
     write(render(comparison, args.format, args.all), args.out)
     return comparison.exit_code

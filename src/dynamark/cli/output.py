@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, clean, one_line
 
 __all__ = ["print_failures", "write"]
 
@@ -15,7 +15,7 @@ __all__ = ["print_failures", "write"]
 def write(text: str, out: str | None) -> None:
     """Print the text, or write it to a file."""
     if out is None:
-        print(text, end="" if text.endswith("\n") else "\n")
+        print(clean(text), end="" if text.endswith("\n") else "\n")
         return
     try:
         Path(out).write_text(text, encoding="utf-8")
@@ -27,4 +27,4 @@ def print_failures(rows: Iterable[Mapping[str, Any]]) -> None:
     """A line of the error output for each failed run."""
     for row in rows:
         where = f"{row['method']} on {row['task']}, seed {row['seed']}"
-        print(f"{row['status']}: {where}: {row['reason']}", file=sys.stderr)
+        print(one_line(f"{row['status']}: {where}: {row['reason']}", 700), file=sys.stderr)

@@ -26,6 +26,11 @@ EXPECTED = {
     "sys_exit": ("error", "SystemExit: leaving"),
     "segfault": ("crashed", "SIGSEGV"),
     "grandchildren": ("ok", ""),
+    "prints": ("ok", ""),
+    "patches_json": ("error", "cannot be read"),
+    "surrogate": ("error", "ValueError: a lone ? and ?[31m an escape"),
+    "bad_text": ("error", "Mute"),
+    "children_allocate": ("out_of_memory", "GiB resident"),
 }
 
 

@@ -1,0 +1,59 @@
+"""Exit codes and last words: a verdict survives a broken pipe, a fault of dynamark's has a code of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+import pytest
+
+from dynamark import cli
+from dynamark.errors import UserError, clean, one_line
+
+
+def raising(error: BaseException) -> argparse.Namespace:
+    def main(args: argparse.Namespace) -> int:
+        raise error
+
+    return argparse.Namespace(main=main)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (UserError("no such thing"), 2, "error: no such thing"),
+        (UserError("bad \x1b[31m\n" + "x" * 5000), 2, "error: bad ?[31m xxx"),
+        (KeyboardInterrupt(), 130, "stopped"),
+        (ZeroDivisionError("a fault"), 70, "internal error: ZeroDivisionError: a fault"),
+        (RecursionError(), 70, "internal error: RecursionError"),
+    ],
+)
+def test_every_error_is_one_line_and_a_code(
+    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli._guarded(raising(error)) == code
+    captured = capsys.readouterr().err
+    assert told in captured
+    assert captured.count("\n") == 1
+    assert captured.strip().isprintable()
+    assert len(captured) < 340
+
+
+def test_a_verdict_survives_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main(args: argparse.Namespace) -> int:
+        args.verdict = 3
+        raise BrokenPipeError
+
+    with open(os.devnull, "w") as sink:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", sink)
+        assert cli._guarded(argparse.Namespace(main=main)) == 3
+
+
+def test_clean_text_holds_no_command_for_a_terminal() -> None:
+    everything = "".join(map(chr, (*range(0x3000), *range(0xD800, 0xE000))))
+    cleaned = clean(everything)
+    assert all(char.isprintable() or char in "\n\t" for char in cleaned)
+    cleaned.encode()
+    assert one_line(everything, 50).isprintable()
+    assert len(one_line(everything, 50)) == 50
