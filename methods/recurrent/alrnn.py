@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Count, Penalty, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.compiled import available
+from dynamark.methods.recurrent.compiled_maps import piecewise_map
 from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forcing import forced
 from dynamark.methods.recurrent.forecaster import autonomous
@@ -20,6 +21,7 @@ from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.symbolic import describe_code
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
+from dynamark.tasks.numerics.maps import CompiledMap
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["AlmostLinearModel", "AlmostLinearRNN"]
@@ -131,16 +133,23 @@ class AlmostLinearModel(ObservedUnits):
         """The free run."""
         return self.walk(self.initial_state(context), horizon, context.dim)
 
+    def _pieces_of_a_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, bool]:
+        """z <- A z + h + W relu(U z + b): A, h, W, U, b, and that no second relu is subtracted."""
+        m, n = len(self.a), len(self.a) - self.rectified
+        linear = torch.diag(self.a)
+        linear[:, :n] += self.w[:, :n]
+        return linear, self.h, self.w[:, n:], torch.eye(m, dtype=self.a.dtype)[n:], self.h.new_zeros(m - n), False
+
+    def as_map(self) -> CompiledMap:
+        """The piecewise linear map."""
+        return piecewise_map(*self._pieces_of_a_step())
+
     def walk(
         self, state: Float[Tensor, "trajectory state"], steps: int, units: int
     ) -> Float[Tensor, "trajectory steps N"]:
         """The first units of the states that follow; compiled where that is installed."""
         if available():
-            m, n = len(self.a), len(self.a) - self.rectified
-            linear = torch.diag(self.a)
-            linear[:, :n] += self.w[:, :n]
-            into = torch.eye(m, dtype=self.a.dtype)[n:]
-            return roll(linear, self.h, self.w[:, n:], into, self.h.new_zeros(m - n), False, state, steps, units)
+            return roll(*self._pieces_of_a_step(), state, steps, units)
         out = state.new_empty(steps, len(state), units)
         for place in out.unbind(0):
             state = self.step(state)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dynamark.errors import UserError
+from dynamark.tasks.numerics.maps import CompiledMap, compiled_map, free_run
 from dynamark.tasks.problems import Forecasting, Trajectories
 
 __all__ = ["StateForecaster", "autonomous"]
@@ -38,11 +39,18 @@ class StateForecaster(ABC):
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
         """What is observed of a state."""
 
+    def as_map(self) -> CompiledMap | None:
+        """The step and its tangent as compiled kernels, where the model has them: the free run and its exponents take these."""
+        return None
+
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """The free run. A run that leaves every bound holds infinity and NaN."""
         state = self.initial_state(context)
+        form = compiled_map(self)
+        if form is not None and state.device.type == "cpu":
+            return free_run(form, state, horizon, context.dim)
         out = torch.empty(horizon, len(context), context.dim, dtype=state.dtype, device=state.device)
         for place in out.unbind(0):
             state = self.step(state)

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Positive, Range, SearchSpace, Size, Steps
+from dynamark.methods.recurrent.compiled_maps import gru_map, lstm_map
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.training import Recipe, train
+from dynamark.tasks.numerics.maps import CompiledMap, compiled_map, free_run
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["GatedModel", "GatedNetwork"]
@@ -160,6 +162,10 @@ class GatedModel(StateForecaster):
             state = self._after(seen, state)
         return state
 
+    def as_map(self) -> CompiledMap:
+        """The cell on its own output."""
+        return (lstm_map if self.cell == "lstm" else gru_map)(self.read, self.recur, self.bias, self.out, self.shift)
+
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """The state after the network has seen its own prediction."""
         return self._after(self.observe(state), state)
@@ -173,6 +179,9 @@ class GatedModel(StateForecaster):
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
         state = self.initial_state(context)
+        form = compiled_map(self)
+        if form is not None:
+            return free_run(form, state, horizon, context.dim, now=True)
         out = state.new_empty(horizon, len(state), context.dim)
         for place in out.unbind(0):
             place.copy_(self.observe(state))

@@ -12,10 +12,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Batch, Count, Positive, SearchSpace, Size, Steps
+from dynamark.methods.recurrent.compiled_maps import network_flow
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.numerics.integrators import rk4_jacobian
+from dynamark.tasks.numerics.maps import CompiledMap
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["NeuralODE", "NeuralODEModel"]
@@ -119,6 +121,10 @@ class NeuralODEModel(StateForecaster):
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """One sample by Runge-Kutta."""
         return runge_kutta(self.field, state)
+
+    def as_map(self) -> CompiledMap:
+        """The perceptron and the Runge-Kutta step."""
+        return network_flow(self.weights, self.shifts)
 
     def field(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim"]:
         """f(x)."""

@@ -12,8 +12,10 @@ from torch import Tensor
 from dynamark.errors import UserError
 from dynamark.methods.fields import Count, Penalty, Range, SearchSpace
 from dynamark.methods.koopman.dictionaries import refuse_large
+from dynamark.methods.recurrent.compiled_maps import polynomial_map
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.least_squares import ridge
+from dynamark.tasks.numerics.maps import CompiledMap
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -70,6 +72,10 @@ class Polynomial(StateForecaster):
         if missing > 0:
             x = torch.cat([x[:, :1].expand(-1, missing, -1), x], dim=1)
         return x[:, x.shape[1] - self.reach - 1 :].flip(1).flatten(1)
+
+    def as_map(self) -> CompiledMap:
+        """The polynomial and the shift."""
+        return polynomial_map(self.weights, self.degree, self.reach // self.skip + 1, self.skip)
 
     def _taps(self, state: Tensor) -> Tensor:
         return state.reshape(*state.shape[:-1], self.reach + 1, self.dim)[..., :: self.skip, :].flatten(-2)

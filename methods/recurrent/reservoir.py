@@ -15,8 +15,11 @@ from torch import Tensor
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Penalty, Positive, Range, SearchSpace, Share, Size
+from dynamark.methods.recurrent.compiled_maps import driven, echo_map
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
+from dynamark.tasks.numerics.compiling import available
 from dynamark.tasks.numerics.least_squares import ridge_of_moments
+from dynamark.tasks.numerics.maps import CompiledMap, compiled_map, free_run
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["EchoStateNetwork"]
@@ -105,6 +108,9 @@ class Reservoir(StateForecaster):
     def driven(self, x: ndarray, washout: int) -> Iterator[tuple[ndarray, ndarray]]:
         """States after the washout and the observations that follow them [sample, ...], in pieces."""
         state = np.zeros((len(x), len(self.offset)))
+        if available():
+            yield from self._driven_compiled(state, x, washout)
+            return
         states: list[ndarray] = []
         for t in range(x.shape[1] - 1):
             state = self._next(state, x[:, t])
@@ -117,13 +123,33 @@ class Reservoir(StateForecaster):
                 )
                 states = []
 
+    def _driven_compiled(self, state: ndarray, x: ndarray, washout: int) -> Iterator[tuple[ndarray, ndarray]]:
+        form, last = self.as_map(), x.shape[1] - 1
+        driven(form, state, x[:, :washout], np.empty((0, *state.shape)))
+        for begin in range(washout, last, _PIECE):
+            end = min(begin + _PIECE, last)
+            states = np.empty((end - begin, *state.shape))
+            driven(form, state, x[:, begin:end], states)
+            yield (
+                states.reshape(-1, states.shape[-1]),
+                x[:, begin + 1 : end + 1].swapaxes(0, 1).reshape(-1, x.shape[-1]),
+            )
+
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
         """The state after the network, at rest at first, has seen the context."""
         x = context.observations.double().numpy()
         state = np.zeros((len(x), len(self.offset)))
+        if available():
+            driven(self.as_map(), state, x, np.empty((0, *state.shape)))
+            return torch.from_numpy(state)
         for t in range(x.shape[1]):
             state = self._next(state, x[:, t])
         return torch.from_numpy(state)
+
+    def as_map(self) -> CompiledMap:
+        """The sparse recurrence on its own output."""
+        rows = self.recurrent.data, self.recurrent.indices, self.recurrent.indptr
+        return echo_map(rows, self.drive, self.offset, self.leak, self.readout)
 
     def _read(self, state: ndarray) -> ndarray:
         half = len(self.offset)
@@ -143,6 +169,9 @@ class Reservoir(StateForecaster):
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
         state = self.initial_state(context).numpy()
+        form = compiled_map(self)
+        if form is not None:
+            return free_run(form, torch.from_numpy(state), horizon, self.drive.shape[1], now=True)
         out = np.empty((horizon, len(state), self.drive.shape[1]))
         for place in out:
             place[:] = self._read(state)

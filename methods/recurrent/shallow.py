@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Count, Penalty, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.compiled import available
+from dynamark.methods.recurrent.compiled_maps import piecewise_map
 from dynamark.methods.recurrent.compiled_rollout import roll
 from dynamark.methods.recurrent.forecaster import autonomous
 from dynamark.methods.recurrent.generalized import mixed
 from dynamark.methods.recurrent.observed import ObservedUnits
 from dynamark.methods.recurrent.windows import draw_windows
 from dynamark.methods.training import Recipe, train
+from dynamark.tasks.numerics.maps import CompiledMap
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["ShallowModel", "ShallowPLRNN", "adapted"]
@@ -177,6 +179,10 @@ class ShallowModel(ObservedUnits):
             return super().forecast(context, horizon, inputs)
         parts = torch.diag(self.a), self.h1, self.w1, self.w2, self.h2, self.clipped
         return roll(*parts, self.initial_state(context), horizon, context.dim)
+
+    def as_map(self) -> CompiledMap:
+        """The piecewise linear map."""
+        return piecewise_map(torch.diag(self.a), self.h1, self.w1, self.w2, self.h2, self.clipped)
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
         """diag a + W1 diag(slope) W2, the slope 1[u > -h2], clipped less 1[u > 0], u = W2 z."""

@@ -12,8 +12,10 @@ from torch import Tensor
 from dynamark.errors import UserError
 from dynamark.methods.fields import Count, Penalty, Range, SearchSpace, Units
 from dynamark.methods.koopman.dictionaries import refuse_large
+from dynamark.methods.recurrent.compiled_maps import polynomial_flow
 from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
 from dynamark.tasks.numerics.integrators import rk4_jacobian
+from dynamark.tasks.numerics.maps import CompiledMap
 from dynamark.tasks.numerics.polynomials import monomial_jacobian, monomials
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -91,6 +93,10 @@ class SparseModel(StateForecaster):
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
         """The state."""
         return state
+
+    def as_map(self) -> CompiledMap:
+        """The field's polynomial and the Runge-Kutta steps."""
+        return polynomial_flow(self.weights, self.degree, self.dt / self.substeps, self.substeps)
 
     def field(self, x: Tensor) -> Tensor:
         """W' p(x)."""

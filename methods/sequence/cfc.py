@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
-from dynamark.methods.sequence import compiled_continuous
+from dynamark.methods.sequence import compiled_continuous, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 
 __all__ = ["CfC"]
 
@@ -91,6 +92,13 @@ class _CfCLayer(nn.Module):
             _Cell(), self.inputs(x[..., :-1]).contiguous(), x[..., -1:], self.recurrent, self.heads, self.bias
         )
         return self.outputs(states.movedim(0, -2))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        inputs, outputs = self.inputs, self.outputs
+        backbone = (_SLOPE * part for part in (inputs.weight, inputs.bias, self.recurrent))
+        weights = arrays(*backbone, _HEIGHT * self.heads, self.bias[0], outputs.weight, outputs.bias)
+        return Steps(steps.cfc, weights, len(self.recurrent))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from dynamark.errors import unknown
 from dynamark.methods.fields import Increasing, Order, Positive, Range, SearchSpace, Size
+from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.convolution import causal_convolution
 from dynamark.tasks.numerics.exponential_sums import exponential_sums
@@ -72,13 +74,21 @@ class S4DLayer(KernelLayer):
         self.c = nn.Parameter(scale * torch.randn(channels, dim, method.banks * method.modes, 2, generator=draw))
         self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
 
-    def kernel(self, length: int) -> Tensor:
-        """Sums of exponentials."""
+    def modes(self) -> tuple[Tensor, Tensor]:
+        """Rates [channel, mode] and weights [channel, dim, mode]: K_l = Re sum of weights e^{l rates}."""
         step = self.log_step.double().exp()
         a = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         b = (torch.expm1(a * step) / a).flatten(1)
-        weights = 2 * torch.view_as_complex(self.c.double()) * b[:, None]
-        response = exponential_sums((a * step).flatten(1), weights, length).permute(2, 0, 1)
+        return (a * step).flatten(1), 2 * torch.view_as_complex(self.c.double()) * b[:, None]
+
+    def steps(self) -> Steps:
+        """The diagonal recurrence of every channel."""
+        rates, weights = self.modes()
+        return Steps(steps.banks, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
+
+    def kernel(self, length: int) -> Tensor:
+        """Sums of exponentials."""
+        response = exponential_sums(*self.modes(), length).permute(2, 0, 1)
         return torch.cat([response[:1] + self.d, response[1:]])
 
 
@@ -107,7 +117,30 @@ class S4D(SequenceMethod):
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_|frequency": 0.1})
 
 
-class _LRULayer(KernelLayer):
+class _SharedLayer(KernelLayer):
+    """One diagonal system for all channels."""
+
+    d: Tensor
+
+    @abstractmethod
+    def modes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Rates [mode], B [channel, mode] and C [dim, mode], complex."""
+
+    def steps(self) -> Steps:
+        """The diagonal recurrence."""
+        rates, b, c = self.modes()
+        return Steps(steps.shared, arrays(rates.exp(), b, c, self.d), 2 * len(rates))
+
+    def kernel(self, length: int) -> Tensor:
+        """Sums of exponentials."""
+        rates, b, c = self.modes()
+        weights = b[:, None] * c
+        response = exponential_sums(rates, weights.flatten(0, 1), length)
+        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
+        return torch.cat([response[:1] + self.d, response[1:]])
+
+
+class _LRULayer(_SharedLayer):
     def __init__(self, method: LRU, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
         n, (low, high) = method.states, method.radius
@@ -120,13 +153,10 @@ class _LRULayer(KernelLayer):
         self.c = nn.Parameter(torch.randn(dim, n, 2, generator=draw) / n**0.5)
         self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
 
-    def kernel(self, length: int) -> Tensor:
+    def modes(self) -> tuple[Tensor, Tensor, Tensor]:
         rates = torch.complex(-self.log_decay.double().exp(), self.log_phase.double().exp())
         b = torch.view_as_complex(self.b.double()) * self.log_scale.double().exp()
-        weights = b[:, None] * torch.view_as_complex(self.c.double())
-        response = exponential_sums(rates, weights.flatten(0, 1), length)
-        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
-        return torch.cat([response[:1] + self.d, response[1:]])
+        return rates, b, torch.view_as_complex(self.c.double())
 
 
 @dataclass(frozen=True)
@@ -157,7 +187,7 @@ class LRU(SequenceMethod):
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_": 0.25})
 
 
-class _S5Layer(KernelLayer):
+class _S5Layer(_SharedLayer):
     def __init__(self, method: S5, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
         poles = torch.from_numpy(legs_normal_poles(2 * method.states))
@@ -169,14 +199,11 @@ class _S5Layer(KernelLayer):
         self.c = nn.Parameter(torch.randn(dim, method.states, 2, generator=draw) * (2 / method.states) ** 0.5)
         self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
 
-    def kernel(self, length: int) -> Tensor:
+    def modes(self) -> tuple[Tensor, Tensor, Tensor]:
         a = torch.complex(self.decay.double().clamp(max=-1e-4), self.frequency.double())
         step = self.log_step.double().exp()
         b = torch.view_as_complex(self.b.double()) * torch.expm1(a * step) / a
-        weights = b[:, None] * torch.view_as_complex(self.c.double())
-        response = exponential_sums(a * step, weights.flatten(0, 1), length)
-        response = response.reshape(*weights.shape[:2], length).permute(2, 0, 1)
-        return torch.cat([response[:1] + self.d, response[1:]])
+        return a * step, b, torch.view_as_complex(self.c.double())
 
 
 @dataclass(frozen=True)
@@ -215,6 +242,11 @@ class _STULayer(KernelLayer):
         self.register_buffer("filters", torch.cat([scaled, sign[:, None] * scaled], dim=1))
         self.taps = nn.Parameter(torch.zeros(method.taps, channels, dim))
         self.mix = nn.Parameter(torch.zeros(self.filters.shape[1], channels, dim))
+
+    def steps(self) -> Steps:
+        """The convolution as it stands: filters of finite length are no recurrence of few numbers."""
+        response = self.kernel(len(self.filters))
+        return Steps(steps.convolved, arrays(response), 1 + response.shape[0] * response.shape[1])
 
     def kernel(self, length: int) -> Tensor:
         response = torch.einsum("lf,fcd->lcd", self.filters[:length], self.mix.double())

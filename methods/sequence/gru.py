@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
-from dynamark.methods.sequence import compiled_gated
+from dynamark.methods.sequence import compiled_gated, steps
 from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 
-__all__ = ["GRU", "gru_scan"]
+__all__ = ["GRU", "gru_scan", "gru_steps"]
 
 
 def gru_scan(
@@ -109,6 +110,16 @@ class _GRULayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gates = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(gru_scan(gates, self.recurrent, self.bias).movedim(0, -2))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        return gru_steps(self.inputs, self.recurrent, self.bias, self.outputs)
+
+
+def gru_steps(inputs: Affine, recurrent: Tensor, bias: Tensor, outputs: Affine) -> Steps:
+    """A gated recurrent unit sample by sample."""
+    weights = arrays(inputs.weight, inputs.bias, recurrent, bias, outputs.weight, outputs.bias)
+    return Steps(steps.gru, weights, len(bias))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Count, SearchSpace
-from dynamark.methods.sequence.gru import GRU, gru_scan
+from dynamark.methods.sequence.gru import GRU, gru_scan, gru_steps
 from dynamark.methods.sequence.stack import Affine
+from dynamark.methods.sequence.steps import Steps
 
 __all__ = ["LowRankGRU"]
 
@@ -39,6 +40,10 @@ class _LowRankLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gates = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(gru_scan(gates, self.recurrent(), self.bias).movedim(0, -2))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        return gru_steps(self.inputs, self.recurrent(), self.bias, self.outputs)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from dynamark.methods.fields import Size, Steps
-from dynamark.methods.sequence import compiled_gated
+from dynamark.methods.sequence import compiled_gated, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 
 __all__ = ["LSTM"]
 
@@ -79,6 +80,12 @@ class _LSTMLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(recur(_Cell(), x, x[..., :1].detach(), self.recurrent).movedim(0, -2))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        inputs, outputs = self.inputs, self.outputs
+        weights = arrays(inputs.weight, inputs.bias, self.recurrent, outputs.weight, outputs.bias)
+        return Steps(steps.lstm, weights, 2 * len(self.recurrent))
 
 
 @dataclass(frozen=True)

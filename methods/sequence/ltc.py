@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Range, Size, Steps
-from dynamark.methods.sequence import compiled_continuous
+from dynamark.methods.sequence import compiled_continuous, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 
 __all__ = ["LTC", "LTCLayer"]
 
@@ -138,6 +140,19 @@ class LTCLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The outputs."""
         return self.outputs(self.potentials(x).movedim(0, -2))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        softplus, outputs = functional.softplus, self.outputs
+        sensory, recurrent = (
+            arrays(part.slope, part.threshold, softplus(part.strength), part.reversal)
+            for part in (self.sensory, self.recurrent)
+        )
+        leak, rest, capacitance = arrays(softplus(self.leak), self.rest, softplus(self.capacitance))
+        out, shift = arrays(outputs.weight, outputs.bias)
+        unfolds = np.array([self.cell.unfolds], dtype=np.float64)
+        weights = (leak, rest, capacitance, unfolds, sensory, recurrent, out, shift)
+        return Steps(steps.ltc, weights, len(rest))
 
 
 @dataclass(frozen=True)

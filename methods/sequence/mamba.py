@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Count, Positive, SearchSpace, Size
+from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.compiled_selective import Selective
 from dynamark.methods.sequence.convolutional import StepsRange
 from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 from dynamark.tasks.numerics.scan import diagonal_scan
 
 __all__ = ["Mamba", "selective_scan"]
@@ -67,6 +69,13 @@ class _MambaLayer(nn.Module):
         step = functional.softplus(low @ self.widen + self.step)
         y = selective_scan(x, step, -self.log_decay.exp(), b, c) + self.direct * x
         return self.leave(y * functional.silu(gate))
+
+    def steps(self) -> Steps:
+        """The recurrence itself."""
+        enter, leave, rates = self.enter, self.leave, -self.log_decay.exp()
+        selection = (self.taps, self.shift, self.select, self.widen, self.step, rates, self.direct)
+        weights = arrays(enter.weight, enter.bias, *selection, leave.weight, leave.bias)
+        return Steps(steps.mamba, weights, (len(self.taps) - 1) * len(self.direct) + rates.numel())
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Positive, Size
+from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, StepsRange
 from dynamark.methods.sequence.stack import SequenceMethod
+from dynamark.methods.sequence.steps import Steps, arrays
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
 
@@ -81,6 +83,28 @@ class _S4Layer(KernelLayer):
         response = dplr_kernel(poles, p, b, c, self.log_step.double().exp(), length)
         response = response.sum(1).permute(2, 0, 1)  # over banks
         return torch.cat([response[:1] + self.d, response[1:]])
+
+    def steps(self) -> Steps:
+        """Bilinear steps of the real and imaginary parts of half the modes, a dense system a bank."""
+        poles = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
+        p, b, c = (torch.view_as_complex(part.double()) for part in (self.p, self.b, self.c))
+        # The other half of the modes is conjugate: P z of all is 2 Re(P z) of these.
+        back = torch.cat([p.real, p.imag], dim=-1).mT.clone()
+        back[..., len(poles[0, 0]) :, :] *= -1
+        move = torch.cat(
+            [
+                torch.cat([torch.diag_embed(poles.real), torch.diag_embed(-poles.imag)], dim=-1),
+                torch.cat([torch.diag_embed(poles.imag), torch.diag_embed(poles.real)], dim=-1),
+            ],
+            dim=-2,
+        ) - 2 * back @ torch.cat([p.real, -p.imag], dim=-1)
+        half, unit = self.log_step.double().exp()[..., None] / 2, torch.eye(move.shape[-1]).to(move)
+        left = unit - half * move
+        moved = torch.linalg.solve(left, unit + half * move)
+        drive = torch.linalg.solve(left, 2 * half * torch.cat([b.real, b.imag], dim=-1)[..., None])[..., 0]
+        read = 2 * torch.cat([c.real, -c.imag], dim=-1)
+        weights = arrays(*(part.flatten(0, 1) for part in (moved, drive, read)), self.d)
+        return Steps(steps.dense, weights, drive.numel())
 
 
 @dataclass(frozen=True)

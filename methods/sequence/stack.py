@@ -11,14 +11,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from dynamark.methods.fields import Batch, Order, Positive, Range, SearchSpace, Size, Steps, Units
+from dynamark.methods.sequence import steps
+from dynamark.methods.sequence.rollout import ahead, roll
+from dynamark.methods.sequence.steps import Steps, arrays
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
@@ -51,6 +55,13 @@ class _Block(nn.Module):
         y = self.layer(torch.cat([self.norm(x), gaps], dim=-1))
         return x + (y if self.mix is None else self.mix(functional.gelu(y)))
 
+    def steps(self, form: Steps) -> tuple[Any, ...]:
+        """The weights of the block sample by sample, those of its layer last."""
+        norm, mix = self.norm, self.mix
+        drawn = arrays(norm.weight, norm.bias)
+        mixing = (np.zeros((0, 0)), np.zeros(0)) if mix is None else arrays(mix.weight, mix.bias)
+        return *drawn, np.array([norm.eps]), *mixing, form.weights
+
 
 class Stack(nn.Module):
     """The network around the layers of a method."""
@@ -78,6 +89,21 @@ class Stack(nn.Module):
         for block in self.blocks:
             x = block(x, gaps)
         return self.decoder(x)
+
+    def steps(self) -> Steps | None:
+        """The network sample by sample; None where a layer of someone else does not say how."""
+        layers = [self.layer] if self.plain else [block.layer for block in self.blocks]
+        if not all(hasattr(layer, "steps") for layer in layers):
+            return None
+        forms: list[Steps] = [layer.steps() for layer in layers]
+        if self.plain:
+            return forms[0]
+        blocks = tuple(block.steps(form) for block, form in zip(self.blocks, forms, strict=True))
+        own, active = np.zeros(self.own), np.zeros(int(self.blocks[0].mix is not None))
+        entry, out = (arrays(part.weight, part.bias) for part in (self.encoder, self.decoder))
+        return Steps(
+            steps.stacked.given(layer=forms[0].advance), (*entry, blocks, *out, own, active), sum(f.size for f in forms)
+        )
 
 
 @dataclass(frozen=True)
@@ -198,19 +224,37 @@ class SequenceModel:
     def predict(
         self, sequences: Trajectories, horizons: tuple[int, ...] = (1,)
     ) -> Float[Tensor, "horizon trajectory time dim"]:
-        """One step in a single pass; further ahead by a roll-out from every time, which costs time^2."""
+        """One step in a single pass; further ahead by a roll-out of h steps from every time."""
         out = sequences.observations.new_zeros(len(horizons), *sequences.observations.shape)
         time = out.shape[2]
         for place, h in enumerate(horizons):
-            if h == 1:
-                known = _before(sequences.observations, self.difference)
-                out[place] = known + self.network(self.sight(sequences))
-                continue
-            for t in range(time - h + 1):
-                u = sequences.inputs
-                context = Trajectories(sequences.observations[:, :t], None if u is None else u[:, :t])
-                out[place, :, t] = self.forecast(context, h, None if u is None else u[:, t : t + h])[:, -1]
+            if h == 1 or not self.sight.recursive:
+                known = self._repeated(self.network(self.sight(sequences)), sequences.observations, h)
+                out[place, :, : max(0, time - h + 1)] = known[:, h - 1 :]
+            elif (form := self._steps()) is not None and sequences.gaps is None:
+                x = self.sight(sequences).double().cpu().numpy()
+                out[place] = torch.from_numpy(ahead(form, x, h, self._slot(sequences), sequences.dim)).to(out)
+            else:
+                for t in range(time - h + 1):
+                    u = sequences.inputs
+                    context = Trajectories(sequences.observations[:, :t], None if u is None else u[:, :t])
+                    out[place, :, t] = self.forecast(context, h, None if u is None else u[:, t : t + h])[:, -1]
         return out
+
+    def _repeated(self, change: Tensor, y: Tensor, horizon: int) -> Tensor:
+        """The answer at t to outputs before t - horizon + 1: changes add up until an output is known."""
+        if not self.difference:
+            return change.to(y)
+        count = -(-horizon // self.difference)
+        total = sum((_before(change.to(y), j * self.difference) for j in range(1, count)), change.to(y))
+        return total + _before(y, count * self.difference)
+
+    def _steps(self) -> Steps | None:
+        return self.network.steps() if isinstance(self.network, Stack) else None
+
+    def _slot(self, paths: Trajectories) -> int:
+        """Where the last output begins among the channels that a network sees."""
+        return 0 if paths.inputs is None else paths.inputs.shape[-1]
 
     @torch.no_grad()
     def forecast(
@@ -228,6 +272,10 @@ class SequenceModel:
             for t in range(max(seen, self.difference), seen + horizon if self.difference else 0):
                 y[:, t] += y[:, t - self.difference]
             return y[:, seen:]
+        form = self._steps()
+        if form is not None:
+            x = self.sight(whole).double().cpu().numpy()
+            return torch.from_numpy(roll(form, x, seen, self._slot(whole), context.dim)).to(y)
         for t in range(seen, seen + horizon):
             known = replace(whole, observations=y[:, : t + 1], inputs=None if u is None else u[:, : t + 1])
             y[:, t] = self.network(self.sight(known))[:, -1]

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dynamark.tasks.numerics.maps import compiled_map, spectrum
+
 if TYPE_CHECKING:
     from dynamark.tasks.problems import HasJacobian
 
@@ -32,7 +34,8 @@ def lyapunov_spectrum(
     count: the largest exponents to follow; by default as many as there are observed channels, at least three, since
         the others of a model with memory say nothing about the system.
     every: steps between two factorizations; e^(spread of the exponents x every) must stay far below 1e16.
-    A model with `tangent(state, q)` = J(state) q spares the Jacobian of a large state.
+    A model with `tangent(state, q)` = J(state) q spares the Jacobian of a large state, one with `as_map()` the calls of every
+    step: see `maps.CompiledMap`.
     Source: Benettin, Galgani, Giorgilli & Strelcyn 1980; Eckmann & Ruelle 1985, section V.
     """
     spread = torch.linspace(0, len(contexts) - 1, min(starts, len(contexts))).long()
@@ -40,6 +43,9 @@ def lyapunov_spectrum(
     bound = _BOUND * (float(state.abs().max()) or 1.0)
     alive = torch.ones(len(state), dtype=torch.bool)
     exponents = min(max(contexts.dim, 3) if count is None else count, state.shape[-1])
+    form = compiled_map(model)
+    if form is not None and state.device.type == "cpu":
+        return spectrum(form, state, exponents, steps, burn_in, every).sort(dim=-1, descending=True).values
     q = torch.eye(state.shape[-1], exponents, dtype=state.dtype, device=state.device).repeat(len(state), 1, 1)
     total = q.new_zeros(len(state), exponents)
     push = getattr(model, "tangent", lambda at, vectors: model.jacobian(at).double() @ vectors)

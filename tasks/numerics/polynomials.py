@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-__all__ = ["exponents", "monomial_jacobian", "monomials"]
+__all__ = ["exponents", "monomial_jacobian", "monomial_steps", "monomials"]
 
 
 def exponents(dim: int, degree: int) -> list[tuple[int, ...]]:
@@ -38,6 +38,16 @@ def _steps(dim: int, degree: int) -> list[tuple[Tensor, Tensor]]:
         steps.append((torch.tensor([before[f[:-1]] for f in here]), torch.tensor([f[-1] for f in here])))
         before = {f: i for i, f in enumerate(here)}
     return steps
+
+
+def monomial_steps(dim: int, degree: int) -> tuple[ndarray, ndarray]:
+    """Monomials 1, 2, ... of `monomials` as the product of an earlier one (its place) and a coordinate."""
+    prefix, last, begin = [], [], 0
+    for before, coordinate in _steps(dim, degree):
+        prefix.append(before.numpy() + begin)
+        last.append(coordinate.numpy())
+        begin = 1 + sum(map(len, prefix[:-1]))
+    return np.concatenate([np.zeros(0, np.int64), *prefix]), np.concatenate([np.zeros(0, np.int64), *last])
 
 
 def monomials(x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True) -> Float[Tensor, "*batch monomial"]:
