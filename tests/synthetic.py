@@ -34,6 +34,7 @@ def row(
     primary = {"score": metric, "lower_is_better": lower_is_better, "log": log, "floor": 1e-6}
     told = {
         "suite": "s",
+        "kind": "run",
         "family": task.split("/")[0],
         "task": task,
         "tier": "tiny",
