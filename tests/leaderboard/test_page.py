@@ -99,7 +99,16 @@ def published_size() -> list[dict[str, Any]]:
                     curves += [picture(f"{n}{end}", k) for n, k in shown.items() for end in ("", "_true")]
                 value = float(np.exp(wild.standard_normal()))
                 rows.append(
-                    row(method.label, task.label, seed, value, tier="standard", curves=curves, steps=1500, peak_memory=2**28)
+                    row(
+                        method.label,
+                        task.label,
+                        seed,
+                        value,
+                        tier="standard",
+                        curves=curves,
+                        steps=1500,
+                        peak_memory=2**28,
+                    )
                 )
     return rows
 
