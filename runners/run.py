@@ -18,9 +18,10 @@ from dynamark.results.schema import Row
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.objects import Given, specs_of
+from dynamark.runners.plan.board import load_named
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.expand import Plan, expand, pending
-from dynamark.runners.plan.suite import Suite, load_suite
+from dynamark.runners.plan.suite import Suite
 
 __all__ = ["Device", "Engine", "Report", "run"]
 
@@ -105,7 +106,7 @@ def run(
     _check(timeout, memory_gb, workers, shard, device, engine)
     home = Store(store if store is not None else default_store())
     plan = expand(
-        suite if isinstance(suite, Suite) else load_suite(str(suite)),
+        suite if isinstance(suite, Suite) else load_named(str(suite)),
         task=specs_of(task, "task"),
         method=specs_of(method, "method"),
         seeds=seeds,
