@@ -67,7 +67,9 @@ def _method(row: Row) -> Spec:
     fields = json.loads(row["method_fields"])
     if competing(fields):  # they are drawn again, from what is left as it is
         own = resolve_method(Spec(name)).fields
-        return Spec(name, {key: value for key, value in fields.items() if key in own and value != own[key]}, row["method"])
+        return Spec(
+            name, {key: value for key, value in fields.items() if key in own and value != own[key]}, row["method"]
+        )
     choices = open_fields(fields)
     fixed = {key: value for key, value in fields.items() if key not in choices}
     return Spec(name, fixed, row["method"], choices)

@@ -106,7 +106,7 @@ class CfC(SequenceMethod):
 
     units: Size = 32
     backbone: Size = 128
-    steps: Steps = 300
+    steps: Steps = 1000
 
     timed: ClassVar[bool] = True
 

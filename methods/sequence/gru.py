@@ -121,7 +121,7 @@ class GRU(SequenceMethod):
     """
 
     units: Size = 32
-    steps: Steps = 300
+    steps: Steps = 1000
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One GRU layer."""

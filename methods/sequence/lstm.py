@@ -94,7 +94,7 @@ class LSTM(SequenceMethod):
     """
 
     units: Size = 32
-    steps: Steps = 300
+    steps: Steps = 1000
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One LSTM layer."""

@@ -155,7 +155,7 @@ class LTC(SequenceMethod):
 
     units: Size = 16
     unfolds: Annotated[int, Range(1, 1000)] = 6
-    steps: Steps = 300
+    steps: Steps = 1000
 
     timed: ClassVar[bool] = True
 

@@ -73,8 +73,8 @@ def tuned(
     methods: the same with other fields each, the defaults first. fresh: the run of a member with a budget.
     share: of the budget a candidate gets one part in so many.
 
-    Successive halving in one step: every candidate gets its share of the budget; the best is fitted again with the whole of it, to
-    all data. It is not fitted again where it had the whole budget or takes no steps, and saw all data. Among equals the first is
+    Successive halving in one step: every candidate gets its share of the budget; the best is fitted again with the whole of it,
+    to all data. It is not fitted again where it had the whole budget or takes no steps, and saw all data. Among equals the first is
     chosen.
     """
     fields = [{f.name: getattr(m, f.name) for f in dataclasses.fields(m) if f.init} for m in methods]
@@ -95,7 +95,9 @@ def tuned(
             else:
                 again.append(i)
         if again:
-            for i, one in zip(again, fit(method, [problems[i] for i in again], [fresh(i, budget) for i in again]), strict=True):
+            for i, one in zip(
+                again, fit(method, [problems[i] for i in again], [fresh(i, budget) for i in again]), strict=True
+            ):
                 fitted[i] = one
     candidates = [
         [Candidate(told[k], part, t.scores[i], t.seconds, k == choice[i]) for k, t in enumerate(trials)]
@@ -146,7 +148,8 @@ def _score(fitted: tuple[Any, Run] | None, judge: Callable[[Any], float]) -> flo
 def _online(fit: Fit, methods: Sequence[Any], told: Sequence[str], problems: list[Any], runs: list[Run]) -> Tuned:
     """Every candidate as a learner of its own; after an eighth of the stream the one with the least loss goes on alone."""
     learners: list[Fitted] = [
-        fit(method, problems, [dataclasses.replace(r, curves={}, facts={}, snapshots=[], passes=[]) for r in runs]) for method in methods
+        fit(method, problems, [dataclasses.replace(r, curves={}, facts={}, snapshots=[], passes=[]) for r in runs])
+        for method in methods
     ]
     made: Fitted = []
     candidates: list[list[Candidate]] = []

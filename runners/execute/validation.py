@@ -80,16 +80,20 @@ def _restricted(operator: Any, kept: Tensor) -> Any:
     if isinstance(operator, SampledOperator):
         row, column = operator.row[kept], operator.column[kept]
         return dataclasses.replace(operator, row=row, column=column, scale=operator.scale * scale)
-    raise TypeError(f"the measurements of {type(operator).__name__} cannot be parted, so that nothing can be tuned on them")
+    raise TypeError(
+        f"the measurements of {type(operator).__name__} cannot be parted, so that nothing can be tuned on them"
+    )
 
 
 def _measured(operator: Any, estimate: Estimate) -> Tensor:
     first, *rest = estimate.factors
     if estimate.form == "dense":
-        measured: Tensor = operator.forward(first)
-        return measured
-    measured = operator.product(first, rest[0] if rest else first)
-    return measured
+        return _plain(operator.forward(first))
+    return _plain(operator.product(first, rest[0] if rest else first))
+
+
+def _plain(measured: Tensor) -> Tensor:
+    return measured.detach()
 
 
 def _kept_samples(problem: Training) -> Trialed:

@@ -31,9 +31,7 @@ def with_search(method: Method, spec: Spec, count: int) -> Method:
     return replace(method, fields=with_candidates(method.fields, candidates))
 
 
-def drawn(
-    name: str, fields: Mapping[str, Any], space: Mapping[str, Sequence[Any]], count: int
-) -> list[dict[str, Any]]:
+def drawn(name: str, fields: Mapping[str, Any], space: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
     """The fields in which each candidate differs from the defaults: in none, then others, each once, uniform over the space.
 
     The same for the same name, on every board and machine; fewer where the space holds fewer.
