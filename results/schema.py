@@ -50,6 +50,16 @@ _PRIMARY = pa.struct(
     ]
 )
 
+_CANDIDATE = pa.struct(
+    [
+        ("fields", pa.string()),  # JSON: those that differ from the first candidate's
+        ("budget", pa.int64()),  # steps or passes that it was given
+        ("score", pa.float64()),  # on validation data, the smaller the better; infinite if it failed
+        ("seconds", pa.float64()),
+        ("chosen", pa.bool_()),
+    ]
+)
+
 _PROVENANCE = pa.struct(
     [
         ("dynamark", pa.string()),
@@ -106,6 +116,7 @@ _COLUMNS = [
     ("parameters", pa.int64()),
     ("steps", pa.int64()),
     ("cohort_size", pa.int32()),
+    ("candidates", pa.list_(_CANDIDATE)),  # those that competed on validation data; null where nothing was chosen
     ("finished", pa.string()),  # UTC, ISO 8601
     ("provenance", _PROVENANCE),
 ]

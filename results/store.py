@@ -158,6 +158,8 @@ def read_file(path: Path, columns: list[str] | None) -> pa.Table:
             read = upgraded(file.read(columns=columns_of(columns, version)), version)
             # Columns in the order of the schema, whatever the order that was asked for or written.
             names = [name for name in SCHEMA.names if columns is None or name in columns]
+            for name in set(names).difference(read.column_names):  # columns that came later
+                read = read.append_column(name, pa.nulls(len(read), SCHEMA.field(name).type))
             return _cast(read.select(names))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             raise UserError(f"{path} is damaged ({_first_line(error)}); restore or delete it") from None

@@ -51,13 +51,17 @@ class MissingFile(UserError):
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a plan: where its class is, its hyper-parameters, its label in tables, and the digest of its source."""
+    """A method of a plan: where its class is, its hyper-parameters, its label in tables, and the digest of its source.
+
+    preset: the fields that the catalog sets for it, so that they are what it is.
+    """
 
     label: str
     name: str
     target: str
     fields: dict[str, Any]
     source: str
+    preset: frozenset[str] = frozenset()
 
     def build(self) -> Any:
         """The method itself; where a field is to be chosen, with its first value."""
@@ -162,7 +166,8 @@ def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> M
     fields = with_choices(_fields(variants[0], shown), _sorted(choices))
     changed = {n: fields[n] for n in {**spec.fields, **spec.choices} if _preset(cls, base, n) != fields[n]}
     label = spec.alias or field_text(shown, changed)
-    return Method(label, spec.alias or shown, base.name, fields, source_digest(source_file(base.name)))
+    source = source_digest(source_file(base.name))
+    return Method(label, spec.alias or shown, base.name, fields, source, frozenset({**base.fields, **base.choices}))
 
 
 def search_space(method: Method) -> dict[str, tuple[Any, ...]]:

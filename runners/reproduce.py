@@ -11,9 +11,9 @@ from dynamark.results.schema import EXPERIMENT, Row
 from dynamark.results.store import Store
 from dynamark.runners.objects import Given, one_spec
 from dynamark.runners.plan.suite import Entry, Suite
-from dynamark.runners.registry import method_names, task_names
+from dynamark.runners.registry import method_names, resolve_method, task_names
 from dynamark.runners.run import Device, run
-from dynamark.runners.spec import Spec, open_fields
+from dynamark.runners.spec import Spec, competing, open_fields
 
 __all__ = ["rerun"]
 
@@ -47,7 +47,9 @@ def _suite(row: Row, task: Given | None, method: Given | None) -> Suite:
         return Suite("reproduce", "one measurement again", (), experiments=((experiment, 1),))
     tasks = _task(row) if task is None else one_spec(task, "task")
     methods = _method(row) if method is None else one_spec(method, "method")
-    return Suite("reproduce", "one run again", (Entry((tasks,), (methods,), row["tier"], 1, row["budget"]),))
+    count = max(1, len(competing(json.loads(row["method_fields"]))))
+    entry = Entry((tasks,), (methods,), row["tier"], 1, row["budget"], candidates=count)
+    return Suite("reproduce", "one run again", (entry,))
 
 
 def _task(row: Row) -> Spec:
@@ -63,6 +65,11 @@ def _method(row: Row) -> Spec:
     if name not in method_names():
         raise UserError(f"method '{row['method']}' is not one of dynamark's; say where it is with --method {_MINE}")
     fields = json.loads(row["method_fields"])
+    if competing(fields):  # they are drawn again, from what is left as it is
+        own = resolve_method(Spec(name)).fields
+        return Spec(
+            name, {key: value for key, value in fields.items() if key in own and value != own[key]}, row["method"]
+        )
     choices = open_fields(fields)
     fixed = {key: value for key, value in fields.items() if key not in choices}
     return Spec(name, fixed, row["method"], choices)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,9 +18,11 @@ from dynamark.results.schema import LOST, Row
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.objects import Given, specs_of
+from dynamark.runners.plan.board import load_named
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.expand import Plan, expand, pending
-from dynamark.runners.plan.suite import Suite, load_suite
+from dynamark.runners.plan.hours import Seconds
+from dynamark.runners.plan.suite import Suite
 
 __all__ = ["Device", "Engine", "Report", "run"]
 
@@ -40,6 +42,10 @@ class Report:
     skipped: int
     statuses: Counter[str] = field(default_factory=Counter)
     failures: list[Row] = field(default_factory=list)
+    to_do: int | None = (
+        None  # of a dry run: how many runs are not cached, and their hours on two cores if rows tell them
+    )
+    hours: float | None = None
 
     @property
     def keys(self) -> set[str]:
@@ -52,6 +58,9 @@ class Report:
     @property
     def summary(self) -> str:
         """One line: how many runs ended how, how many were cached, and where the rows are."""
+        if self.to_do is not None:
+            hours = "" if self.hours is None else f", about {self.hours:.2g} hours on two cores"
+            return f"{self.to_do} runs to do{hours}; {self.skipped} cached; results in {self.store}"
         words = {"ok": "succeeded"}
         done = [f"{count} {words.get(status, status)}" for status, count in sorted(self.statuses.items())]
         return f"{', '.join(done) or 'nothing to do'}; {self.skipped} cached; results in {self.store}"
@@ -85,6 +94,7 @@ def run(
     salt: str = "",
     shard: tuple[int, int] = (1, 1),
     progress: bool = False,
+    dry_run: bool = False,
 ) -> Report:
     """Run a suite and keep its results; runs that the results folder holds already are skipped.
 
@@ -101,11 +111,12 @@ def run(
     engine: `local` isolates every cohort in a process, `inline` runs in this process, without limits.
     salt: any string regenerates all data from other seeds, for a held-out evaluation.
     shard: (i, n) runs the i-th of n parts, counted from 1.
+    dry_run: only count the runs, and predict their hours from the seconds of published rows.
     """
     _check(timeout, memory_gb, workers, shard, device, engine)
     home = Store(store if store is not None else default_store())
     plan = expand(
-        suite if isinstance(suite, Suite) else load_suite(str(suite)),
+        suite if isinstance(suite, Suite) else load_named(str(suite)),
         task=specs_of(task, "task"),
         method=specs_of(method, "method"),
         seeds=seeds,
@@ -118,6 +129,8 @@ def run(
     part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
     todo = pending(part, home.status(), force=force, retry_failed=retry_failed)
     report = Report(plan, home.folder, len(part) - len(todo))
+    if dry_run:
+        return replace(report, to_do=len(todo), hours=Seconds().hours(todo) if todo else 0.0)
     mine = cohorts(todo)
     if not mine:
         return report

@@ -18,13 +18,28 @@ from typing import Any
 
 from dynamark.errors import UserError
 
-__all__ = ["Choices", "Spec", "candidates", "field_text", "open_fields", "parse", "with_choices"]
+__all__ = [
+    "Choices",
+    "Spec",
+    "candidates",
+    "competing",
+    "field_text",
+    "halved",
+    "open_fields",
+    "parse",
+    "with_candidates",
+    "with_choices",
+]
 
 # Fields with the values to choose among.
 Choices = Mapping[str, Sequence[Any]]
 
 # How plain fields, which keys and rows hold, write a field that is to be chosen: {"any of": [values]}, sorted.
 _ANY = "any of"
+# And how they hold the candidates of a board: under a name that no field can have, the fields in which each differs.
+_ONE = "one of"
+# Of the whole budget, what a candidate of a board gets: one part in so many.
+_SHARE = 4
 
 # An alias may hold a slash: a task of a file joins a family, `chaos/thomas=my_tasks.py:Thomas`.
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
@@ -176,9 +191,27 @@ def open_fields(fields: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def candidates(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every combination of the values to choose among; one, the fields as they are, where nothing is to be chosen."""
+    """Every combination of the values to choose among, or a board's candidates; the fields alone where nothing is to choose."""
+    if _ONE in fields:
+        fixed = {name: value for name, value in fields.items() if name != _ONE}
+        return [{**fixed, **own} for own in fields[_ONE]]
     chosen = open_fields(fields)
     return [{**fields, **dict(zip(chosen, values, strict=True))} for values in itertools.product(*chosen.values())]
+
+
+def with_candidates(fields: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Plain fields with the candidates of a board, the fields in which each differs; the first differs in none."""
+    return {**fields, _ONE: [dict(own) for own in drawn]}
+
+
+def competing(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The candidates of a board among plain fields, as `with_candidates` was given them; none where there are none."""
+    return list(fields.get(_ONE, []))
+
+
+def halved(fields: Mapping[str, Any]) -> int:
+    """The part of the budget that each candidate gets, one in so many: a quarter on a board, all of it elsewhere."""
+    return _SHARE if _ONE in fields else 1
 
 
 def most_seeds(needs: Iterable[tuple[Any, int]]) -> dict[Any, int]:

@@ -115,6 +115,11 @@ class Task(ABC):
         return None
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """How a model is judged on validation data: a name of `tasks/criteria.py` and its arguments, plain data."""
+        return {"name": "relative_error"}
+
+    @property
     def unavailable(self) -> str | None:
         """Why there is no such instance here (an extra is missing; no salt makes it anew), said of the task; None if there is."""
         return None

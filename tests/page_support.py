@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from synthetic import row, store
 
-from dynamark.cli.leaderboard import leaderboard
+from dynamark.leaderboards.assemble import leaderboard
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">'\"><b>"
 
@@ -33,7 +33,7 @@ def filled(methods: tuple[str, ...] = ("gd", "persistence", "mine.py:Mine"), see
 
 
 def page_of(folder: Path, rows: list[dict[str, Any]]) -> str:
-    return leaderboard(store(folder / "store", rows), format="html")
+    return leaderboard(store(folder / "store", rows)).to_text("html")
 
 
 class Outline(HTMLParser):

@@ -12,7 +12,7 @@ from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence import compiled_continuous, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 
 __all__ = ["CfC"]
 
@@ -93,12 +93,12 @@ class _CfCLayer(nn.Module):
         )
         return self.outputs(states.movedim(0, -2))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         inputs, outputs = self.inputs, self.outputs
         backbone = (_SLOPE * part for part in (inputs.weight, inputs.bias, self.recurrent))
         weights = arrays(*backbone, _HEIGHT * self.heads, self.bias[0], outputs.weight, outputs.bias)
-        return Steps(steps.cfc, weights, len(self.recurrent))
+        return Stepwise(steps.cfc, weights, len(self.recurrent))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class CfC(SequenceMethod):
 
     units: Size = 32
     backbone: Size = 128
-    steps: Steps = 300
+    steps: Steps = 1000
 
     timed: ClassVar[bool] = True
 

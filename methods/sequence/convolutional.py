@@ -16,7 +16,7 @@ from dynamark.errors import unknown
 from dynamark.methods.fields import Increasing, Order, Positive, Range, SearchSpace, Size
 from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.convolution import causal_convolution
 from dynamark.tasks.numerics.exponential_sums import exponential_sums
@@ -81,10 +81,10 @@ class S4DLayer(KernelLayer):
         b = (torch.expm1(a * step) / a).flatten(1)
         return (a * step).flatten(1), 2 * torch.view_as_complex(self.c.double()) * b[:, None]
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The diagonal recurrence of every channel."""
         rates, weights = self.modes()
-        return Steps(steps.banks, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
+        return Stepwise(steps.banks, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
 
     def kernel(self, length: int) -> Tensor:
         """Sums of exponentials."""
@@ -126,10 +126,10 @@ class _SharedLayer(KernelLayer):
     def modes(self) -> tuple[Tensor, Tensor, Tensor]:
         """Rates [mode], B [channel, mode] and C [dim, mode], complex."""
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The diagonal recurrence."""
         rates, b, c = self.modes()
-        return Steps(steps.shared, arrays(rates.exp(), b, c, self.d), 2 * len(rates))
+        return Stepwise(steps.shared, arrays(rates.exp(), b, c, self.d), 2 * len(rates))
 
     def kernel(self, length: int) -> Tensor:
         """Sums of exponentials."""
@@ -243,10 +243,10 @@ class _STULayer(KernelLayer):
         self.taps = nn.Parameter(torch.zeros(method.taps, channels, dim))
         self.mix = nn.Parameter(torch.zeros(self.filters.shape[1], channels, dim))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The convolution as it stands: filters of finite length are no recurrence of few numbers."""
         response = self.kernel(len(self.filters))
-        return Steps(steps.convolved, arrays(response), 1 + response.shape[0] * response.shape[1])
+        return Stepwise(steps.convolved, arrays(response), 1 + response.shape[0] * response.shape[1])
 
     def kernel(self, length: int) -> Tensor:
         response = torch.einsum("lf,fcd->lcd", self.filters[:length], self.mix.double())

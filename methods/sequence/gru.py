@@ -13,7 +13,7 @@ from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence import compiled_gated, steps
 from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 
 __all__ = ["GRU", "gru_scan", "gru_steps"]
 
@@ -111,15 +111,15 @@ class _GRULayer(nn.Module):
         gates = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(gru_scan(gates, self.recurrent, self.bias).movedim(0, -2))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         return gru_steps(self.inputs, self.recurrent, self.bias, self.outputs)
 
 
-def gru_steps(inputs: Affine, recurrent: Tensor, bias: Tensor, outputs: Affine) -> Steps:
+def gru_steps(inputs: Affine, recurrent: Tensor, bias: Tensor, outputs: Affine) -> Stepwise:
     """A gated recurrent unit sample by sample."""
     weights = arrays(inputs.weight, inputs.bias, recurrent, bias, outputs.weight, outputs.bias)
-    return Steps(steps.gru, weights, len(bias))
+    return Stepwise(steps.gru, weights, len(bias))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class GRU(SequenceMethod):
     """
 
     units: Size = 32
-    steps: Steps = 300
+    steps: Steps = 1000
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One GRU layer."""

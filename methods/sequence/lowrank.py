@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sequence.gru import GRU, gru_scan, gru_steps
 from dynamark.methods.sequence.stack import Affine
-from dynamark.methods.sequence.steps import Steps
+from dynamark.methods.sequence.steps import Stepwise
 
 __all__ = ["LowRankGRU"]
 
@@ -41,7 +41,7 @@ class _LowRankLayer(nn.Module):
         gates = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(gru_scan(gates, self.recurrent(), self.bias).movedim(0, -2))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         return gru_steps(self.inputs, self.recurrent(), self.bias, self.outputs)
 

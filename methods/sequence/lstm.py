@@ -11,7 +11,7 @@ from dynamark.methods.fields import Size, Steps
 from dynamark.methods.sequence import compiled_gated, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 
 __all__ = ["LSTM"]
 
@@ -81,11 +81,11 @@ class _LSTMLayer(nn.Module):
         x = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(recur(_Cell(), x, x[..., :1].detach(), self.recurrent).movedim(0, -2))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         inputs, outputs = self.inputs, self.outputs
         weights = arrays(inputs.weight, inputs.bias, self.recurrent, outputs.weight, outputs.bias)
-        return Steps(steps.lstm, weights, 2 * len(self.recurrent))
+        return Stepwise(steps.lstm, weights, 2 * len(self.recurrent))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class LSTM(SequenceMethod):
     """
 
     units: Size = 32
-    steps: Steps = 300
+    steps: Steps = 1000
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One LSTM layer."""

@@ -15,7 +15,7 @@ from dynamark.methods.fields import Range, Size, Steps
 from dynamark.methods.sequence import compiled_continuous, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 
 __all__ = ["LTC", "LTCLayer"]
 
@@ -141,7 +141,7 @@ class LTCLayer(nn.Module):
         """The outputs."""
         return self.outputs(self.potentials(x).movedim(0, -2))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         softplus, outputs = functional.softplus, self.outputs
         sensory, recurrent = (
@@ -152,7 +152,7 @@ class LTCLayer(nn.Module):
         out, shift = arrays(outputs.weight, outputs.bias)
         unfolds = np.array([self.cell.unfolds], dtype=np.float64)
         weights = (leak, rest, capacitance, unfolds, sensory, recurrent, out, shift)
-        return Steps(steps.ltc, weights, len(rest))
+        return Stepwise(steps.ltc, weights, len(rest))
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class LTC(SequenceMethod):
 
     units: Size = 16
     unfolds: Annotated[int, Range(1, 1000)] = 6
-    steps: Steps = 300
+    steps: Steps = 1000
 
     timed: ClassVar[bool] = True
 

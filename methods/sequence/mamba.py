@@ -17,7 +17,7 @@ from dynamark.methods.sequence.compiled_selective import Selective
 from dynamark.methods.sequence.convolutional import StepsRange
 from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.tasks.numerics.scan import diagonal_scan
 
 __all__ = ["Mamba", "selective_scan"]
@@ -70,12 +70,12 @@ class _MambaLayer(nn.Module):
         y = selective_scan(x, step, -self.log_decay.exp(), b, c) + self.direct * x
         return self.leave(y * functional.silu(gate))
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """The recurrence itself."""
         enter, leave, rates = self.enter, self.leave, -self.log_decay.exp()
         selection = (self.taps, self.shift, self.select, self.widen, self.step, rates, self.direct)
         weights = arrays(enter.weight, enter.bias, *selection, leave.weight, leave.bias)
-        return Steps(steps.mamba, weights, (len(self.taps) - 1) * len(self.direct) + rates.numel())
+        return Stepwise(steps.mamba, weights, (len(self.taps) - 1) * len(self.direct) + rates.numel())
 
 
 @dataclass(frozen=True)

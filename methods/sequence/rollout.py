@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from dynamark.methods.sequence.steps import Steps
+from dynamark.methods.sequence.steps import Stepwise
 from dynamark.tasks.numerics.compiling import kernel
 
 __all__ = ["ahead", "roll"]
@@ -18,7 +18,7 @@ advance: Any = None
 
 
 def roll(
-    steps: Steps, x: Float[ndarray, "trajectory time channel"], seen: int, slot: int, dim: int
+    steps: Stepwise, x: Float[ndarray, "trajectory time channel"], seen: int, slot: int, dim: int
 ) -> Float[ndarray, "trajectory future dim"]:
     """The outputs after the first `seen` inputs; channels `slot` to `slot + dim` hold the last output.
 
@@ -33,7 +33,7 @@ def roll(
 
 
 def ahead(
-    steps: Steps, x: Float[ndarray, "trajectory time channel"], horizon: int, slot: int, dim: int
+    steps: Stepwise, x: Float[ndarray, "trajectory time channel"], horizon: int, slot: int, dim: int
 ) -> Float[ndarray, "trajectory time dim"]:
     """At t the output at t + horizon - 1, from outputs before t and inputs up to there; 0 where those end."""
     out = np.zeros((*x.shape[:2], dim))
@@ -43,7 +43,7 @@ def ahead(
     return out
 
 
-def _parts(steps: Steps) -> dict[str, Any]:
+def _parts(steps: Stepwise) -> dict[str, Any]:
     return {"advance": steps.advance, **dict(steps.advance.parts)}
 
 

@@ -16,7 +16,7 @@ from dynamark.methods.fields import Positive, Size
 from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, StepsRange
 from dynamark.methods.sequence.stack import SequenceMethod
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
 
@@ -84,7 +84,7 @@ class _S4Layer(KernelLayer):
         response = response.sum(1).permute(2, 0, 1)  # over banks
         return torch.cat([response[:1] + self.d, response[1:]])
 
-    def steps(self) -> Steps:
+    def steps(self) -> Stepwise:
         """Bilinear steps of the real and imaginary parts of half the modes, a dense system a bank."""
         poles = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         p, b, c = (torch.view_as_complex(part.double()) for part in (self.p, self.b, self.c))
@@ -104,7 +104,7 @@ class _S4Layer(KernelLayer):
         drive = torch.linalg.solve(left, 2 * half * torch.cat([b.real, b.imag], dim=-1)[..., None])[..., 0]
         read = 2 * torch.cat([c.real, -c.imag], dim=-1)
         weights = arrays(*(part.flatten(0, 1) for part in (moved, drive, read)), self.d)
-        return Steps(steps.dense, weights, drive.numel())
+        return Stepwise(steps.dense, weights, drive.numel())
 
 
 @dataclass(frozen=True)

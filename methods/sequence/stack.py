@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.nn import functional
 from dynamark.methods.fields import Batch, Order, Positive, Range, SearchSpace, Size, Steps, Units
 from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.rollout import ahead, roll
-from dynamark.methods.sequence.steps import Steps, arrays
+from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
@@ -55,7 +55,7 @@ class _Block(nn.Module):
         y = self.layer(torch.cat([self.norm(x), gaps], dim=-1))
         return x + (y if self.mix is None else self.mix(functional.gelu(y)))
 
-    def steps(self, form: Steps) -> tuple[Any, ...]:
+    def steps(self, form: Stepwise) -> tuple[Any, ...]:
         """The weights of the block sample by sample, those of its layer last."""
         norm, mix = self.norm, self.mix
         drawn = arrays(norm.weight, norm.bias)
@@ -90,18 +90,18 @@ class Stack(nn.Module):
             x = block(x, gaps)
         return self.decoder(x)
 
-    def steps(self) -> Steps | None:
+    def steps(self) -> Stepwise | None:
         """The network sample by sample; None where a layer of someone else does not say how."""
-        layers = [self.layer] if self.plain else [block.layer for block in self.blocks]
+        layers: list[Any] = [self.layer] if self.plain else [block.layer for block in self.blocks]
         if not all(hasattr(layer, "steps") for layer in layers):
             return None
-        forms: list[Steps] = [layer.steps() for layer in layers]
+        forms: list[Stepwise] = [layer.steps() for layer in layers]
         if self.plain:
             return forms[0]
-        blocks = tuple(block.steps(form) for block, form in zip(self.blocks, forms, strict=True))
+        blocks = tuple(cast(_Block, block).steps(form) for block, form in zip(self.blocks, forms, strict=True))
         own, active = np.zeros(self.own), np.zeros(int(self.blocks[0].mix is not None))
         entry, out = (arrays(part.weight, part.bias) for part in (self.encoder, self.decoder))
-        return Steps(
+        return Stepwise(
             steps.stacked.given(layer=forms[0].advance), (*entry, blocks, *out, own, active), sum(f.size for f in forms)
         )
 
@@ -249,7 +249,7 @@ class SequenceModel:
         total = sum((_before(change.to(y), j * self.difference) for j in range(1, count)), change.to(y))
         return total + _before(y, count * self.difference)
 
-    def _steps(self) -> Steps | None:
+    def _steps(self) -> Stepwise | None:
         return self.network.steps() if isinstance(self.network, Stack) else None
 
     def _slot(self, paths: Trajectories) -> int:

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy import ndarray
 from torch import Tensor
 
 from dynamark.tasks.numerics.compiling import Kernel, kernel
 
-__all__ = ["Steps", "arrays"]
+__all__ = ["Stepwise", "arrays"]
 
 
 @dataclass(frozen=True)
-class Steps:
-    """A layer as a recurrence: `advance(x, state, y, weights)`, its weights, and how many numbers the state has; it starts at 0."""
+class Stepwise:
+    """A layer as a recurrence: `advance(x, state, y, weights)`, its weights, and the size of its state, which starts at 0."""
 
     advance: Kernel
     weights: tuple[Any, ...]
@@ -31,7 +32,8 @@ class Steps:
 def arrays(*parts: Tensor) -> tuple[ndarray, ...]:
     """Weights in double precision (complex where they are complex) in main memory."""
     return tuple(
-        (p.detach().cdouble() if p.is_complex() else p.detach().double()).cpu().contiguous().numpy() for p in parts
+        (p.detach().to(torch.complex128) if p.is_complex() else p.detach().double()).cpu().contiguous().numpy()
+        for p in parts
     )
 
 

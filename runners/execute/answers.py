@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ __all__ = ["Answer", "BadAnswer", "ask"]
 
 @dataclass
 class Answer:
-    """What one member leaves: arrays, curves, facts and costs."""
+    """What one member leaves: arrays, curves, facts and costs, and the candidates that competed for it."""
 
     arrays: dict[str, np.ndarray]
     curves: dict[str, list[tuple[float, float]]]
@@ -37,6 +37,7 @@ class Answer:
     predict_seconds: float
     parameters: int | None
     steps: int | None
+    candidates: list[dict[str, Any]] = field(default_factory=list)
 
 
 class BadAnswer(Exception):

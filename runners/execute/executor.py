@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from dynamark.runners.plan.cohorts import Cohort
+from dynamark.runners.spec import halved
 
 __all__ = ["Executor", "Inline", "Limits", "Outcome", "failed"]
 
@@ -89,9 +90,16 @@ class Inline:
         except (Exception, SystemExit) as error:
             return failed(cohort, "error", f"the task failed: {worker.failure(error).reason}")
         try:
-            methods = cohort.method.candidates()
             worker.seed_everything(entropies)
-            answers = worker.solve(methods, problems, entropies, budget=cohort.budget, device=self._device)
+            answers = worker.solve(
+                cohort.method.candidates(),
+                problems,
+                entropies,
+                budget=cohort.budget,
+                device=self._device,
+                criterion=task.criterion,
+                share=halved(cohort.method.fields),
+            )
         except (Exception, SystemExit) as error:
             told = worker.failure(error)
             return failed(cohort, told.status, told.reason)

@@ -237,6 +237,7 @@ class Local:
             "fields": cohort.method.fields,
             "entropies": entropies,
             "budget": cohort.budget,
+            "criterion": None if cohort.experiment else cohort.task.criterion,
             "experiment": cohort.experiment,
             "device": self._device,
             "timeout": self._seconds(slot),

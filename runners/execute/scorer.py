@@ -49,6 +49,7 @@ def score(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
         "predict_seconds": answer.predict_seconds,
         "parameters": answer.parameters,
         "steps": answer.steps,
+        "candidates": answer.candidates or None,
     }
 
 

@@ -1,4 +1,4 @@
-"""The best of several trials by the error on validation data, a member at a time."""
+"""What a candidate is judged on, of each kind of problem: validation data, or a part of the data that is kept from it."""
 
 from __future__ import annotations
 
@@ -10,75 +10,111 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dynamark.tasks.contract import resting
-from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
+from dynamark.tasks.criteria import Criterion, judged
+from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
+from dynamark.tasks.problems import Estimate, Forecasting, Online, Prediction, Recovery, Training
 
-__all__ = ["ANSWERS", "Fitted", "best", "validation_error"]
+__all__ = ["TUNED", "Trialed", "trialed"]
 
-# One model a member, and the run that made it.
-Fitted = list[tuple[Any, Run]]
+# Every so many measurements, and labeled samples, one is kept from the candidates.
+_EVERY = {Recovery: 10, Training: 5}
+# The weight of the cross entropy, which decides between candidates with as many errors.
+_TIE = 1e-6
+
+# The kinds of which several candidates can be compared: by validation data, kept measurements or samples, the begin of a stream.
+TUNED = (Prediction, Forecasting, Recovery, Training, Online)
 
 
-def best(tried: Sequence[Fitted], problems: Sequence[Any], methods: Sequence[Any]) -> Fitted:
-    """Of each member the model that errs least on its validation data; its run tells of how many trials, and what was chosen.
+@dataclasses.dataclass(frozen=True)
+class Trialed:
+    """What candidates are fitted to, and what a fitted one is judged by: the smaller the better.
 
-    tried: the fitted members of each of the methods, which differ in what is to be chosen.
+    whole: whether candidates see all data, so that a fit on it need not be done again.
     """
-    names = [f.name for f in dataclasses.fields(methods[0]) if len({repr(getattr(m, f.name)) for m in methods}) > 1]
-    rest = getattr(methods[0], "from_rest", False)
-    chosen = []
-    for member, problem in enumerate(problems):
-        errors = [validation_error(fitted[member][0], problem, rest) for fitted in tried]
-        place = errors.index(min(errors))
-        model, run = tried[place][member]
-        run.fact("trials", len(tried))
-        for name in names:
-            if isinstance(value := getattr(methods[place], name), int | float):
-                run.fact(name, value)
-        chosen.append((model, run))
-    return chosen
+
+    problem: Any
+    judge: Callable[[Any], float]
+    whole: bool
 
 
-def validation_error(model: Any, problem: Prediction | Forecasting, from_rest: bool = False) -> float:
-    """The mean squared error on the validation data over the power of what was to be answered; infinite if it is not a number.
+def trialed(problems: Sequence[Any], criterion: Criterion) -> list[Trialed]:
+    """For each problem, which comes without its query, what its candidates are put to."""
+    if isinstance(problems[0], Recovery):
+        return _kept_measurements(problems)
+    if isinstance(problems[0], Training):
+        return [_kept_samples(problem) for problem in problems]
+    return [Trialed(p, lambda model, p=p: judged(criterion, model, p), whole=True) for p in problems]  # type: ignore[misc]
 
-    from_rest: whether the model takes an empty context (see `resting`).
+
+def _kept_measurements(problems: Sequence[Recovery]) -> list[Trialed]:
+    """A tenth of the measurements is kept; problems that share an operator share its part.
+
+    Recovery has no validation data, and X* is what is asked for: the relative residual of what was not fitted takes its place.
     """
-    with torch.no_grad():
-        truth, answer = ANSWERS[type(problem)](model, problem, from_rest)
-    error = float((answer - truth).double().square().mean() / truth.double().square().mean())
-    return math.inf if math.isnan(error) else error
+    parts: dict[int, tuple[Any, Any]] = {}
+    made = []
+    for problem in problems:
+        m = len(problem.y)
+        kept = torch.arange(m) % _EVERY[Recovery] == _EVERY[Recovery] - 1
+        scale = math.sqrt(m / int((~kept).sum()))
+        if id(problem.operator) not in parts:
+            parts[id(problem.operator)] = _restricted(problem.operator, ~kept), _restricted(problem.operator, kept)
+        seen, unseen = parts[id(problem.operator)]
+        target = problem.y[kept] * math.sqrt(m / int(kept.sum()))
+
+        def residual(estimate: Estimate, unseen: Any = unseen, target: Tensor = target) -> float:
+            return float((_measured(unseen, estimate) - target).norm() / target.norm())
+
+        part = dataclasses.replace(problem, operator=seen, y=problem.y[~kept] * scale)
+        made.append(Trialed(part, _finite(residual), whole=False))
+    return made
 
 
-def _predicted(model: Any, problem: Prediction, from_rest: bool) -> tuple[Tensor, Tensor]:
-    """One step ahead, where outputs were seen."""
-    held = problem.validation
-    answer = model.predict(held, (1,))[0]
-    seen = slice(None) if held.seen is None else held.seen
-    return held.observations[seen], answer[seen]
+def _restricted(operator: Any, kept: Tensor) -> Any:
+    """The operator with some of its measurements, scaled so that E A*A stays what it was."""
+    scale = math.sqrt(len(kept) / int(kept.sum()))
+    if isinstance(operator, DenseOperator):
+        return dataclasses.replace(operator, rows=operator.rows[kept] * scale)
+    if isinstance(operator, HadamardOperator):  # it divides by the root of its number of measurements
+        return dataclasses.replace(operator, places=operator.places[kept])
+    if isinstance(operator, SampledOperator):
+        row, column = operator.row[kept], operator.column[kept]
+        return dataclasses.replace(operator, row=row, column=column, scale=operator.scale * scale)
+    raise TypeError(
+        f"the measurements of {type(operator).__name__} cannot be parted, so that nothing can be tuned on them"
+    )
 
 
-def _continued(model: Any, problem: Forecasting, from_rest: bool) -> tuple[Tensor, Tensor]:
-    """The rest of each trajectory after its context, at least half of it."""
-    held = problem.validation
-    length = held.observations.shape[1]
-    context = min(problem.context, length // 2)
-    horizon = length - context
-    inputs = None if held.inputs is None else held.inputs[:, context:]
-    start = _until(held, context)
-    answer = model.forecast(start if from_rest else resting(start), horizon, inputs)
-    return held.observations[:, context:], answer
+def _measured(operator: Any, estimate: Estimate) -> Tensor:
+    first, *rest = estimate.factors
+    if estimate.form == "dense":
+        return _plain(operator.forward(first))
+    return _plain(operator.product(first, rest[0] if rest else first))
 
 
-def _until(paths: Trajectories, time: int) -> Trajectories:
-    """The first samples."""
-    parts: dict[str, Any] = {f.name: getattr(paths, f.name) for f in dataclasses.fields(paths)}
-    parts |= {name: part[:, :time] for name, part in parts.items() if isinstance(part, Tensor)}
-    return Trajectories(**parts)
+def _plain(measured: Tensor) -> Tensor:
+    return measured.detach()
 
 
-# The kinds of problem that hold validation data, and what is asked of a model there.
-ANSWERS: dict[type, Callable[[Any, Any, bool], tuple[Tensor, Tensor]]] = {
-    Prediction: _predicted,
-    Forecasting: _continued,
-}
+def _kept_samples(problem: Training) -> Trialed:
+    """A fifth of the labeled samples is kept; the share of errors on it, cross entropy where that is equal."""
+    kept = torch.arange(len(problem.labels)) % _EVERY[Training] == _EVERY[Training] - 1
+    part = dataclasses.replace(problem, inputs=problem.inputs[~kept], labels=problem.labels[~kept])
+
+    def errors(network: Any) -> float:
+        logits, labels = network.logits(problem.inputs[kept]).double(), problem.labels[kept]
+        surprise = float(torch.nn.functional.cross_entropy(logits, labels))
+        return float((logits.argmax(dim=1) != labels).double().mean()) + _TIE * surprise
+
+    return Trialed(part, _finite(errors), whole=False)
+
+
+def _finite(score: Callable[[Any], float]) -> Callable[[Any], float]:
+    """NaN counts as infinite."""
+
+    def safe(model: Any) -> float:
+        with torch.no_grad():
+            value = score(model)
+        return math.inf if math.isnan(value) else value
+
+    return safe

@@ -24,11 +24,12 @@ from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer, ask
 from dynamark.runners.execute.ending import ANSWERED
 from dynamark.runners.execute.scorer import measure
+from dynamark.runners.execute.tuning import Candidate, Fitted, tuned
 from dynamark.runners.execute.units import bare, restored, standardized, units_of
-from dynamark.runners.execute.validation import Fitted, best
 from dynamark.runners.registry import MissingFile, load
-from dynamark.runners.spec import candidates
+from dynamark.runners.spec import candidates, halved
 from dynamark.tasks.contract import accepted, resting
+from dynamark.tasks.criteria import Criterion
 from dynamark.tasks.problems import KINDS, ForecastingQuery, Run
 
 __all__ = ["Failure", "failure", "is_infrastructure", "seed_everything", "solve", "steady", "work"]
@@ -54,32 +55,38 @@ def solve(
     budget: int | None = None,
     device: str = "cpu",
     on_progress: Callable[[int, int], None] | None = None,
+    criterion: Criterion | None = None,
+    share: int = 1,
 ) -> list[Answer]:
     """Fit all members together where the method can, ask each model its query, and time both.
 
-    methods: the method; where fields are to be chosen, once for each trial: all are fitted, and all count in the time.
+    methods: the method; where fields are to be chosen, once for each candidate: all are fitted, and all count in the time.
+    criterion, share: by what a candidate is judged, and the part of the budget that it gets, one in so many.
     """
     shortest = max((least for m in methods if (least := getattr(m, "shortest", None)) is not None), default=None)
     settled = [accepted(_on_device(problem, torch.device(device)), shortest) for problem in problems]
     hidden = [dataclasses.replace(problem, query=None) for problem in settled]
 
-    def fresh(entropy: list[int], place: int) -> Run:
-        return Run(entropy, torch.device(device), budget, None if place else on_progress)
+    def fresh(place: int, budget: int | None) -> Run:
+        return Run(entropies[place], torch.device(device), budget, None if place else on_progress)
 
     start = time.perf_counter()
-    tried = [_fit(method, hidden, [fresh(e, i) for i, e in enumerate(entropies)]) for method in methods]
-    fitted = tried[0] if len(tried) == 1 else best(tried, hidden, methods)
+    competed: list[list[Candidate]] = [[] for _ in problems]
+    if len(methods) == 1:
+        fitted = _fit(methods[0], hidden, [fresh(place, budget) for place in range(len(problems))])
+    else:
+        outcome = tuned(_fit, methods, hidden, fresh, budget, criterion or {"name": "relative_error"}, share)
+        fitted, competed = outcome.fitted, outcome.candidates
     _finish(device)
     fit_seconds = (time.perf_counter() - start) / len(problems)
     answers = []
-    for (model, run), problem in zip(fitted, settled, strict=True):
+    for (model, run), problem, own in zip(fitted, settled, competed, strict=True):
         start = time.perf_counter()
         arrays = ask(model, _posed(problem, methods[0]), run)
         _finish(device)
         seconds = time.perf_counter() - start
-        answers.append(
-            Answer(arrays, run.curves, run.facts, fit_seconds, seconds, parameter_count(bare(model)), run.steps)
-        )
+        costs = (fit_seconds, seconds, parameter_count(bare(model)), run.steps)
+        answers.append(Answer(arrays, run.curves, run.facts, *costs, [vars(candidate) for candidate in own]))
     return answers
 
 
@@ -225,5 +232,13 @@ def _answers(folder: Path, job: dict[str, Any]) -> list[dict[str, Any]]:
     if job["experiment"]:
         return [measure(methods[0], words, job["device"]) for words in job["entropies"]]
     problems = wire.read(folder / "problems")
-    answers = solve(methods, problems, job["entropies"], budget=job["budget"], device=job["device"])
+    answers = solve(
+        methods,
+        problems,
+        job["entropies"],
+        budget=job["budget"],
+        device=job["device"],
+        criterion=job["criterion"],
+        share=halved(job["fields"]),
+    )
     return [vars(answer) for answer in answers]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from dynamark.errors import UserError
 from dynamark.results.keys import FOREIGN
 from dynamark.results.schema import FAILED
-from dynamark.runners.execute.validation import ANSWERS
+from dynamark.runners.execute.validation import TUNED
 from dynamark.runners.plan.cohorts import Planned, PlannedExperiment, PlannedRun
+from dynamark.runners.plan.draw import with_search
 from dynamark.runners.plan.suite import Entry, Suite
 from dynamark.runners.registry import (
     Method,
@@ -88,12 +89,13 @@ class _Resolver:
     """Resolves each method once a plan, and not longer: a file may change between two plans."""
 
     def __init__(self) -> None:
-        self._methods: dict[tuple[str, str], Method] = {}
+        self._methods: dict[tuple[str, str, int], Method] = {}
 
-    def __call__(self, spec: Spec, choose: Mapping[str, Sequence[object]]) -> Method:
-        key = (str(spec), repr(choose))
+    def __call__(self, spec: Spec, choose: Mapping[str, Sequence[object]], candidates: int = 1) -> Method:
+        key = (str(spec), repr(choose), candidates)
         if key not in self._methods:
-            self._methods[key] = resolve_method(spec, choose)
+            method = resolve_method(spec, choose)
+            self._methods[key] = with_search(method, spec, candidates) if candidates > 1 else method
         return self._methods[key]
 
 
@@ -103,12 +105,12 @@ def _applicable(
     """The methods of an entry that a task can be put to; of those given by name that it cannot, the reason goes to `skipped`."""
     by_name = {spec for spec in entry.methods if not spec.is_glob}
     for spec in _expanded(entry.methods, method_names):
-        method = resolver(spec, entry.choose)
+        method = resolver(spec, entry.choose, entry.candidates)
         if not applies(method, task):
             if spec in by_name and not entry.lenient:
                 skipped[task.name, method.label, f"has no {KINDS[task.kind][0]}"] = None
             continue
-        if (fields := open_fields(method.fields)) and task.kind not in ANSWERS:
+        if (fields := open_fields(method.fields)) and task.kind not in TUNED:
             raise UserError(
                 f"cannot tune '{min(fields)}' of '{method.label}': {task.name} has no validation data; give one value"
             )

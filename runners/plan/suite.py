@@ -12,12 +12,12 @@ from typing import Any, TypeGuard
 from dynamark.errors import UserError, unknown
 from dynamark.runners.spec import Choices, Spec, parse
 
-__all__ = ["Entry", "Suite", "load_suite", "suite_names"]
+__all__ = ["SHIPPED", "Entry", "Suite", "load_suite", "suite_names"]
 
 # What stands at the top for all entries, and may stand in one.
 _DEFAULTS = ("tier", "seeds", "budget")
 
-_SHIPPED = Path(__file__).parents[1] / "suites"
+SHIPPED = Path(__file__).parents[1] / "suites"
 
 # From what is wrong to the error that names the file.
 Wrong = Callable[[str], UserError]
@@ -30,6 +30,7 @@ class Entry:
     tasks, methods: specs, or globs of names; of the methods that a glob finds those count that apply to a task.
     budget: training steps or passes at most; None leaves it to the task.
     choose: fields with the values among which each method chooses, by its error on validation data.
+    candidates: settings of each method that compete on validation data, drawn from its search space.
     lenient: whether methods that do not apply to a task are passed over without a word, as those of a glob are.
     """
 
@@ -40,6 +41,7 @@ class Entry:
     budget: int | None = None
     choose: Choices = field(default_factory=dict)
     lenient: bool = False
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Suite:
 
 def suite_names() -> list[str]:
     """The shipped suites."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def load_suite(name: str) -> Suite:
     """A shipped suite by name, or a file."""
-    path = Path(name) if name.endswith(".toml") else _SHIPPED / f"{name}.toml"
+    path = Path(name) if name.endswith(".toml") else SHIPPED / f"{name}.toml"
     if not path.is_file():
         if name.endswith(".toml"):
             raise UserError(f"the suite file {name} does not exist")

@@ -102,6 +102,11 @@ class Reconstruction(Task):
         return self.updates
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The divergence of a free run, not an error of few steps."""
+        return {"name": "divergence"}
+
+    @property
     def horizon(self) -> int:
         """Steps of the short rollouts: 15 Lyapunov times."""
         return round(self.units * self.system.unit / self.system.dt)

@@ -122,6 +122,11 @@ class FlowTask(Task):
         return self.horizons[-1]
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The primary score, over as many steps as validation trajectories have."""
+        return {"name": "flow", "horizon": self.primary_horizon}
+
+    @property
     def clock(self) -> float:
         """What valid_horizon counts in, in units of time."""
         return 1.0

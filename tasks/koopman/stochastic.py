@@ -56,6 +56,11 @@ class SpectrumTask(Task):
         """The exact leading eigenfunctions [state, feature]."""
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """How well eigenpairs predict: validation data does not hold the true spectrum."""
+        return {"name": "spectrum"}
+
+    @property
     def floor(self) -> float:
         """Of the logarithm."""
         return 1e-6

@@ -75,6 +75,11 @@ class LinearSystemTask(Task):
         """Steps at the start that do not count: min(64, T/16)."""
         return min(64, self.length // 16)
 
+    @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The squared error over the power, after the burn-in."""
+        return {"name": "relative_error", "start": self.burn_in}
+
     def system(self, seed: int) -> System:
         """The instance's system, outputs of unit power."""
         channels = 0 if self.inputs in ("none", "start") else self.channels

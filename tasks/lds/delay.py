@@ -55,6 +55,11 @@ class DelayedNoise(Task):
             raise UserError(f"cycles = {self.cycles}: give a number between 0 and half the lag, {self.lag / 2:g}")
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The squared error over the power, from the lag on."""
+        return {"name": "relative_error", "start": self.lag}
+
+    @property
     def floor(self) -> float:
         """Below is rounding."""
         return NMSE_FLOOR

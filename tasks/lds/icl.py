@@ -58,6 +58,11 @@ class NextState(Task):
         return min(64, self.length // 16)
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The squared error over the power, after the burn-in."""
+        return {"name": "relative_error", "start": self.burn_in}
+
+    @property
     def floor(self) -> float:
         """Below is rounding."""
         return NMSE_FLOOR

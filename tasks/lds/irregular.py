@@ -121,6 +121,11 @@ class Irregular(Task):
         return min(64, self.length // 16)
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The squared error over the power, after the burn-in."""
+        return {"name": "relative_error", "start": self.burn_in}
+
+    @property
     def floor(self) -> float:
         """One parameter's worth of least squares."""
         return 1 / (self.train * self.length)

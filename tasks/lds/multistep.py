@@ -50,6 +50,11 @@ class MultiStep(LinearSystemTask):
         return list(range(self.burn_in, self.length - int(_HORIZONS[-1]) + 1, 32))
 
     @property
+    def criterion(self) -> Mapping[str, Any]:
+        """The geometric mean over the horizons of the squared error over the power."""
+        return {"name": "horizons", "horizons": _HORIZONS.tolist(), "floor": self.floor}
+
+    @property
     def floor(self) -> float:
         """One parameter's worth of least squares; without noise, rounding."""
         return NMSE_FLOOR if self.noise == "n0" else 1 / (self.train * self.length)

@@ -13,7 +13,7 @@ import pytest
 from page_support import HOSTILE, filled, outline, page_of
 from synthetic import row, rows_of, store
 
-from dynamark.cli.leaderboard import leaderboard
+from dynamark.leaderboards.assemble import leaderboard
 from dynamark.leaderboards.page.claims import claims_section
 from dynamark.leaderboards.page.sources import Sources, bibtex
 from dynamark.methods.catalog import METHODS
@@ -97,13 +97,21 @@ def published_size() -> list[dict[str, Any]]:
     for family, (names, shown) in drawn.items():
         for entry in load_suite(f"standard-{family}").entries:
             for task, method, seed in itertools.product(entry.tasks, entry.methods, range(entry.seeds)):
-                label = re.sub(r"^\w+=(?=\w+\()", "", method)
                 curves = [walk(name) for name in names]
                 if seed == 0:
                     curves += [picture(f"{n}{end}", k) for n, k in shown.items() for end in ("", "_true")]
                 value = float(np.exp(wild.standard_normal()))
                 rows.append(
-                    row(label, task, seed, value, tier="standard", curves=curves, steps=1500, peak_memory=2**28)
+                    row(
+                        method.label,
+                        task.label,
+                        seed,
+                        value,
+                        tier="standard",
+                        curves=curves,
+                        steps=1500,
+                        peak_memory=2**28,
+                    )
                 )
     return rows
 
@@ -112,7 +120,7 @@ def test_a_page_of_all_standard_suites_stays_small(tmp_path: Path) -> None:
     """With every run of theirs the page must leave a third of its 2 MB to claims and smaller tiers."""
     rows = published_size()
     store(tmp_path / "published", rows)
-    size = len(leaderboard(format="html", keys=[r["key"] for r in rows]).encode())
+    size = len(leaderboard(keys=[r["key"] for r in rows]).to_html().encode())
     assert len(rows) > 3500
     assert size < 1_400_000
     assert size / len(rows) < 400  # bytes a run, with its share of tables, cards and drawings
@@ -145,7 +153,7 @@ def test_the_foot_says_what_it_ran_on(tmp_path: Path) -> None:
 
 
 def test_one_family_and_no_rows(tmp_path: Path) -> None:
-    text = leaderboard(store(tmp_path / "s", filled()), format="html", family="sensing")
+    text = leaderboard(store(tmp_path / "s", filled()), family="sensing").to_text("html")
     assert "chaos" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
     assert "No rows yet" in page_of(tmp_path / "none", [])
 

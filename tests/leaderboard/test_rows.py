@@ -71,7 +71,7 @@ def test_tiers_and_salts_are_different_instances() -> None:
 def test_experiments_skipped_runs_and_variants_of_claims_are_not_compared() -> None:
     rows = [
         row("a"),
-        row("experiment", "chaos/x", tier="experiment"),
+        row("", "chaos/x", tier="", kind="experiment"),
         row("b", status="skipped"),
         row("gd(rank=2)", suite="claims-chaos"),
         row("c", suite="claims-chaos"),

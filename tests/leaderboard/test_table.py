@@ -16,9 +16,10 @@ from synthetic import arrow, row, rows_of, store
 
 from dynamark.cli import main
 from dynamark.errors import UserError
+from dynamark.leaderboards.assemble import leaderboard
 from dynamark.leaderboards.formats import place, render
 from dynamark.leaderboards.rows import prepare
-from dynamark.leaderboards.table import Standing, Table, leaderboard, tables
+from dynamark.leaderboards.table import Standing, Table, tables
 
 TEXTS = ("terminal", "md", "tex", "csv", "json")
 FORMATS = (*TEXTS, "html")
@@ -239,9 +240,9 @@ def test_costs_stand_in_the_tables() -> None:
 def test_the_same_rows_make_the_same_bytes_in_any_order(tmp_path: Path, format: str) -> None:
     rng = np.random.default_rng(0)
     rows = rows_of({m: {t: rng.uniform(0.01, 10, 4).tolist() for t in ("chaos/a", "chaos/b", "lds/c")} for m in "abcd"})
-    first = leaderboard(store(tmp_path / "one", rows), format=format)
+    first = leaderboard(store(tmp_path / "one", rows)).to_text(format)
     random.Random(3).shuffle(rows)
-    assert leaderboard(store(tmp_path / "two", rows), format=format) == first
+    assert leaderboard(store(tmp_path / "two", rows)).to_text(format) == first
 
 
 def test_csv_and_json_hold_what_the_table_shows() -> None:
@@ -285,7 +286,7 @@ HOSTILE = "<script>alert(1)</script>|`x`\\input{/etc/passwd}$\x1b[31m\nnext line
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_hostile_name_does_no_harm(tmp_path: Path, format: str) -> None:
     rows = [row(HOSTILE, f"chaos/{HOSTILE}", metric=HOSTILE, value=1.0), row("m", f"chaos/{HOSTILE}", metric=HOSTILE)]
-    text = leaderboard(store(tmp_path / "s", rows), format=format)
+    text = leaderboard(store(tmp_path / "s", rows)).to_text(format)
     if format == "json":
         assert HOSTILE in {s["method"] for s in json.loads(text)[0]["standings"]}
         return
@@ -311,8 +312,8 @@ def test_stores_that_are_empty_or_missing(tmp_path: Path, capsys: pytest.Capture
     assert main(["leaderboard", "--store", str(tmp_path / "none")]) == 2
     assert "does not exist; name a folder" in capsys.readouterr().err
     for format in FORMATS:
-        assert isinstance(leaderboard(tmp_path / "empty", format=format), str)
-    assert json.loads(leaderboard(tmp_path / "empty", format="json")) == []
+        assert isinstance(leaderboard(tmp_path / "empty").to_text(format), str)
+    assert json.loads(leaderboard(tmp_path / "empty").to_text("json")) == []
 
 
 def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -332,5 +333,5 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="unknown format 'pdf'; formats: terminal"):
-        leaderboard(tmp_path, format="pdf")
+    with pytest.raises(UserError, match="unknown format 'pdf'; available: csv, html, json, md, terminal, tex"):
+        leaderboard(tmp_path).to_text("pdf")

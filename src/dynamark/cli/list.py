@@ -1,4 +1,4 @@
-"""`dynamark list tasks|methods|suites`."""
+"""`dynamark list tasks|methods|suites|boards`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", choices=["tasks", "methods", "suites"])
+    parser.add_argument("what", choices=["tasks", "methods", "suites", "boards"])
     parser.add_argument("--json", action="store_true", help="as JSON: names and where they live")
     parser.add_argument("--format", choices=["terminal", "md"], default="terminal", help="md: cards of what is shipped")
     parser.add_argument("--out", metavar="FILE", help="write there and not to the terminal")
@@ -18,6 +18,9 @@ def main(args: argparse.Namespace) -> int:
     """Print names, one a line, or cards. For names nothing that is listed is imported."""
     from dynamark.cli.output import write
 
+    if args.what == "boards":
+        write(_boards(args.json, args.format), args.out)
+        return 0
     if args.format == "md":
         write(_cards(args.what), args.out)
         return 0
@@ -25,6 +28,35 @@ def main(args: argparse.Namespace) -> int:
     listed = [{"name": name, "about": about} for name, about in names.items()]
     write(json.dumps(listed, indent=2) if args.json else "\n".join(names), args.out)
     return 0
+
+
+def _boards(as_json: bool, format: str) -> str:
+    """The boards with their questions; as JSON with all that a reader of a table needs to know of them."""
+    from dynamark.runners.plan.board import board_names, load_board
+    from dynamark.runners.plan.expand import expand
+    from dynamark.runners.plan.hours import Seconds
+
+    boards = [load_board(name) for name in board_names()]
+    if not as_json:
+        lines = [f"- `{b.name}`: {b.question}" if format == "md" else f"{b.name}: {b.question}" for b in boards]
+        return "\n".join((["# Boards", ""] if format == "md" else []) + lines)
+    seconds = Seconds()
+    listed = [
+        {
+            "name": board.name,
+            "family": board.family,
+            "question": board.question,
+            "tier": board.tier,
+            "tasks": board.tasks,
+            "methods": board.methods,
+            "excluded": dict(board.excluded),
+            "seeds": board.seeds,
+            "candidates": board.candidates,
+            "hours": seconds.hours(expand(board).runs),
+        }
+        for board in boards
+    ]
+    return json.dumps(listed, indent=2)
 
 
 def _cards(what: str) -> str:

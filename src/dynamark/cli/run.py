@@ -10,7 +10,7 @@ import sys
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("suite", help="a shipped suite (see `dynamark list suites`) or the path of a TOML file")
+    add("suite", help="a shipped board or suite (see `dynamark list boards` and `suites`) or the path of a TOML file")
     add("--task", action="append", default=[], metavar="GLOB", help="only tasks that match; may repeat")
     add(
         "--method",
@@ -37,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--retry-failed", action="store_true", help="run again what failed")
     add("--salt", default="", metavar="S", help="any word: all data made anew, for a held-out comparison")
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts, counted from 1")
+    add("--dry-run", action="store_true", help="only count the runs and predict their hours from published results")
     add("--quiet", action="store_true", help="no table and no progress")
 
 
@@ -81,11 +82,12 @@ def main(args: argparse.Namespace) -> int:
             salt=args.salt,
             shard=args.shard,
             progress=not args.quiet,
+            dry_run=args.dry_run,
         )
     except KeyboardInterrupt:
         print("\ndynamark: stopped; finished runs are kept, and the same command resumes", file=sys.stderr)
         return 130
-    if not args.quiet:
+    if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
 
         print(leaderboard(report.store, published=False, keys=report.keys))

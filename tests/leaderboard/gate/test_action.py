@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from synthetic import rows_of, store
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def script() -> str:

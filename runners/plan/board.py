@@ -1,0 +1,196 @@
+"""Boards: tables in which every method of a kind has run on every task, tuned alike. A board with a hole does not load."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dynamark.errors import UserError, unknown
+from dynamark.methods.catalog import METHODS
+from dynamark.runners.plan.suite import SHIPPED, Entry, Suite, load_suite
+from dynamark.runners.registry import load, resolve_method, resolve_task
+from dynamark.runners.spec import Spec, parse
+from dynamark.tasks.problems import KINDS
+
+__all__ = ["Board", "board_names", "boards_in", "load_board", "load_named"]
+
+_FOLDER = SHIPPED / "boards"
+
+# Numbers of tasks that a board may have: fewer tell little, more do not fit a screen.
+_FEWEST, _MOST = 5, 9
+_SEEDS, _CANDIDATES = 5, 4
+
+_KEYS = {"name", "family", "question", "tier", "tasks", "methods", "excluded", "seeds", "candidates", "budget"}
+_NEEDED = ("name", "family", "question", "tasks", "methods")
+
+
+@dataclass(frozen=True)
+class Board(Suite):
+    """A board: one kind of problem, its tasks at one tier, every method of the kind once, and those that it excludes and why.
+
+    question: what it answers, in words. candidates: settings of each method that compete on validation data.
+    excluded: methods with reasons; a method is left out of a board as a whole, never of a task.
+    """
+
+    family: str = ""
+    question: str = ""
+    tier: str = "standard"
+    seeds: int = _SEEDS
+    candidates: int = _CANDIDATES
+    excluded: Mapping[str, str] = ()  # type: ignore[assignment]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The labels of its tasks."""
+        return [spec.label for spec in self.entries[0].tasks]
+
+    @property
+    def methods(self) -> list[str]:
+        """The names of its methods."""
+        return [spec.label for spec in self.entries[0].methods]
+
+
+def board_names() -> list[str]:
+    """The shipped boards, in the order of their files."""
+    return list(_shipped())
+
+
+def load_board(name: str) -> Board:
+    """A shipped board, checked."""
+    if name not in _shipped():
+        raise unknown("board", name, board_names())
+    path, table, common = _shipped()[name]
+    return _board(path, table, common)
+
+
+def load_named(name: str) -> Suite:
+    """What `dynamark run NAME` runs: a shipped board or suite, or the file of a suite."""
+    if name in _shipped():
+        return load_board(name)
+    if "/" in name and not name.endswith(".toml"):
+        raise unknown("board", name, board_names())
+    return load_suite(name)
+
+
+def boards_in(path: Path) -> list[Board]:
+    """The boards of a TOML file, checked."""
+    tables, common = _tables(path)
+    return [_board(path, table, common) for table in tables]
+
+
+@cache
+def _shipped() -> dict[str, tuple[Path, dict[str, Any], Mapping[str, str]]]:
+    """Each shipped board as its file writes it, by name."""
+    found: dict[str, tuple[Path, dict[str, Any], Mapping[str, str]]] = {}
+    for path in sorted(_FOLDER.glob("*.toml")):
+        tables, common = _tables(path)
+        for table in tables:
+            found[str(table["name"])] = (path, table, common)
+    return found
+
+
+def _tables(path: Path) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
+    """The [[boards]] of a file, and what all of them exclude."""
+    try:
+        config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"boards {path} are not valid TOML: {error}") from None
+    tables = config.get("boards")
+    if set(config) - {"boards", "excluded"} or not isinstance(tables, list) or not tables:
+        raise UserError(f"boards {path}: write [[boards]], and [[excluded]] for all of them, and nothing else")
+    for table in tables:
+        if missing := [key for key in _NEEDED if key not in table]:
+            raise UserError(f"boards {path}: a board has no {missing[0]}; it needs {', '.join(_NEEDED)}")
+    return tables, dict(_excluded(path, config.get("excluded", [])))
+
+
+def _excluded(path: Path, entries: Any) -> Iterator[tuple[str, str]]:
+    """Each method with the reason why it is left out."""
+    for entry in entries if isinstance(entries, list) else [None]:
+        if not isinstance(entry, dict) or set(entry) != {"methods", "reason"} or not str(entry["reason"]).strip():
+            raise UserError(f"boards {path}: an entry of excluded needs methods and a reason, and nothing else")
+        yield from ((str(method), str(entry["reason"])) for method in entry["methods"])
+
+
+def _board(path: Path, table: dict[str, Any], common: Mapping[str, str]) -> Board:
+    """A board from its table; whatever is wrong with it is told with its name."""
+    where = f"board {table['name']} ({path.name})"
+    if strange := set(table) - _KEYS:
+        raise UserError(f"{where}: unknown key '{min(strange)}'; a board has {', '.join(sorted(_KEYS))}")
+    tasks, methods = (tuple(map(parse, table[key])) for key in ("tasks", "methods"))
+    tier, seeds, candidates = (
+        table.get(key, value) for key, value in (("tier", "standard"), ("seeds", _SEEDS), ("candidates", _CANDIDATES))
+    )
+    budget = table.get("budget")
+    for key, value in (("seeds", seeds), ("candidates", candidates), ("budget", 1 if budget is None else budget)):
+        if type(value) is not int or value < 1:
+            raise UserError(f"{where}: {key} = {value!r} is not a positive whole number")
+    kind = _kind(where, table["family"], tasks, tier)
+    own = dict(_excluded(path, table.get("excluded", [])))
+    excluded = {name: reason for name, reason in {**common, **own}.items() if name not in table["methods"]}
+    _refuse_holes(where, kind, methods, {**excluded, **own})
+    entry = Entry(tasks, methods, tier, seeds, budget, candidates=candidates)
+    return Board(
+        name=table["name"],
+        about=table["question"],
+        entries=(entry,),
+        left_out=tuple(excluded.items()),
+        family=table["family"],
+        question=table["question"],
+        tier=tier,
+        seeds=seeds,
+        candidates=candidates,
+        excluded={name: reason for name, reason in excluded.items() if _solves(name, kind)},
+    )
+
+
+def _kind(where: str, family: str, tasks: Sequence[Spec], tier: str) -> type:
+    """The one kind of problem of all tasks."""
+    if not _FEWEST <= len(tasks) <= _MOST:
+        raise UserError(f"{where}: {len(tasks)} tasks; a board has {_FEWEST} to {_MOST}")
+    if twice := _twice(tasks):
+        raise UserError(f"{where}: task {twice} stands there twice")
+    resolved = [resolve_task(spec, tier) for spec in tasks]
+    for task in resolved:
+        if task.family != family:
+            raise UserError(f"{where}: task {task.name} is not of family {family}")
+        if task.kind is not resolved[0].kind:
+            raise UserError(f"{where}: tasks of two kinds, {resolved[0].kind.__name__} and {task.kind.__name__}")
+    return resolved[0].kind
+
+
+def _refuse_holes(where: str, kind: type, methods: Sequence[Spec], excluded: Mapping[str, str]) -> None:
+    """Every method of the catalog that solves the kind is listed once, or excluded with its reason; and no other is."""
+    if twice := _twice(methods):
+        raise UserError(f"{where}: method {twice} stands there twice")
+    for spec in methods:
+        if not spec.is_bare or spec.is_glob:
+            raise UserError(f"{where}: '{spec}' is no bare name; a board lists each method once, and tunes it")
+        if spec.name not in METHODS or not _solves(spec.name, kind):
+            raise UserError(f"{where}: '{spec}' is no method of the catalog that solves {kind.__name__}")
+        if spec.name in excluded:
+            raise UserError(f"{where}: '{spec}' is listed and excluded")
+    if absent := sorted(set(excluded) - set(METHODS)):
+        raise UserError(f"{where}: excludes '{absent[0]}', which is no method of the catalog")
+    listed = {spec.name for spec in methods}
+    holes = [name for name in METHODS if name not in listed and name not in excluded and _solves(name, kind)]
+    if holes:
+        raise UserError(
+            f"{where}: a hole: {', '.join(holes)} can run there; list each under methods, or exclude it with a reason"
+        )
+
+
+def _twice(specs: Sequence[Spec]) -> str | None:
+    return next((label for label, count in Counter(spec.label for spec in specs).items() if count > 1), None)
+
+
+@cache
+def _solves(name: str, kind: type) -> bool:
+    """Whether a method of the catalog implements the protocol of a kind."""
+    cls = load(resolve_method(Spec(name)).target, "method")
+    return any(hasattr(cls, protocol) for protocol in KINDS[kind])

@@ -1,0 +1,104 @@
+"""How long runs will take, from the seconds of published rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dynamark.results.store import published_store, read_rows
+from dynamark.runners.plan.cohorts import Planned, PlannedRun
+from dynamark.runners.spec import competing, halved
+
+__all__ = ["Seconds"]
+
+_COLUMNS = [
+    "kind",
+    "suite",
+    "task",
+    "tier",
+    "method",
+    "budget",
+    "steps",
+    "fit_seconds",
+    "predict_seconds",
+    "scores",
+    "candidates",
+]
+
+# The numbers of cores that hours are told for.
+CORES = 2
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One published run: seconds of one fit to the end, its steps if it takes any, its budget, and seconds of its answers."""
+
+    fit: float
+    steps: int | None
+    budget: int | None
+    answers: float
+
+
+class Seconds:
+    """Predicts the seconds of runs: from the same task and method, else the method on other tasks, else the median of all."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]] | None = None) -> None:
+        told = read_rows([published_store()], _COLUMNS).to_pylist() if rows is None else rows
+        self._known: dict[tuple[str, ...], list[_Known]] = defaultdict(list)
+        for row in told:
+            if row["kind"] == "run" and row["fit_seconds"] is not None:
+                task, method = _bare(row["task"]), _bare(row["method"])
+                for key in (
+                    (task, row["tier"], method),
+                    (_family(task), row["tier"], method),
+                    (row["tier"], method),
+                    (),
+                ):
+                    self._known[key].append(_known(row))
+
+    def of(self, run: Planned) -> float | None:
+        """Seconds on one core, its candidates and its answers; None where no row tells."""
+        if not isinstance(run, PlannedRun):
+            return None
+        task, method = _bare(run.task.name), _bare(run.method.label)
+        for key in ((task, run.task.tier, method), (_family(task), run.task.tier, method), (run.task.tier, method), ()):
+            if found := self._known.get(key):
+                return statistics.median(_scaled(known, run) for known in found)
+        return None
+
+    def hours(self, runs: Sequence[Planned]) -> float | None:
+        """Hours of all these runs on two cores; None where no row tells of any."""
+        told = [self.of(run) for run in runs]
+        if all(one is None for one in told):
+            return None
+        return sum(one for one in told if one is not None) / CORES / 3600
+
+
+def _known(row: dict[str, Any]) -> _Known:
+    """Of a run that chose among several, the seconds of one fit: what its candidates took is left out."""
+    competed = row["candidates"] or []
+    trials = next((s["value"] for s in row["scores"] or [] if s["name"] == "fact.trials"), 1.0)
+    fit = row["fit_seconds"] - sum(one["seconds"] for one in competed)
+    if competed and row["steps"] is None:  # nothing was fitted again
+        fit = statistics.mean(one["seconds"] for one in competed)
+    return _Known(max(fit, 0.0) / trials, row["steps"], row["budget"], row["predict_seconds"] or 0.0)
+
+
+def _scaled(known: _Known, run: PlannedRun) -> float:
+    """A fit that used up its steps takes as long as these. A candidate gets its share; what takes no steps is fitted once."""
+    used_up = known.steps is not None and known.steps == known.budget and run.budget is not None
+    fit = known.fit * (run.budget / known.steps if used_up and run.budget and known.steps else 1.0)
+    count = max(1, len(competing(run.method.fields)))
+    times = count if known.steps is None else 1 + (count / halved(run.method.fields) if count > 1 else 0)
+    return fit * times + known.answers
+
+
+def _bare(label: str) -> str:
+    return label.partition("(")[0]
+
+
+def _family(task: str) -> str:
+    return task.partition("/")[0]
