@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from dynamark.results.schema import Row
 from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer
+from dynamark.runners.execute.tuning import Candidate
 
 __all__ = ["measured", "received"]
 
@@ -77,6 +79,20 @@ def _points(value: Any) -> bool:
     )
 
 
+def _candidate(value: Any) -> bool:
+    """Whether it is what `tuning.Candidate` holds."""
+    wanted = {field.name for field in dataclasses.fields(Candidate)}
+    return (
+        isinstance(value, dict)
+        and set(value) == wanted
+        and isinstance(value["fields"], str)
+        and isinstance(value["chosen"], bool)
+        and _count(value["budget"])
+        and _number(value["score"])
+        and _seconds(value["seconds"])
+    )
+
+
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "arrays": lambda value: _names(value, lambda part: isinstance(part, np.ndarray) and part.dtype.kind in "fc"),
     "curves": lambda value: _names(value, _points),
@@ -85,4 +101,5 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "predict_seconds": _seconds,
     "parameters": _count,
     "steps": _count,
+    "candidates": lambda value: isinstance(value, list) and all(map(_candidate, value)),
 }
