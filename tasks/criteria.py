@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ __all__ = ["CRITERIA", "Criterion", "judged", "relative_error"]
 Criterion = Mapping[str, Any]
 
 # Pairs at most on which a spectrum is judged, and steps at most of a free run.
-_PAIRS, _FREE = 5000, 10_000
+_PAIRS, _FREE = 5000, 25_000
 # Origins from which few validation trajectories are continued, and standard deviations beyond which a free run has escaped.
 _ORIGINS, _ESCAPED = 10, 10.0
 # Channels up to which cells can be filled.
@@ -61,7 +61,7 @@ def relative_error(model: Any, problem: Prediction | Forecasting, start: int = 0
     return float((answer - truth).double().square().mean() / truth.double().square().mean())
 
 
-def _horizons(model: Any, problem: Forecasting, horizons: tuple[int, ...], floor: float) -> float:
+def _horizons(model: Any, problem: Forecasting, horizons: Sequence[int], floor: float) -> float:
     """The geometric mean over horizons of the relative squared error, from several origins of each validation sequence."""
     held, longest = problem.validation, max(horizons)
     last = held.observations.shape[1] - longest
@@ -101,7 +101,7 @@ def _divergence(model: Any, problem: Forecasting) -> float:
     """
     held = problem.validation
     truth = _plain(held.observations)[0]
-    steps = min(max(len(truth), 1000), _FREE)
+    steps = min(len(truth) * 5 // 4, _FREE)
     free = _plain(_continued(model, held, problem.context, steps))[0, steps // 5 :]
     if not (np.abs(free) <= _ESCAPED).all():
         free = np.zeros_like(free) + truth.mean(axis=0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +54,10 @@ class Tuned:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One candidate, fitted to the trial problems of all members: scores and models by member."""
+    """One candidate, fitted to the trial problems of all members: by member its score, what went wrong if anything, its model."""
 
     scores: list[float]
+    errors: list[Exception | None]
     fitted: Sequence[tuple[Any, Run] | None]
     seconds: float
 
@@ -84,6 +87,9 @@ def tuned(
     part = None if budget is None else max(1, budget // share)
     posed = trialed(problems, criterion)
     trials = [_try(fit, method, posed, lambda i: fresh(i, part)) for method in methods]
+    for wrong in zip(*(trial.errors for trial in trials), strict=True):
+        if all(wrong):  # not one candidate's fault
+            raise next(error for error in wrong if error is not None)
     choice = [_first_best([trial.scores[i] for trial in trials]) for i in range(len(problems))]
     fitted: list[tuple[Any, Run] | None] = [None] * len(problems)
     for place, (method, trial) in enumerate(zip(methods, trials, strict=True)):
@@ -103,7 +109,13 @@ def tuned(
         [Candidate(told[k], part, t.scores[i], t.seconds, k == choice[i]) for k, t in enumerate(trials)]
         for i in range(len(problems))
     ]
-    return Tuned([one for one in fitted if one is not None], candidates)
+    done = [one for one in fitted if one is not None]
+    for (_, run), chosen in zip(done, choice, strict=True):
+        run.fact("trials", len(methods))
+        for name, value in fields[chosen].items():
+            if isinstance(value, int | float) and any(own[name] != value for own in fields):
+                run.fact(name, value)
+    return Tuned(done, candidates)
 
 
 def _first_best(scores: Sequence[float]) -> int:
@@ -115,31 +127,29 @@ def _try(fit: Fit, method: Any, posed: Sequence[Any], fresh: Callable[[int], Run
     start = time.perf_counter()
     members = list(range(len(posed)))
     fitted: list[tuple[Any, Run] | None] = [None] * len(posed)
+    errors: list[Exception | None] = [None] * len(posed)
     try:
         fitted = list(fit(method, [posed[i].problem for i in members], [fresh(i) for i in members]))
-    except MemoryError:
-        raise
     except Exception:
         for i in members:
             try:
                 fitted[i] = fit(method, [posed[i].problem], [fresh(i)])[0]
-            except MemoryError:
-                raise
-            except Exception:
-                fitted[i] = None
-    scores = [_score(one, posed[i].judge) for i, one in enumerate(fitted)]
-    return _Trial(scores, fitted, (time.perf_counter() - start) / len(posed))
+            except Exception as error:
+                errors[i] = _freed(error)
+    scores = [math.inf] * len(posed)
+    for i, one in enumerate(fitted):
+        if one is not None:
+            try:
+                scores[i] = posed[i].judge(one[0])
+            except Exception as error:
+                errors[i] = _freed(error)
+    return _Trial(scores, errors, fitted, (time.perf_counter() - start) / len(posed))
 
 
-def _score(fitted: tuple[Any, Run] | None, judge: Callable[[Any], float]) -> float:
-    if fitted is None:
-        return float("inf")
-    try:
-        return judge(fitted[0])
-    except MemoryError:
-        raise
-    except Exception:
-        return float("inf")
+def _freed(error: Exception) -> Exception:
+    """The error without what its frames hold: it is kept while other candidates need the memory."""
+    traceback.clear_frames(error.__traceback__)
+    return error
 
 
 # --- online: nothing is known in advance, so the choice is made on the way
@@ -147,10 +157,10 @@ def _score(fitted: tuple[Any, Run] | None, judge: Callable[[Any], float]) -> flo
 
 def _online(fit: Fit, methods: Sequence[Any], told: Sequence[str], problems: list[Any], runs: list[Run]) -> Tuned:
     """Every candidate as a learner of its own; after an eighth of the stream the one with the least loss goes on alone."""
-    learners: list[Fitted] = [
-        fit(method, problems, [dataclasses.replace(r, curves={}, facts={}, snapshots=[], passes=[]) for r in runs])
-        for method in methods
-    ]
+    learners: list[Fitted] = []
+    for method in methods:
+        own = [dataclasses.replace(run, curves={}, facts={}, snapshots=[], passes=[]) for run in runs]
+        learners.append(fit(method, problems, own))
     made: Fitted = []
     candidates: list[list[Candidate]] = []
     for i, (problem, run) in enumerate(zip(problems, runs, strict=True)):

@@ -12,17 +12,14 @@ from torch import Tensor
 
 from dynamark.tasks.criteria import Criterion, judged
 from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
-from dynamark.tasks.problems import Estimate, Forecasting, Online, Prediction, Recovery, Training
+from dynamark.tasks.problems import Estimate, Recovery, Training
 
-__all__ = ["TUNED", "Trialed", "trialed"]
+__all__ = ["Trialed", "trialed"]
 
 # Every so many measurements, and labeled samples, one is kept from the candidates.
 _EVERY = {Recovery: 10, Training: 5}
 # The weight of the cross entropy, which decides between candidates with as many errors.
 _TIE = 1e-6
-
-# The kinds of which several candidates can be compared: by validation data, kept measurements or samples, the begin of a stream.
-TUNED = (Prediction, Forecasting, Recovery, Training, Online)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -144,7 +144,8 @@ def parameter_count(model: Any) -> int | None:
     """Floats that a model needs to answer: what it says itself, or the parameters of its torch module."""
     own = getattr(model, "parameter_count", None)
     if own is not None:
-        return int(own() if callable(own) else own)
+        count = own() if callable(own) else own
+        return None if count is None else int(count)
     parameters = getattr(model, "parameters", None)
     if not callable(parameters):
         return None

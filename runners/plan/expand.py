@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from dynamark.errors import UserError
 from dynamark.results.keys import FOREIGN
 from dynamark.results.schema import FAILED
-from dynamark.runners.execute.validation import TUNED
 from dynamark.runners.plan.cohorts import Planned, PlannedExperiment, PlannedRun
 from dynamark.runners.plan.draw import with_search
 from dynamark.runners.plan.suite import Entry, Suite
@@ -22,7 +21,7 @@ from dynamark.runners.registry import (
     resolve_task,
     task_names,
 )
-from dynamark.runners.spec import Spec, open_fields
+from dynamark.runners.spec import Spec
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
@@ -110,10 +109,6 @@ def _applicable(
             if spec in by_name and not entry.lenient:
                 skipped[task.name, method.label, f"has no {KINDS[task.kind][0]}"] = None
             continue
-        if (fields := open_fields(method.fields)) and task.kind not in TUNED:
-            raise UserError(
-                f"cannot tune '{min(fields)}' of '{method.label}': {task.name} has no validation data; give one value"
-            )
         yield method
 
 

@@ -13,7 +13,6 @@ from support import LINE, WALK, entry
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
 from dynamark.results.store import Store
-from dynamark.runners.execute.validation import validation_error
 from dynamark.runners.execute.worker import solve
 from dynamark.runners.plan.expand import expand
 from dynamark.runners.plan.suite import Suite, load_suite
@@ -21,6 +20,7 @@ from dynamark.runners.registry import resolve_method
 from dynamark.runners.reproduce import rerun
 from dynamark.runners.run import run
 from dynamark.runners.spec import candidates, open_fields, parse
+from dynamark.tasks.criteria import judged
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Prediction, Rollout, Run, Trajectories
 
 
@@ -76,6 +76,10 @@ def test_one_member_reports_once_and_one_method_tells_of_no_trials() -> None:
     assert not answer.facts
 
 
+def validation_error(model: Any, problem: Any) -> float:
+    return judged({"name": "relative_error"}, model, problem)
+
+
 def test_the_validation_error_is_relative_and_counts_what_was_seen() -> None:
     assert validation_error(Growth(0.8), growing(0.8)) == pytest.approx(0, abs=1e-28)
     truth = 0.8 ** torch.arange(1.0, 8.0, dtype=torch.float64)
@@ -122,10 +126,12 @@ def test_a_suite_lets_all_methods_of_an_entry_choose_and_keeps_their_labels(tmp_
         load_suite(str(path))
 
 
-def test_where_nothing_validates_nothing_is_chosen() -> None:
-    suite = Suite("s", "", (entry(("sensing/psd",), ("gd(step={0.1, 0.2})",), "tiny", 1),))
-    with pytest.raises(UserError, match=r"cannot tune .step. of .gd.*: sensing/psd has no validation data"):
-        expand(suite)
+def test_where_there_is_no_validation_data_a_tenth_of_the_measurements_chooses(tmp_path: Path) -> None:
+    suite = Suite("s", "", (entry(("sensing/psd",), ("gd(step={0.001, 0.2})",), "tiny", 2, 200),))
+    run(suite, store=tmp_path, engine="inline")
+    for row in Store(tmp_path).rows().to_pylist():
+        assert [c["chosen"] for c in row["candidates"]] == [False, True]
+        assert row["primary"]["value"] < 0.1
 
 
 @pytest.mark.parametrize("engine", ["inline", "local"])
