@@ -69,7 +69,9 @@ def main(globs: list[str], tiers: tuple[str, ...] = ("tiny", "standard")) -> Non
             lines = [
                 f'"{key}": {json.dumps(asdict(table[key]))}' for key in sorted(table) if key.rsplit("/", 1)[0] in TASKS
             ]
-            TABLE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+            beside = TABLE.with_suffix(".new")
+            beside.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+            beside.replace(TABLE)  # whole at any moment
 
 
 if __name__ == "__main__":

@@ -154,16 +154,19 @@ def test_mackey_glass_is_the_delay_equation() -> None:
 
 @pytest.mark.parametrize(("name", "every"), [("lorenz63", 10), ("rossler", 10)])
 def test_the_lyapunov_spectrum_is_the_stated_one(name: str, every: int) -> None:
-    """Largest exponent within 1 %: 400 orbits of 1500 samples, 6000 and 48000 units of time.
+    """400 orbits of 1500 samples, after the ten Lyapunov times that vectors take to align.
 
-    The vectors need ten Lyapunov times to align: after three, the exponent of Rössler's system comes out 1.5 % too small.
+    The largest exponent within 1 % and twice the error of this run, which for Rössler's system is itself 1 %: a run that is
+    as good as the constant takes 3e5 units of time (`test_attractors.py` measures it better, by pairs of orbits).
     """
     system, field, substeps = FIELDS[name]
     starts = orbits(system, {"a": (400, 1)}, np.random.default_rng(0))["a"]
     truth = Truth(field, system.dt, substeps)
     found = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 1700, 400, every=every)
     mean = found.mean(0) / system.dt
-    assert float(mean[0]) == pytest.approx(system.lyapunov[0], rel=0.01)
+    error = float(found[:, 0].std()) / 20 / system.dt
+    assert error < 0.013 * system.lyapunov[0]
+    assert float(mean[0]) == pytest.approx(system.lyapunov[0], abs=0.01 * system.lyapunov[0] + 2 * error)
     assert float(mean[1]) == pytest.approx(0.0, abs=0.005)
     assert float(mean[2]) == pytest.approx(system.lyapunov[2], rel=0.002)
     assert kaplan_yorke(mean) == pytest.approx(2 + system.lyapunov[0] / abs(system.lyapunov[2]), abs=0.003)
