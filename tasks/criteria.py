@@ -17,7 +17,6 @@ from numpy import ndarray
 from torch import Tensor
 
 from dynamark.tasks.chaos import metrics as attractors
-from dynamark.tasks.contract import resting
 from dynamark.tasks.koopman import metrics as flows
 from dynamark.tasks.problems import Forecasting, HasSpectrum, Prediction, Trajectories
 
@@ -148,7 +147,7 @@ def _pairs(paths: Trajectories) -> tuple[ndarray, ndarray]:
 def _continued(model: Any, paths: Trajectories, context: int, steps: int) -> Tensor:
     """The forecast of each trajectory after its first samples."""
     inputs = None if paths.inputs is None else paths.inputs[:, context : context + steps]
-    answer: Tensor = model.forecast(resting(_until(paths, context)), steps, inputs)
+    answer: Tensor = model.forecast(_until(paths, context), steps, inputs)
     return answer
 
 

@@ -85,7 +85,7 @@ def tuned(
     if isinstance(problems[0], Online):
         return _online(fit, methods, told, problems, [fresh(i, budget) for i in range(len(problems))])
     part = None if budget is None else max(1, budget // share)
-    posed = trialed(problems, criterion)
+    posed = trialed(problems, criterion, getattr(methods[0], "from_rest", False))
     trials = [_try(fit, method, posed, lambda i: fresh(i, part)) for method in methods]
     for wrong in zip(*(trial.errors for trial in trials), strict=True):
         if all(wrong):  # not one candidate's fault

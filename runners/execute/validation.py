@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dynamark.tasks.contract import resting
 from dynamark.tasks.criteria import Criterion, judged
 from dynamark.tasks.numerics.operators import DenseOperator, HadamardOperator, SampledOperator
-from dynamark.tasks.problems import Estimate, Recovery, Training
+from dynamark.tasks.problems import Estimate, Forecasting, Recovery, Training, Trajectories
 
 __all__ = ["Trialed", "trialed"]
 
@@ -34,13 +35,32 @@ class Trialed:
     whole: bool
 
 
-def trialed(problems: Sequence[Any], criterion: Criterion) -> list[Trialed]:
-    """For each problem, which comes without its query, what its candidates are put to."""
+def trialed(problems: Sequence[Any], criterion: Criterion, from_rest: bool = True) -> list[Trialed]:
+    """For each problem, which comes without its query, what its candidates are put to.
+
+    from_rest: whether models start from an empty context; others are shown a sample at rest, as where their query is asked.
+    """
     if isinstance(problems[0], Recovery):
         return _kept_measurements(problems)
     if isinstance(problems[0], Training):
         return [_kept_samples(problem) for problem in problems]
-    return [Trialed(p, lambda model, p=p: judged(criterion, model, p), whole=True) for p in problems]  # type: ignore[misc]
+    return [Trialed(p, _by_validation_data(criterion, p, from_rest), whole=True) for p in problems]
+
+
+def _by_validation_data(criterion: Criterion, problem: Any, from_rest: bool) -> Callable[[Any], float]:
+    rests = isinstance(problem, Forecasting) and problem.context == 0 and not from_rest
+    return lambda model: judged(criterion, _Rested(model) if rests else model, problem)
+
+
+class _Rested:
+    """A forecaster that is shown a sample at rest instead of nothing."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def forecast(self, context: Trajectories, horizon: int, inputs: Tensor | None = None) -> Tensor:
+        answer: Tensor = self._model.forecast(resting(context), horizon, inputs)
+        return answer
 
 
 def _kept_measurements(problems: Sequence[Recovery]) -> list[Trialed]:

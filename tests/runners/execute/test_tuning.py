@@ -7,7 +7,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -34,10 +34,12 @@ def chosen(answer: Answer) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Stepwise:
-    """Adds `gain` to the last value; takes steps, and answers by how many if `late` is set."""
+    """Adds `gain` to the last value at each step; takes training steps."""
 
     gain: float = 0.0
     fails: bool = False
+
+    data_units: ClassVar[str] = "raw"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Stepwise:
         if self.fails:
@@ -125,7 +127,7 @@ def test_test_data_cannot_influence_the_choice(name: str) -> None:
         (answer,) = solve(methods, [problem], [[0]], budget=20, criterion=task.criterion, share=4)
         told.append([(c["fields"], c["score"], c["chosen"]) for c in answer.candidates])
     assert told[0] == told[1]
-    assert len({score for _, score, _ in told[0]}) > 1
+    assert len({score for _, score, _ in told[0] if score < math.inf}) > 1
 
 
 def test_every_task_names_a_criterion_as_plain_data() -> None:
@@ -200,3 +202,20 @@ def test_rows_hold_candidates_whatever_the_neighbors(tmp_path: Path, engine: Any
     assert [c["score"] for c in alone["candidates"]] == [c["score"] for c in same["candidates"]]
     run(Suite("s", "", (entry((WALK,), ("persistence",), "tiny", 1, candidates=4),)), store=tmp_path / "none")
     assert Store(tmp_path / "none").rows().to_pylist()[0]["candidates"] is None
+
+
+def test_a_model_that_cannot_start_from_rest_is_judged_on_a_sample_at_rest() -> None:
+    seen: list[int] = []
+
+    @dataclass
+    class Watching:
+        def forecast(self, context: Trajectories, horizon: int, inputs: Tensor | None = None) -> Tensor:
+            seen.append(context.observations.shape[1])
+            return torch.zeros(len(context), horizon, context.dim, dtype=torch.float64)
+
+    task = resolve_task(parse("lds/sym_pos"), "tiny")
+    problem = dataclasses.replace(task.problem(0), query=None)
+    for from_rest in (False, True):
+        (part,) = trialed([problem], task.criterion, from_rest)
+        assert part.judge(Watching()) == pytest.approx(1)
+    assert seen == [1, 0]
