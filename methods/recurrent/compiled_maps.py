@@ -13,7 +13,16 @@ from dynamark.tasks.numerics.elementary import hyperbolic
 from dynamark.tasks.numerics.maps import CompiledMap, first_numbers
 from dynamark.tasks.numerics.polynomials import monomial_steps
 
-__all__ = ["driven", "echo_map", "gru_map", "lstm_map", "network_flow", "piecewise_map", "polynomial_flow", "polynomial_map"]
+__all__ = [
+    "driven",
+    "echo_map",
+    "gru_map",
+    "lstm_map",
+    "network_flow",
+    "piecewise_map",
+    "polynomial_flow",
+    "polynomial_map",
+]
 
 
 def polynomial_flow(weights: Tensor, degree: int, step: float, substeps: int) -> CompiledMap:
@@ -24,7 +33,9 @@ def polynomial_flow(weights: Tensor, degree: int, step: float, substeps: int) ->
 
 def polynomial_map(weights: Tensor, degree: int, taps: int, skip: int) -> CompiledMap:
     """x_{t+1} = x_t + W' p(x_t, x_{t-skip}, ...), the newest of the observations in front of the state."""
-    return CompiledMap(_shift, first_numbers, (_tables(weights, taps * weights.shape[1], degree), weights.shape[1], skip))
+    return CompiledMap(
+        _shift, first_numbers, (_tables(weights, taps * weights.shape[1], degree), weights.shape[1], skip)
+    )
 
 
 def network_flow(weights: tuple[Tensor, ...], shifts: tuple[Tensor, ...]) -> CompiledMap:

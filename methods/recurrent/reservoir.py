@@ -122,7 +122,10 @@ class Reservoir(StateForecaster):
             end = min(begin + _PIECE, last)
             states = np.empty((end - begin, *state.shape))
             driven(form, state, x[:, begin:end], states)
-            yield states.reshape(-1, states.shape[-1]), x[:, begin + 1 : end + 1].swapaxes(0, 1).reshape(-1, x.shape[-1])
+            yield (
+                states.reshape(-1, states.shape[-1]),
+                x[:, begin + 1 : end + 1].swapaxes(0, 1).reshape(-1, x.shape[-1]),
+            )
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
         """The state after the network, at rest at first, has seen the context."""

@@ -213,8 +213,19 @@ def _ltc_walk_back(  # pragma: no cover - compiled
                         out[units + j] += pull
                         to_capacitance[m, 0, j] += per * (pull * last[j] + to_bottom[j])
                     for i in range(units):
-                        source, steep, weight, level, gate = last[i], slope[m, i], strength[m, i], reversal[m, i], open_[i]
-                        sum_top, sum_bottom, sum_slope, sum_shift = by_top[m, i], by_bottom[m, i], by_slope[m, i], by_shift[m, i]
+                        source, steep, weight, level, gate = (
+                            last[i],
+                            slope[m, i],
+                            strength[m, i],
+                            reversal[m, i],
+                            open_[i],
+                        )
+                        sum_top, sum_bottom, sum_slope, sum_shift = (
+                            by_top[m, i],
+                            by_bottom[m, i],
+                            by_slope[m, i],
+                            by_shift[m, i],
+                        )
                         total = zero
                         for j in range(units):
                             s = gate[j]

@@ -83,7 +83,12 @@ def _gru_walk_back(  # pragma: no cover - compiled
             past = states[m, t - 1] if t else rest
             for b in range(batch):
                 total, pulled, given, last, gate = carry[b], pull[b], to_states[m, t, b], past[b], rz[m, t, b]
-                inside, fresh, to_gate, product = inner[m, t, b], candidate[m, t, b], to_gates[m, t, b], products[m, t, b]
+                inside, fresh, to_gate, product = (
+                    inner[m, t, b],
+                    candidate[m, t, b],
+                    to_gates[m, t, b],
+                    products[m, t, b],
+                )
                 for i in range(units):
                     g = given[i] + total[i] + pulled[i]
                     r, z, n = gate[i], gate[units + i], fresh[i]

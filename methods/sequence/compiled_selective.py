@@ -85,7 +85,18 @@ def _walk(x: Any, step: Any, a: Any, b: Any, c: Any, y: Any, h: Any) -> None:  #
 
 @by_precision
 def _walk_back(  # pragma: no cover - compiled
-    to_y: Any, x: Any, step: Any, a: Any, b: Any, c: Any, h: Any, to_x: Any, to_step: Any, to_a: Any, to_b: Any, to_c: Any
+    to_y: Any,
+    x: Any,
+    step: Any,
+    a: Any,
+    b: Any,
+    c: Any,
+    h: Any,
+    to_x: Any,
+    to_step: Any,
+    to_a: Any,
+    to_b: Any,
+    to_c: Any,
 ) -> None:
     members, batch, time, lanes, states = h.shape
     one, zero = x.dtype.type(1), x.dtype.type(0)

@@ -60,11 +60,13 @@ class _Scan(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Every gate's gradient is dL/dh_t times a factor known beforehand, so a step takes four kernels."""
         recurrent, states, rz, inner, n = ctx.saved_tensors
+        reached = gradients[0]
+        assert reached is not None
         if compiled_on(states):
-            return compiled_gated.gru_backward(gradients[0], recurrent, states, rz, inner, n)
+            return compiled_gated.gru_backward(reached, recurrent, states, rz, inner, n)
         time, members, batch, units = states.shape
         r, z = rz[..., :units], rz[..., units:]
         before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
@@ -73,7 +75,7 @@ class _Scan(torch.autograd.Function):
         to_states, to_products = torch.empty_like(states), torch.empty_like(factors)
         back, carry = recurrent.mT, torch.zeros_like(states[0])
         for t in range(time - 1, -1, -1):
-            torch.add(gradients[0][t], carry, out=to_states[t])
+            torch.add(reached[t], carry, out=to_states[t])
             torch.mul(to_states[t][..., None, :], factors[t], out=to_products[t])
             torch.mul(to_states[t], z[t], out=carry)
             carry = torch.baddbmm(carry, to_products[t].flatten(-2), back)
@@ -107,7 +109,6 @@ class _GRULayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gates = self.inputs(x.movedim(-2, 0).contiguous())
         return self.outputs(gru_scan(gates, self.recurrent, self.bias).movedim(0, -2))
-
 
     def steps(self) -> Steps:
         """The recurrence itself."""

@@ -26,7 +26,9 @@ def roll(
     """
     out = np.empty((len(x), x.shape[1] - seen, dim))
     with np.errstate(all="ignore"):
-        _roll.given(**_parts(steps))(np.array(x, dtype=np.float64, order="C"), seen, slot, out, steps.size, steps.weights)
+        _roll.given(**_parts(steps))(
+            np.array(x, dtype=np.float64, order="C"), seen, slot, out, steps.size, steps.weights
+        )
     return out
 
 

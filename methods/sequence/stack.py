@@ -54,7 +54,6 @@ class _Block(nn.Module):
         y = self.layer(torch.cat([self.norm(x), gaps], dim=-1))
         return x + (y if self.mix is None else self.mix(functional.gelu(y)))
 
-
     def steps(self, form: Steps) -> tuple[Any, ...]:
         """The weights of the block sample by sample, those of its layer last."""
         norm, mix = self.norm, self.mix
@@ -90,19 +89,21 @@ class Stack(nn.Module):
             x = block(x, gaps)
         return self.decoder(x)
 
-
     def steps(self) -> Steps | None:
         """The network sample by sample; None where a layer of someone else does not say how."""
-        layers = [self.layer] if self.plain else [block.layer for block in self.blocks]
+        blocks: list[Any] = [] if self.plain else list(self.blocks)
+        layers: list[Any] = [self.layer] if self.plain else [block.layer for block in blocks]
         if not all(hasattr(layer, "steps") for layer in layers):
             return None
         forms: list[Steps] = [layer.steps() for layer in layers]
         if self.plain:
             return forms[0]
-        blocks = tuple(block.steps(form) for block, form in zip(self.blocks, forms, strict=True))
-        own, active = np.zeros(self.own), np.zeros(int(self.blocks[0].mix is not None))
+        inner = tuple(block.steps(form) for block, form in zip(blocks, forms, strict=True))
+        own, active = np.zeros(self.own), np.zeros(int(blocks[0].mix is not None))
         entry, out = (arrays(part.weight, part.bias) for part in (self.encoder, self.decoder))
-        return Steps(steps.stacked.given(layer=forms[0].advance), (*entry, blocks, *out, own, active), sum(f.size for f in forms))
+        return Steps(
+            steps.stacked.given(layer=forms[0].advance), (*entry, inner, *out, own, active), sum(f.size for f in forms)
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy import ndarray
 from torch import Tensor
 
@@ -30,7 +31,10 @@ class Steps:
 
 def arrays(*parts: Tensor) -> tuple[ndarray, ...]:
     """Weights in double precision (complex where they are complex) in main memory."""
-    return tuple((p.detach().cdouble() if p.is_complex() else p.detach().double()).cpu().contiguous().numpy() for p in parts)
+    return tuple(
+        (p.detach().to(torch.complex128) if p.is_complex() else p.detach().double()).cpu().contiguous().numpy()
+        for p in parts
+    )
 
 
 @kernel
@@ -156,7 +160,10 @@ def mamba(x: Any, state: Any, y: Any, weights: Any) -> None:
     enter, offset, taps, shift, select, widen, start, rates, direct, leave, last = weights
     count, lanes = taps.shape
     rank, states = len(widen), rates.shape[1]
-    past, h = state[: (count - 1) * lanes].reshape(count - 1, lanes), state[(count - 1) * lanes :].reshape(lanes, states)
+    past, h = (
+        state[: (count - 1) * lanes].reshape(count - 1, lanes),
+        state[(count - 1) * lanes :].reshape(lanes, states),
+    )
     both = x @ enter + offset
     seen = shift + both[:lanes] * taps[count - 1]
     for k in range(count - 1):

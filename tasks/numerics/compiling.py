@@ -56,7 +56,7 @@ class Kernel:
         return (self.dispatcher if available() else self.plain)(*args)
 
     def given(self, **parts: Kernel) -> Kernel:
-        """This kernel with other kernels under these names."""
+        """The kernel with other kernels under these names."""
         return _given(self, tuple(sorted(parts.items(), key=lambda part: part[0])))
 
     @functools.cached_property

@@ -1,6 +1,6 @@
 """Microseconds a step of a roll-out of a sequence network on its own outputs, and by whole passes, which costs time^2.
 
-Run: OMP_NUM_THREADS=1 PYTHONPATH=src python tests/benchmarks/sequence_rollouts.py. CPU time, the median of five; whole passes once.
+Run: OMP_NUM_THREADS=1 PYTHONPATH=src python tests/benchmarks/sequence_rollouts.py. CPU time, median of five; whole passes once.
 """
 
 from __future__ import annotations
@@ -45,12 +45,14 @@ def main() -> None:
         model.forecast(context, 2)
         told = []
         for length in LENGTHS:
-            times = [seconds(lambda n=length: model.forecast(context, n)) for _ in range(REPEATS)]
+            times = [seconds(lambda m=model, c=context, n=length: m.forecast(c, n)) for _ in range(REPEATS)]
             told.append(1e6 * statistics.median(times) / length)
         with patch.object(SequenceModel, "_steps", lambda _: None):
-            whole = 1e6 * seconds(lambda: model.forecast(context, WHOLE)) / WHOLE
+            whole = 1e6 * seconds(lambda m=model, c=context: m.forecast(c, WHOLE)) / WHOLE
         name = f"{type(method).__name__}, depth {method.depth}"
-        print(f"{name:16} {told[0]:6.1f} us a step of {LENGTHS[0]}, {told[1]:6.1f} of {LENGTHS[1]}; whole {whole:8.0f} of {WHOLE}")
+        print(
+            f"{name:16} {told[0]:6.1f} us a step of {LENGTHS[0]}, {told[1]:6.1f} of {LENGTHS[1]}; whole {whole:8.0f} of {WHOLE}"
+        )
 
 
 if __name__ == "__main__":

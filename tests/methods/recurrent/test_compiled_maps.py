@@ -34,7 +34,11 @@ def models() -> dict[str, Any]:
     pulled = [random(count, DIM, scale=0.01) for count in (10, 55)]
     for w in pulled:
         w[1 : 1 + DIM] -= 0.4 * torch.eye(DIM, dtype=torch.float64)  # toward the origin
-    drive, offset, readout = random(12, DIM, seed=1).numpy(), random(12, seed=2).numpy(), random(24, DIM, scale=0.3).numpy()
+    drive, offset, readout = (
+        random(12, DIM, seed=1).numpy(),
+        random(12, seed=2).numpy(),
+        random(24, DIM, scale=0.3).numpy(),
+    )
     recurrent = csr_array((random(12, 12, seed=4) * (random(12, 12, seed=5) > 0.5) * 0.3).numpy())
     networks = {cell: gated._Network(gated.GatedNetwork(cell, units=5), DIM, g) for cell in ("gru", "lstm")}
     field = neural_ode._Field((DIM, 6, 6, DIM), g)

@@ -91,9 +91,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.usefixtures("_engine")
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: repr(m)[:28])
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_rollout_is_that_of_whole_passes(
-    method: SequenceMethod, depth: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rollout_is_that_of_whole_passes(method: SequenceMethod, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if depth == 2:
         method = replace(method, depth=2, width=4, activation="gelu")
     y, u = data()
