@@ -29,7 +29,7 @@ def index() -> Index:
 def test_no_claim_passes_whatever_numbers_stand_in_its_rows(index: Index) -> None:
     """By chance some do: a single one-sided relation holds for every other number."""
     with np.errstate(all="ignore"):
-        assert {name for name, share in passing(index, BREAKINGS["random"], 12).items() if share == 1} == set()
+        assert {name for name, share in passing(index, BREAKINGS["random"], 8).items() if share == 1} == set()
 
 
 # --- checks that cannot fail: whatever the scores, the relation holds
