@@ -61,7 +61,7 @@ class Journal:
             disk.write(self._file, b"".join(lines))
         except OSError as error:
             raise UserError(
-                f"cannot write to {self.path.parent}: {error.strerror}; name another folder with --store"
+                f"cannot write to {self.path.parent}: {error.strerror}; choose another folder with --store"
             ) from None
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ def read_journal(path: Path) -> list[Row]:
         except UserError:
             # While a command writes, its last line may be half there.
             if path.suffix != _OPEN or is_gone(_writer(path)):
-                warnings.warn(f"{path}: dropped a torn last line; its run will be done again", stacklevel=2)
+                warnings.warn(f"{path}: dropped an incomplete last line; its runs will be run again", stacklevel=2)
     if not entries:
         return []
     (head, checked), *rows = entries
@@ -126,7 +126,7 @@ def read_journal(path: Path) -> list[Row]:
     if "provenance" not in head or any("key" not in row for row, _ in rows):
         raise _foreign(path)
     if any(own != checked for _, own in rows):
-        raise UserError(f"{path} is damaged: some lines have no checksum; restore or delete it")
+        raise UserError(f"{path} is damaged: some lines have no checksum; restore or delete the file")
     return [{"provenance": head["provenance"], **_upgraded(row, schema, path)} for row, _ in rows]
 
 
@@ -138,7 +138,7 @@ def _upgraded(row: Row, schema: int, path: Path) -> Row:
 
 
 def _foreign(path: Path) -> UserError:
-    return UserError(f"{path} is not a journal of dynamark; move it out of the store")
+    return UserError(f"{path} is not a journal of dynamark; move it out of the results folder")
 
 
 def _entry(line: bytes, path: Path, number: int) -> tuple[Row, bool]:
@@ -152,5 +152,5 @@ def _entry(line: bytes, path: Path, number: int) -> tuple[Row, bool]:
         if not isinstance(entry, dict):
             raise ValueError
     except (ValueError, RecursionError):
-        raise UserError(f"{path}, line {number} is not a journal entry; repair or delete that line") from None
+        raise UserError(f"{path}, line {number} is not a valid journal entry; repair or delete that line") from None
     return entry, checked

@@ -179,13 +179,13 @@ def _tree_digest(tree: ast.Module) -> str:
 
 def _imports(tree: ast.Module) -> list[list[str]]:
     """Each import as [level, module, name...]; those inside functions count too."""
-    found = []
+    imports = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            found.append([str(node.level), node.module or "", *(alias.name for alias in node.names)])
+            imports.append([str(node.level), node.module or "", *(alias.name for alias in node.names)])
         elif isinstance(node, ast.Import):
-            found.extend(["0", alias.name] for alias in node.names)
-    return found
+            imports.extend(["0", alias.name] for alias in node.names)
+    return imports
 
 
 def _recall() -> dict[str, list[Any]]:

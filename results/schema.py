@@ -138,7 +138,7 @@ def fitting(row: Row) -> Row:
     if reason is None:
         return row
     planned = {name: row[name] for name in _PLANNED if name in row}
-    return {**planned, "status": "error", "reason": f"the row does not fit the schema: {reason}"}
+    return {**planned, "status": "error", "reason": f"a value cannot be stored: {reason}"}
 
 
 # What is known of a row before its run; refused at the door if it does not fit.

@@ -38,13 +38,13 @@ def sealed(table: pa.Table) -> bytes:
 def intact(data: bytes) -> pq.ParquetFile:
     """The Parquet file in these bytes, its checksum compared. Files without one, of older versions, have their pages checked."""
     place = _footer(data) - _SEAL
-    found = data[place : place + len(_MARK)] == _MARK if place > 0 else False
-    if found:
+    marked = data[place : place + len(_MARK)] == _MARK if place > 0 else False
+    if marked:
         (wanted,) = struct.unpack("<I", data[place + len(_MARK) : place + _SEAL])
         if zlib.crc32(data[place + _SEAL :], zlib.crc32(data[:place])) != wanted:
             raise Damaged("its checksum does not match")
     file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    if not found and _PROMISE in (file.schema_arrow.metadata or {}):
+    if not marked and _PROMISE in (file.schema_arrow.metadata or {}):
         raise Damaged("its checksum is gone")
     return file
 

@@ -31,12 +31,12 @@ _PATIENCE = 30.0  # seconds that a compaction waits for another to end; what it 
 
 
 def default_store() -> Path:
-    """Where a person's own runs go: $DYNAMARK_STORE, else results/runs below the current folder."""
+    """The default results folder: $DYNAMARK_STORE, else results/runs in the current folder."""
     return Path(os.environ.get("DYNAMARK_STORE") or Path("results") / "runs")
 
 
 def published_store() -> Path:
-    """The reference results that ship with dynamark."""
+    """The folder of the published results that ship with dynamark."""
     return Path(__file__).parent / "published"
 
 
@@ -46,7 +46,7 @@ class Store:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
-            raise UserError(f"the store {self.folder} is a file; name a folder with --store")
+            raise UserError(f"the results folder {self.folder} is a file; give a folder with --store")
 
     @property
     def journals(self) -> Path:
@@ -92,7 +92,7 @@ class Store:
             self.journals.mkdir(parents=True, exist_ok=True)
             with lease(self.journals, 60 * _PATIENCE) as held:
                 if not held:
-                    raise UserError(f"another process works on the store {self.folder}; try again when it has ended")
+                    raise UserError(f"another process is writing to {self.folder}; try again when it has finished")
                 self._put(rows)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
@@ -133,7 +133,7 @@ class Store:
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write to the store {folder}: {error.strerror or error}; name another folder with --store")
+    return UserError(f"cannot write to {folder}: {error.strerror or error}; choose another folder with --store")
 
 
 def _empty(columns: list[str] | None) -> pa.Table:
@@ -147,10 +147,10 @@ def read_file(path: Path, columns: list[str] | None) -> pa.Table:
         file = intact(path.read_bytes())
         metadata = file.schema_arrow.metadata or {}
     except Damaged as error:
-        raise UserError(f"{path} is damaged ({error}); restore or delete it") from None
+        raise UserError(f"{path} is damaged ({error}); restore or delete the file") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
-            f"{path} is not a readable Parquet file ({_first_line(error)}); move it out of the store"
+            f"{path} is not a readable Parquet file ({_first_line(error)}); move it out of the results folder"
         ) from None
     version = _version(metadata.get(b"dynamark_schema"), path)
     with file:
@@ -162,13 +162,15 @@ def read_file(path: Path, columns: list[str] | None) -> pa.Table:
                 read = read.append_column(name, pa.nulls(len(read), SCHEMA.field(name).type))
             return _cast(read.select(names))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            raise UserError(f"{path} is damaged ({_first_line(error)}); restore or delete it") from None
+            raise UserError(f"{path} is damaged ({_first_line(error)}); restore or delete the file") from None
 
 
 def _version(text: bytes | None, path: Path) -> int:
     """The version of the schema of a file."""
     if text is None or not text.isdigit():
-        raise UserError(f"{path} holds no results of dynamark (no schema version); move it out of the store")
+        raise UserError(
+            f"{path} has no dynamark schema version, so it contains no results; move it out of the results folder"
+        )
     if int(text) > SCHEMA_VERSION:
         raise UserError(f"{path} was written by a newer dynamark (schema {int(text)}); upgrade dynamark to read it")
     return int(text)
@@ -221,9 +223,10 @@ def read_rows(stores: Sequence[Path | str], columns: Sequence[str] | None = None
 
 
 def load_results(*stores: Path | str, published: bool = True) -> pandas.DataFrame:
-    """The rows of stores as a data frame: the published ones and one's own (by default those of `default_store()`).
+    """Load results as a pandas DataFrame, one row per run, with each score in a column `score.<name>`.
 
-    Scores stand as columns of their own, named `score.<name>`.
+    stores: results folders. Default: $DYNAMARK_STORE, else results/runs in the current folder.
+    published: also load the published results that ship with dynamark.
     """
     import pandas
 

@@ -1,4 +1,4 @@
-"""Trust: what is checked of rows that somebody hands in, and of a run that was done again."""
+"""Checks of results that are submitted for publication, and of a result that was re-run."""
 
 from __future__ import annotations
 
@@ -24,55 +24,55 @@ Known = Callable[[str, str], tuple[int, str] | None]
 
 
 def find(rows: pa.Table, key: str) -> Row:
-    """The row whose key begins with these digits."""
+    """The row whose key starts with the given hexadecimal digits."""
     if len(key) < 6 or set(key) - set("0123456789abcdef"):
-        raise UserError(f"'{key}' is no key; give at least 6 of its hexadecimal digits, as the page shows them")
-    found: list[Row] = rows.filter(pc.starts_with(rows["key"], key)).to_pylist()
-    if not found:
-        raise UserError(f"no row has a key that begins with {key}; name its store with --store")
-    if len(found) > 1:
-        raise UserError(f"{len(found)} rows have a key that begins with {key}; give more of its digits")
-    return found[0]
+        raise UserError(f"invalid key '{key}': expected at least 6 hexadecimal digits, as shown on the HTML page")
+    matches: list[Row] = rows.filter(pc.starts_with(rows["key"], key)).to_pylist()
+    if not matches:
+        raise UserError(f"no result has a key that starts with {key}; give its results folder with --store")
+    if len(matches) > 1:
+        raise UserError(f"{len(matches)} results have a key that starts with {key}; give more digits")
+    return matches[0]
 
 
 def sources(old: Row, new: Row) -> list[str]:
-    """What differs in what was run: a difference here explains another result."""
+    """Differences in code and parameters between two runs; these can explain different scores."""
     named = {
-        "task_version": "version of the task",
-        "task_fields": "parameters of the task",
-        "method_fields": "hyper-parameters of the method",
-        "method_source": "source of the method",
-        "task_source": "source of the task",
+        "task_version": "task version has",
+        "task_fields": "task parameters have",
+        "method_fields": "method hyper-parameters have",
+        "method_source": "method source has",
+        "task_source": "task source has",
     }
-    return [f"the {what} changed since" for column, what in named.items() if old[column] != new[column]]
+    return [f"the {what} changed" for column, what in named.items() if old[column] != new[column]]
 
 
 def places(old: Row, new: Row) -> list[str]:
-    """What differs in where it ran."""
-    told = []
+    """Differences in hardware and libraries between two runs."""
+    changes = []
     for name in ("processor", "torch", "numpy", "scipy", "blas"):
         before, now = ((row["provenance"] or {}).get(name) for row in (old, new))
         if before != now:
-            told.append(f"{name}: {before} before, {now} now")
-    return told
+            changes.append(f"{name}: {before} before, {now} now")
+    return changes
 
 
 def differences(old: Row, new: Row, tolerance: float) -> list[str]:
-    """What a run done again says otherwise: its status, or a score that is off by more than `tolerance` (relative)."""
+    """Differences between a result and its re-run: the status, or scores that differ by more than `tolerance` (relative)."""
     if (old["status"] in SCORED) != (new["status"] in SCORED):
         return [f"status: {old['status']} before, {new['status']} now ({new['reason'] or 'no reason given'})"]
-    told = []
+    changes = []
     before, after = (_scores(row) for row in (old, new))
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name, math.nan), after.get(name, math.nan)
         if not _near(a, b, tolerance):
-            told.append(f"{name}: {a:.6g} before, {b:.6g} now")
-    return told
+            changes.append(f"{name}: {a:.6g} before, {b:.6g} now")
+    return changes
 
 
 def _scores(row: Mapping[str, Any]) -> dict[str, float]:
     scores = {score["name"]: score["value"] for score in row["scores"] or ()}
-    # Times that a task takes as scores are the machine's, not the method's.
+    # Scores that are times depend on the machine and are not compared.
     return {name: math.nan if v is None else v for name, v in scores.items() if "seconds" not in name}
 
 
@@ -83,17 +83,17 @@ def _near(a: float, b: float, tolerance: float) -> bool:
 
 
 def verify(rows: Sequence[Row], published: Mapping[str, Row], known: Known) -> list[str]:
-    """What is wrong with rows that are to be published, a line each; nothing when they may be."""
+    """The problems of rows that are to be published, one line each; an empty list if the rows can be published."""
     if not rows:
-        return ["it holds no rows"]
+        return ["the file has no rows"]
     problems = [
-        f"key {key[:16]}… stands in {count} rows" for key, count in Counter(r["key"] for r in rows).items() if count > 1
+        f"key {key[:16]}… occurs in {count} rows" for key, count in Counter(r["key"] for r in rows).items() if count > 1
     ]
     seen: set[str] = set()
     for row in rows:
         where = f"{row['method']} on {row['task']} [{row['tier']}], seed {row['seed']}"
         for problem in _of_row(row, published, known):
-            # One line for what all seeds share.
+            # A problem that all seeds share is reported once.
             shared = problem.startswith("the task") or "checkout" in problem
             line = f"{row['task']} [{row['tier']}]: {problem}" if shared else f"{where}: {problem}"
             if line not in seen:
@@ -104,41 +104,41 @@ def verify(rows: Sequence[Row], published: Mapping[str, Row], known: Known) -> l
 
 def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[str]:
     if row["key"] != run_key(row):
-        yield "its key is not that of what it says of itself; rows are made by `dynamark run`, not by hand"
+        yield "the key does not match the recorded configuration; make rows with `dynamark run`, not by hand"
     if row["status"] not in STATUSES:
-        yield f"unknown status '{row['status']}'; statuses: {', '.join(STATUSES)}"
+        yield f"unknown status '{row['status']}'; expected one of: {', '.join(STATUSES)}"
     yield from _content(row)
     yield from _task(row, known)
     place = row["provenance"] or {}
     if not place.get("dynamark") or not place.get("processor"):
-        yield "its provenance does not say what it ran on"
+        yield "the provenance lacks the dynamark version or the processor; run again with `dynamark run`"
     if place.get("dirty"):
-        yield "it ran in a changed checkout; commit the change and run again"
+        yield "it ran in a checkout with uncommitted changes; commit them and run again"
     if row["key"] in published:
         changed = differences(published[row["key"]], row, 1e-9)
         if changed:
-            yield f"changes a published value ({changed[0]}); raise the task's version or leave the row out"
+            yield f"it changes a published value ({changed[0]}); increase the version of the task or remove the row"
 
 
 def _content(row: Row) -> Iterator[str]:
     if row["status"] in FAILED and not row["reason"]:
-        yield "it failed and gives no reason"
+        yield "it failed, but the reason is missing"
     if row["status"] not in SCORED or row["kind"] == EXPERIMENT:
         return
     primary = row["primary"]
     if primary is None or primary["value"] is None or not math.isfinite(primary["value"]):
-        yield "it has no finite primary score"
+        yield "the primary score is missing or not finite"
     elif {primary["score"]: primary["value"]}.items() - _scores(row).items():
-        yield "its primary score is not among its scores"
+        yield "the primary score is not among the scores"
 
 
 def _task(row: Row, known: Known) -> Iterator[str]:
     if row["kind"] == EXPERIMENT:
         return
-    told = known(row["task"], row["tier"])
-    if told is None:
-        yield "the task is not one of dynamark's; rows of other tasks belong in a store of your own"
-    elif row["task_version"] != told[0]:
-        yield f"the task has version {told[0]} here, not {row['task_version']}; run it again"
-    elif json.loads(row["task_fields"]) != json.loads(told[1]):
-        yield "the task has other parameters here under that name; run it again"
+    current = known(row["task"], row["tier"])
+    if current is None:
+        yield "the task does not ship with dynamark; keep results of your own tasks in your own results folder"
+    elif row["task_version"] != current[0]:
+        yield f"the task has version {current[0]} now, not {row['task_version']}; run it again"
+    elif json.loads(row["task_fields"]) != json.loads(current[1]):
+        yield "the task has other parameters now; run it again"

@@ -1,7 +1,7 @@
-"""A class that was defined in a notebook's cell or in a script, as a module of its own that another process can import.
+"""Writes a class that is defined in a notebook cell or a script to a module that another process can import.
 
-Its source is read with `inspect`; to it come the functions, classes, constants and imports of the same place that it uses,
-and those that they use in turn. The module is a file of the cache, named by its content.
+The source of the class is read with `inspect`. The functions, classes, constants and imports that the class uses, directly or
+through others, are copied from the same notebook or script. The module is a file in the cache, named by its content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["module_of_cell", "source_of_cell"]
 
 
 def module_of_cell(cls: type) -> Path:
-    """Write the module of a class into the cache; its path."""
+    """Write a class and everything it uses to a module in the cache, and return the path of the module."""
     source = source_of_cell(cls)
     folder = cache_folder() / "cells" / hashlib.sha256(source.encode()).hexdigest()[:16]
     path = folder / "cell.py"
@@ -42,12 +42,12 @@ def source_of_cell(cls: type) -> str:
     """The source of the module: imports, then constants, functions and classes in the order in which they are needed."""
     parts = _Parts(vars(sys.modules[cls.__module__]), cls.__module__)
     parts.add(cls.__name__, cls)
-    # Annotations as text: what they name need not exist in the module.
+    # Annotations are not evaluated: the names in them need not exist in the module.
     return "\n\n".join(["from __future__ import annotations", *parts.imports, *parts.definitions]) + "\n"
 
 
 class _Parts:
-    """What a class needs of the place where it was defined."""
+    """Collects the imports and definitions that a class needs from the module where it was defined."""
 
     def __init__(self, names: dict[str, Any], home: str) -> None:
         self._names, self._home = names, home
@@ -56,7 +56,7 @@ class _Parts:
         self.definitions: list[str] = []
 
     def add(self, name: str, value: Any) -> None:
-        """Add a name with its value, after what it needs itself."""
+        """Add a name with its value, after everything that the value needs."""
         if name in self._seen:
             return
         self._seen.add(name)
@@ -74,8 +74,8 @@ class _Parts:
             self.definitions.append(f"{name} = {value!r}")
         else:
             raise UserError(
-                f"'{name}' of {self._home}, which the method uses, cannot be sent to a worker; "
-                "put the method into a file and name it path/file.py:Class"
+                f"the class uses '{name}' of {self._home}, which cannot be copied to a worker process; "
+                "put the class into a file and give path/file.py:Class"
             )
 
 
@@ -90,11 +90,11 @@ def _source(value: Any, name: str) -> str:
         pass
     if isinstance(value, type) and (text := _class_of_cell(value)):
         return text
-    raise UserError(f"the source of '{name}' cannot be read here; put it into a file and name it path/file.py:{name}")
+    raise UserError(f"the source of '{name}' is not available; put it into a file and give path/file.py:{name}")
 
 
 def _class_of_cell(cls: type) -> str | None:
-    """The source of a class of a notebook: `inspect` knows no file of it, but the code of its functions knows its cell."""
+    """The source of a class in a notebook: `inspect` has no file for it, but the code of its functions names the cell."""
     for function in vars(cls).values():
         if not (isinstance(function, FunctionType) and function.__qualname__ == f"{cls.__name__}.{function.__name__}"):
             continue
@@ -107,7 +107,7 @@ def _class_of_cell(cls: type) -> str | None:
 
 
 def _names_in(text: str) -> list[str]:
-    """The names that a definition reads, each once, in their order."""
+    """The names that a definition uses, each once, in order of appearance."""
     return list(dict.fromkeys(node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)))
 
 

@@ -1,4 +1,4 @@
-"""`dynamark check`: what an author should know about a method before a long run."""
+"""`dynamark check`: tests a method for common faults before a long run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = ["Finding", "check"]
 # A task, and a budget of steps or passes (None leaves it to the task).
 Small = tuple[Spec, int | None]
 
-# Of each kind the smallest instances at hand, in seconds all together; a method that refuses the first is put to the next. The
-# first of forecasting has trajectories long enough for windows and washouts, the second has inputs.
+# Small tasks of each kind; all of them take seconds together. If a method rejects the first of a kind, the next is tried. The
+# first forecasting task has trajectories long enough for windows and washouts; the second has inputs.
 _SMALL: tuple[tuple[Small, ...], ...] = (
     ((parse("sensing/asymmetric"), 100),),
     ((parse("lds/sym_pos_noisy"), 10),),
@@ -40,13 +40,16 @@ _SMALL: tuple[tuple[Small, ...], ...] = (
 )
 
 
-# Training steps on an edge case, and the part by which its error may differ where only units do.
+# Training steps on an edge case, and the relative difference of errors allowed between cases that differ only in units.
 _EDGE_BUDGET, _SAME = 10, 0.05
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what was seen."""
+    """The result of one check.
+
+    what: what was checked. ok: whether the check passed. detail: why it failed and how to correct it, or measured values.
+    """
 
     what: str
     ok: bool
@@ -56,12 +59,20 @@ class Finding:
 def check(
     method: Given, *, task: Given | Iterable[Given] = (), timeout: float = 120.0, device: Literal["cpu", "cuda"] = "cpu"
 ) -> list[Finding]:
-    """Try a method at the tiny tier, in isolated processes, and say what is wrong with it.
+    """Check a method for common faults on small tasks, in isolated processes.
 
-    Looked at: that it imports, is frozen and pickles; on one small task of each kind that it supports, with a small budget
-    (or on `task`, with that task's own): shapes and types of its answers, finiteness, causality, device, that results are bitwise
-    reproducible and independent of other seeds in the batch, and seconds. Unless tasks are named: the edge cases that suites
-    and recordings contain (one and many channels, inputs present and absent, an empty context, float32 data, other units).
+    Checks that the method can be imported, is a frozen dataclass and can be pickled. Then fits it with a small budget on one
+    small task of each kind that it supports and checks shapes and types of the output, NaN and infinity, causality and device,
+    that results are bitwise reproducible, and that they do not depend on the other seeds in the batch. Finally runs edge cases
+    that suites and recordings contain: one and many channels, with and without inputs, an empty context, float32 data, other
+    units.
+
+    method: a name, `path/mine.py:Mine`, a class or an instance.
+    task: check on these tasks instead (tiny tier, with their own budgets, without edge cases): a name, a class, an instance,
+        or a list of these.
+    timeout: time limit per run, in seconds.
+
+    Returns one `Finding` per check. Raises `UserError` when the method cannot be loaded or solves no kind of problem.
     """
     spec, tasks = one_spec(method, "method"), specs_of(task, "task")
     chosen = resolve_method(spec)
@@ -71,7 +82,7 @@ def check(
     tries = [((name, None),) for name in tasks] or _small(chosen)
     if not tries:
         wanted = ", ".join(sorted(single for single, _ in KINDS.values()))
-        raise UserError(f"method '{chosen.label}' implements no protocol; write one of: {wanted}")
+        raise UserError(f"method '{chosen.label}' solves no kind of problem; implement one of: {wanted}")
     with Local(1, Limits(timeout), device) as executor:
         for instances in tries:
             findings += _first_that_suits(spec, instances, executor, device)
@@ -84,7 +95,9 @@ def _frozen(method: Method) -> Finding:
     built = method.build()
     frozen = bool(type(built).__dataclass_params__.frozen)
     return Finding(
-        "frozen dataclass", frozen, "" if frozen else "write @dataclass(frozen=True): a run is keyed by its fields"
+        "frozen dataclass",
+        frozen,
+        "" if frozen else "write @dataclass(frozen=True): the fields identify a run and must not change",
     )
 
 
@@ -94,29 +107,32 @@ def _pickles(method: Method) -> Finding:
         same = pickle.loads(pickle.dumps(built)) == built
     except Exception as error:
         return Finding("pickles", False, f"{type(error).__name__}: {error}")
-    return Finding("pickles", same, "" if same else "what comes back is not equal; compare by fields")
+    return Finding(
+        "pickles", same, "" if same else "the unpickled method is not equal to the original; compare by fields"
+    )
 
 
 def _small(method: Method) -> list[tuple[Small, ...]]:
-    """The small tasks of each kind that the method can be put to."""
+    """The small tasks of each kind that the method solves."""
     return [tasks for tasks in _SMALL if applies(method, resolve_task(tasks[0][0], "tiny"))]
 
 
 def _first_that_suits(method: Spec, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
-    """What is found on the first task that the method does not refuse (by a `UserError`)."""
-    found: list[Finding] = []
+    """The findings on the first task that the method does not reject with a `UserError`."""
+    findings: list[Finding] = []
     for place, (task, budget) in enumerate(tasks):
-        made = functools.partial(_rows, method, task, budget, executor, device)
-        rows = made(2)
-        refused = [row for row in rows if str(row["reason"]).startswith("UserError")]
-        if not refused or place == len(tasks) - 1:
-            return found + _tried(rows, made)
-        found.append(Finding(f"{rows[0]['task']}: refused, so another is tried", True, str(refused[0]["reason"])))
-    return found
+        run_seeds = functools.partial(_rows, method, task, budget, executor, device)
+        rows = run_seeds(2)
+        rejected = [row for row in rows if str(row["reason"]).startswith("UserError")]
+        if not rejected or place == len(tasks) - 1:
+            return findings + _tried(rows, run_seeds)
+        reason = str(rejected[0]["reason"])
+        findings.append(Finding(f"{rows[0]['task']}: rejected by the method, trying another task", True, reason))
+    return findings
 
 
 def _edges(method: Spec, chosen: Method, kind: type, executor: Executor, device: str) -> list[Finding]:
-    """What a method does on the edge cases of a kind of problem; one that it refuses in words is no fault."""
+    """The findings on the edge cases of a kind of problem. A method may reject a case with a `UserError`."""
     cls, cases = CASES[kind]
     tasks = {
         case: Spec(f"{cls.__module__}:{cls.__name__}", {"case": case}, f"{kind.__name__}/{case}") for case in cases
@@ -132,48 +148,52 @@ def _edges(method: Spec, chosen: Method, kind: type, executor: Executor, device:
 def _edge(what: str, row: Row, plain: Row, case: str) -> Finding:
     reason = str(row["reason"])
     if reason.startswith("UserError"):
-        return Finding(what, True, f"refused: {reason.removeprefix('UserError: ')}")
+        return Finding(what, True, f"rejected by the method: {reason.removeprefix('UserError: ')}")
     if row["status"] != "ok":
         return Finding(what, False, f"{row['status']}: {reason}")
     if case in SAME_SKILL and plain["status"] == "ok":
         own, other = float(row["primary"]["value"]), float(plain["primary"]["value"])
         if abs(own - other) > _SAME * other:
             return Finding(
-                what, False, f"the error depends on units: {other:.3g} plain, {own:.3g} here; look for constants"
+                what,
+                False,
+                f"the error depends on the units of the data: {other:.3g} unscaled, {own:.3g} scaled; "
+                "look for constants that should scale with the data",
             )
     return Finding(what, True, "runs and returns valid output")
 
 
 def _tried(first: list[Row], again: Callable[[int], list[Row]]) -> list[Finding]:
-    """What two seeds say, then the same two once more, then with a third as neighbor."""
+    """The findings on one task: two seeds, the same two seeds again, and once more with a third seed in the batch."""
     task = first[0]["task"]
     bad = [row for row in first if row["status"] != "ok"]
-    told = f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
-    found = [Finding(f"{task}: runs and returns valid output", not bad, told)]
+    problem = f"{bad[0]['status']}, seed {bad[0]['seed']}: {bad[0]['reason']}" if bad else ""
+    findings = [Finding(f"{task}: runs and returns valid output", not bad, problem)]
     if any(row["status"] not in SCORED for row in first):
-        return found
+        return findings
     for what, seeds, remedy in (
-        ("bitwise reproducible", 2, "draw numbers from run.generator or run.numpy only"),
-        ("independent of other seeds in the batch", 3, "the scores of a seed change with the seeds beside it"),
+        ("bitwise reproducible", 2, "draw random numbers from run.generator or run.numpy only"),
+        ("independent of other seeds in the batch", 3, "the scores of a seed depend on the other seeds in its batch"),
     ):
         same = _same(first, again(seeds))
-        found.append(Finding(f"{task}: {what}", same, "" if same else remedy))
+        findings.append(Finding(f"{task}: {what}", same, "" if same else remedy))
     seconds = sum(row["fit_seconds"] + row["predict_seconds"] for row in first) / len(first)
-    score = ", ".join(f"{row['primary']['value']:.3g}" for row in first)
-    return [*found, Finding(f"{task}: time", True, f"{seconds:.2g} s a run; {first[0]['primary']['score']} {score}")]
+    scores = ", ".join(f"{row['primary']['value']:.3g}" for row in first)
+    detail = f"{seconds:.2g} s per run; {first[0]['primary']['score']} {scores}"
+    return [*findings, Finding(f"{task}: time", True, detail)]
 
 
 def _rows(method: Spec, task: Spec, budget: int | None, executor: Executor, device: str, seeds: int) -> list[Row]:
-    """The rows of so many seeds, by seed; in no store."""
+    """The rows of the first `seeds` seeds, in order; they are not saved."""
     plan = expand(Suite("check", "", (Entry((task,), (method,), "tiny", seeds, budget),)), device=device)
     for cohort in cohorts(plan.runs):
         executor.submit(cohort)
-    made = [
+    rows = [
         {**run.row, **result}
         for outcome in executor.completed()
         for run, result in zip(outcome.cohort.runs, outcome.results, strict=True)
     ]
-    return sorted(made, key=lambda row: int(row["seed"]))
+    return sorted(rows, key=lambda row: int(row["seed"]))
 
 
 def _same(some: list[Row], others: list[Row]) -> bool:

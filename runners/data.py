@@ -1,4 +1,4 @@
-"""`dynamark data`: regenerate and compare the data of the shipped tasks, or write it out."""
+"""`dynamark data`: verify, record and export the data of tasks."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def _read(family: str) -> dict[str, Any]:
 
 
 def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None]]:
-    """Each instance that the repository knows the digest of (tiny tier, seeds 0 to 4), and what differs, if anything.
+    """Regenerate the data of tasks (tiny tier, seeds 0 to 4) and compare it with the recorded digests.
 
-    A task that is not available here is one entry, skipped with the reason.
+    Yields the name of each dataset, a verdict ("ok", "FAIL" or "skip") and the reason if it is not "ok". A task that is not
+    available on this machine yields one "skip".
     """
     for name in _chosen(globs):
         known = _read(name.split("/")[0])
@@ -48,13 +49,13 @@ def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None
             continue
         for seed in _SEEDS:
             entry = f"{name}/{_TIER}/{seed}"
-            missing = "the repository has no digest of it"
-            wrong = data.verify_record(task, seed, known[entry]) if entry in known else missing
-            yield entry, "ok" if wrong is None else "FAIL", wrong
+            missing = "no digest is recorded"
+            difference = data.verify_record(task, seed, known[entry]) if entry in known else missing
+            yield entry, "ok" if difference is None else "FAIL", difference
 
 
 def record(globs: Sequence[str] = ()) -> list[Path]:
-    """Write the digests of the chosen tasks into the repository, after a change of meaning; the files.
+    """Record the digests of the chosen tasks in the repository after their data has changed, and return the files.
 
     Digests of tasks that no longer exist are dropped.
     """
@@ -74,7 +75,7 @@ def record(globs: Sequence[str] = ()) -> list[Path]:
 
 
 def export(name: str, folder: Path, tier: str, seed: int) -> None:
-    """Write one instance as Parquet with a card."""
+    """Write the data of a task at a tier and seed to a folder, as Parquet with a dataset card."""
     if seed < 0:
-        raise UserError(f"--seed {seed} is negative; seeds count from 0")
+        raise UserError(f"invalid --seed {seed}: expected 0 or greater")
     data.export(resolve_task(parse(name), tier), seed, folder)

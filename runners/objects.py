@@ -1,4 +1,4 @@
-"""What a Python caller gives for a task or a method (text, a Spec, a class, an instance, or a list of these) as specs."""
+"""Converts what a Python caller gives as a task or method (text, `Spec`, class, instance, or a list of these) to specs."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from dynamark.tasks.problems import KINDS
 
 __all__ = ["Given", "one_spec", "specs_of"]
 
-# Text in the form of `runners/spec.py`, a spec, a class or an instance.
+# Text that `runners/spec.py` can parse, a spec, a class or an instance.
 Given = str | Spec | type | Any
 
 Kind = Literal["task", "method"]
 
-# Fields of every task that are not parameters of the instance: the plan sets them.
+# Fields that every task has and the plan sets; they are not parameters of the task.
 _SET_BY_THE_PLAN = {"name", "tier", "salt"}
 
 
 def specs_of(given: Given | Iterable[Given], kind: Kind) -> list[Spec]:
-    """The specs of one thing or of several; a lone text is one spec, not a list of letters."""
+    """The specs of one argument or a list of them. A single string is one spec, not a list of letters."""
     if isinstance(given, Iterable) and not (isinstance(given, str | type) or dataclasses.is_dataclass(given)):
         return [one_spec(item, kind) for item in given]
     return [one_spec(given, kind)]
 
 
 def one_spec(given: Given, kind: Kind) -> Spec:
-    """The spec of a text, of a class (with its defaults) or of an instance (with its fields)."""
+    """The spec of a string, a class (with its defaults) or an instance (with its fields)."""
     if isinstance(given, Spec):
         return given
     if isinstance(given, str):
@@ -45,7 +45,7 @@ def one_spec(given: Given, kind: Kind) -> Spec:
     cls = given if isinstance(given, type) else type(given)
     if not dataclasses.is_dataclass(cls):
         raise UserError(
-            f"{kind}={given!r} is not a {kind}; give a name, path/file.py:Class, a dataclass or an instance of one"
+            f"{kind}={given!r} is not a {kind}; give a name, path/file.py:Class, a dataclass or an instance of a dataclass"
         )
     if kind == "method":
         _check_protocol(cls)
@@ -56,11 +56,11 @@ def one_spec(given: Given, kind: Kind) -> Spec:
 
 
 def _check_protocol(cls: type) -> None:
-    """Refuse a class that can solve no kind of problem, and say which method it lacks."""
+    """Raise a `TypeError` that names the missing method when a class solves no kind of problem."""
     wanted = [name for names in KINDS.values() for name in names]
     if not any(callable(getattr(cls, name, None)) for name in wanted):
         raise TypeError(
-            f"{cls.__name__} solves no kind of problem: it lacks fit_forecaster(problem, run), or one of "
+            f"{cls.__name__} solves no kind of problem: it must implement fit_forecaster(problem, run), or one of "
             f"{', '.join(sorted(single for single, _ in KINDS.values() if single != 'fit_forecaster'))}"
         )
 
@@ -81,7 +81,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _catalogued(cls: type, fields: dict[str, Any], kind: Kind) -> Spec | None:
-    """The catalog's name of a class that is shipped: that of the entry without fields of its own, if there is one."""
+    """The catalog name of a class that ships with dynamark: the entry that sets no fields, if there is one."""
     table = METHODS if kind == "method" else TASKS
     target = f"{cls.__module__}:{cls.__name__}"
     if target in table.values():
@@ -90,13 +90,13 @@ def _catalogued(cls: type, fields: dict[str, Any], kind: Kind) -> Spec | None:
 
 
 def _target(cls: type, kind: Kind) -> str:
-    """Where another process finds a class: its file, its installed module, or a file made of a notebook's cells."""
+    """Where another process can load a class from: its file, its installed module, or a file written from notebook cells."""
     if file := plugin_file(cls.__module__):
         return f"{file}:{cls.__name__}"
     module = sys.modules.get(cls.__module__)
     if "<locals>" in cls.__qualname__:
         raise UserError(
-            f"{kind} {cls.__qualname__} is defined inside a function; define it at the top of a file or cell"
+            f"{kind} {cls.__qualname__} is defined inside a function; define it at the top level of a file or cell"
         )
     if cls.__module__ == "__main__" or module is None or getattr(module, "__file__", None) is None:
         return f"{module_of_cell(cls)}:{cls.__name__}"
@@ -106,7 +106,7 @@ def _target(cls: type, kind: Kind) -> str:
 
 
 def _importable(module: str) -> bool:
-    """Whether any process imports this module: it is installed, and not merely beside a script."""
+    """Whether every process can import this module: it is installed, and not merely next to a script."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""From specs to classes and their sources: the catalogs, files, modules and entry points."""
+"""Resolves specs to classes and their sources: catalogs, files, modules and entry points."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _lookup(name: str, table: dict[str, str], kind: str) -> tuple[str, Spec]:
     if name in table:
         return name, _entry(table[name])
     if name.endswith(".py"):
-        raise UserError(f"{name} names no class; write {_suggestion(Path(name))}")
+        raise UserError(f"{name} does not name a class; write {_suggestion(Path(name))}")
     if ":" in name:
         path, _, cls = name.rpartition(":")
         if path.endswith(".py"):
@@ -128,7 +128,7 @@ def _suggestion(path: Path) -> str:
 def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
     """The task that a spec names, at a tier."""
     if spec.choices:
-        raise UserError(f"'{spec}': a task has no fields to choose; give one value")
+        raise UserError(f"'{spec}': only methods choose among values; give one value per field of a task")
     shown, base = _lookup(spec.name, TASKS, "task")
     cls = load(base.name, "task")
     if not hasattr(cls, "at"):
@@ -180,10 +180,10 @@ def search_space(method: Method) -> dict[str, tuple[Any, ...]]:
     for name, values in getattr(cls, "search_space", {}).items():
         if name not in method.fields:
             has = ", ".join(sorted(method.fields)) or "none"
-            raise UserError(f"'{method.label}' has no field '{name}', which its search_space names; its fields: {has}")
+            raise UserError(f"search_space of '{method.label}' names '{name}', which is not a field; its fields: {has}")
         default = _preset(cls, Spec(method.name), name)
         if not values or values[0] != default:
-            raise UserError(f"'{method.label}': search_space must list the default {default!r} of '{name}' first")
+            raise UserError(f"search_space of '{method.label}' must list the default of '{name}', {default!r}, first")
         for value in values:
             check_fields(cls, {name: value}, method.label)
         if method.fields[name] == default:
@@ -196,7 +196,7 @@ def _sorted(choices: Choices) -> Choices:
 
 
 def _preset(cls: Any, base: Spec, name: str) -> Any:
-    """What a field is where the user says nothing of it; a missing default equals nothing that can be given."""
+    """The value of a field that the user does not give. A field without a default has `MISSING`, which equals no value."""
     if name in base.fields:
         return base.fields[name]
     default = next(f for f in dataclasses.fields(cls) if f.name == name)
@@ -208,12 +208,12 @@ def _fields(method: Any, shown: str) -> dict[str, Any]:
     try:
         canonical(fields)
     except TypeError as error:
-        raise UserError(f"a hyper-parameter of '{shown}' is not plain data ({error}); use numbers and text") from None
+        raise UserError(f"a field of '{shown}' is not plain data ({error}); use numbers, strings and tuples") from None
     return fields
 
 
 def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None = None) -> Any:
-    """Call a class with fields from a spec; what it or its annotations refuse is the user's error."""
+    """Call a class with fields from a spec. Values that the class or its annotations reject raise a `UserError`."""
     cls = make if isinstance(make, type) else make.__self__
     check_fields(cls, fields, shown)
     try:
@@ -226,9 +226,9 @@ def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None
             if wrong := set(fields) - known:
                 has = ", ".join(sorted(known)) or "none"
                 raise UserError(f"'{shown or target}' has no field '{min(wrong)}'; its fields: {has}") from None
-        raise UserError(f"cannot make '{shown or target}': {error}") from None
+        raise UserError(f"cannot create '{shown or target}': {error}") from None
     except Exception as error:
-        raise UserError(f"cannot make '{shown or target}': {type(error).__name__}: {error}") from None
+        raise UserError(f"cannot create '{shown or target}': {type(error).__name__}: {error}") from None
 
 
 # --- loading
@@ -242,10 +242,10 @@ def load(target: str, kind: str) -> Any:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{kind} '{target}' does not import: {type(error).__name__}: {error}") from None
+        raise UserError(f"cannot import {kind} '{target}': {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-        raise UserError(f"{where} has no class '{name}'; it has: {', '.join(classes) or 'none'}")
+        raise UserError(f"{where} has no class '{name}'; its classes: {', '.join(classes) or 'none'}")
     return getattr(module, name)
 
 
@@ -256,7 +256,7 @@ def source_file(target: str) -> Path:
         return Path(where).absolute()
     spec = importlib.util.find_spec(where)
     if spec is None or spec.origin is None:
-        raise UserError(f"{where} has no source file; dynamark identifies a method by its source")
+        raise UserError(f"{where} has no source file; put the class into a Python file")
     return Path(spec.origin)
 
 

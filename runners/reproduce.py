@@ -21,9 +21,10 @@ _MINE = "path/file.py:Class"
 
 
 def rerun(row: Row, *, task: Given | None = None, method: Given | None = None, timeout: float = 600.0) -> Row:
-    """The row that the same run gives today, made in a store of its own.
+    """Re-run a result from its recorded configuration, in a temporary results folder, and return the new row.
 
-    task, method: what is in no catalog, such as path/mine.py:Mine, a class or an instance.
+    task, method: where to find a task or method that does not ship with dynamark: `path/mine.py:Mine`, a class or an instance.
+    timeout: time limit in seconds.
     """
     device: Device = "cuda" if row["device"] == "cuda" else "cpu"
     with tempfile.TemporaryDirectory() as folder:
@@ -41,21 +42,21 @@ def rerun(row: Row, *, task: Given | None = None, method: Given | None = None, t
 
 
 def _suite(row: Row, task: Given | None, method: Given | None) -> Suite:
-    """A suite of this row alone."""
+    """A suite that contains this run only."""
     if row["kind"] == EXPERIMENT:
         experiment = Spec(str(row["task"]).partition("(")[0], _fields(row["task_fields"]))
-        return Suite("reproduce", "one measurement again", (), experiments=((experiment, 1),))
+        return Suite("reproduce", "re-run one experiment", (), experiments=((experiment, 1),))
     tasks = _task(row) if task is None else one_spec(task, "task")
     methods = _method(row) if method is None else one_spec(method, "method")
     count = max(1, len(competing(json.loads(row["method_fields"]))))
     entry = Entry((tasks,), (methods,), row["tier"], 1, row["budget"], candidates=count)
-    return Suite("reproduce", "one run again", (entry,))
+    return Suite("reproduce", "re-run one result", (entry,))
 
 
 def _task(row: Row) -> Spec:
     name = str(row["task"]).partition("(")[0]
     if name not in task_names():
-        raise UserError(f"task '{row['task']}' is not one of dynamark's; say where it is with --task {_MINE}")
+        raise UserError(f"task '{row['task']}' does not ship with dynamark; give its class with --task {_MINE}")
     return Spec(name, _fields(row["task_fields"]))
 
 
@@ -63,7 +64,7 @@ def _method(row: Row) -> Spec:
     """The method under its label: a suite may let it choose fields, which the label does not tell."""
     name = str(row["method"]).partition("(")[0]
     if name not in method_names():
-        raise UserError(f"method '{row['method']}' is not one of dynamark's; say where it is with --method {_MINE}")
+        raise UserError(f"method '{row['method']}' does not ship with dynamark; give its class with --method {_MINE}")
     fields = json.loads(row["method_fields"])
     if competing(fields):  # they are drawn again, from what is left as it is
         own = resolve_method(Spec(name)).fields

@@ -1,4 +1,4 @@
-"""Running a suite: plan, skip what is done, run the rest, journal, compact."""
+"""Running a suite: plan the runs, skip cached ones, execute the others, and save the results."""
 
 from __future__ import annotations
 
@@ -29,27 +29,34 @@ __all__ = ["Device", "Engine", "Report", "run"]
 Engine = Literal["local", "inline"]
 Device = Literal["cpu", "cuda"]
 
-# Failures that a report shows; more of them are counted.
+# The number of failures that a report lists; further ones are only counted.
 _SHOWN = 5
 
 
 @dataclass(repr=False)
 class Report:
-    """What a command did: its plan, how many runs were cached, and the statuses of those that it ran."""
+    """The outcome of `run`: the plan, the results folder, and what became of the runs.
+
+    plan: all planned runs, and the combinations of task and method that were skipped.
+    store: the results folder.
+    skipped: number of cached runs.
+    statuses: number of executed runs by status, for example {"ok": 4}.
+    failures: the rows of failed runs.
+    to_do, hours: of a dry run, the number of runs that are not cached, and their predicted hours on two cores (None if no
+        published result allows a prediction).
+    """
 
     plan: Plan
     store: Path
     skipped: int
     statuses: Counter[str] = field(default_factory=Counter)
     failures: list[Row] = field(default_factory=list)
-    to_do: int | None = (
-        None  # of a dry run: how many runs are not cached, and their hours on two cores if rows tell them
-    )
+    to_do: int | None = None
     hours: float | None = None
 
     @property
     def keys(self) -> set[str]:
-        """The keys of all planned runs."""
+        """The keys of all planned runs, cached ones included."""
         return {run.key for run in self.plan.runs}
 
     def __repr__(self) -> str:
@@ -57,7 +64,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line: how many runs ended how, how many were cached, and where the rows are."""
+        """One line: the number of runs by status, the number of cached runs, and the results folder."""
         if self.to_do is not None:
             hours = "" if self.hours is None else f", about {self.hours:.2g} hours on two cores"
             return f"{self.to_do} runs to do{hours}; {self.skipped} cached; results in {self.store}"
@@ -67,7 +74,7 @@ class Report:
 
     @property
     def failed(self) -> list[str]:
-        """A line a failed run."""
+        """One line per failed run: status, method, task, seed and reason."""
         return [f"{r['status']}: {r['method']} on {r['task']}, seed {r['seed']}: {r['reason']}" for r in self.failures]
 
     @property
@@ -96,22 +103,29 @@ def run(
     progress: bool = False,
     dry_run: bool = False,
 ) -> Report:
-    """Run a suite and keep its results; runs that the results folder holds already are skipped.
+    """Run a suite and save the results. Runs whose results are already in the results folder are skipped.
 
-    suite: the name of a shipped suite, the path of a TOML file, or a `Suite`.
-    task: only these tasks: globs of names. A task that the suite does not list, given by `path/tasks.py:Class`, as a class
-        or as an instance, is run with all methods of the suite.
-    method: only these methods: a name, `path/mine.py:Mine`, a class, an instance, or a list of these. A method that the suite
-        does not list is run on all its tasks.
-    seeds: number of seeds, counted from 0, or a list of seeds; by default the suite's own number.
-    tier: replaces the suite's own.
-    store: folder of the results; by default $DYNAMARK_STORE, else results/runs below the current folder.
-    workers: cohorts at a time; by default the number of cores.
-    timeout, memory_gb: limits of one run, in seconds and GiB; a cohort has the time of its members together.
-    engine: `local` isolates every cohort in a process, `inline` runs in this process, without limits.
-    salt: any string regenerates all data from other seeds, for a held-out evaluation.
-    shard: (i, n) runs the i-th of n parts, counted from 1.
-    dry_run: only count the runs, and predict their hours from the seconds of published rows.
+    suite: name of a suite or board (see `dynamark list suites`, `dynamark list boards`), path of a TOML file, or a `Suite`.
+    task: run only these tasks: a name or glob, a class, an instance, or a list of these. A task not in the suite (given as
+        `path/tasks.py:Class`, a class or an instance) runs with all methods of the suite.
+    method: run only these methods: a name, `path/mine.py:Mine`, a class, an instance, or a list of these. A method not in the
+        suite runs on all its tasks.
+    seeds: number of seeds (5 means seeds 0 to 4), or a list of seeds. Default: set by the suite.
+    tier: "tiny", "standard" or "large". Default: set by the suite.
+    store: results folder. Default: $DYNAMARK_STORE, else results/runs in the current folder.
+    workers: number of parallel workers. Default: the number of cores.
+    timeout: time limit per run, in seconds. Seeds that are fitted together share the sum of their limits.
+    memory_gb: memory limit per worker, in GiB.
+    engine: "local" runs methods in isolated processes with limits; "inline" runs them in this process, without limits.
+    device: "cpu" or "cuda".
+    force: re-run cached runs.
+    retry_failed: re-run failed runs.
+    salt: any string; regenerates all data from other seeds (held-out evaluation).
+    shard: (i, n) runs only the i-th of n parts, 1 <= i <= n.
+    progress: show a progress bar.
+    dry_run: run nothing; the report has the number of runs and their predicted hours.
+
+    Returns a `Report`. Raises `UserError` for invalid arguments. A run that fails does not raise: see `Report.failures`.
     """
     _check(timeout, memory_gb, workers, shard, device, engine)
     home = Store(store if store is not None else default_store())
@@ -125,7 +139,7 @@ def run(
         salt=salt,
     )
     home.compact()
-    # Parts are cut from the plan, not from what is left of it: they stay the same while other shards fill the store.
+    # Shards partition the whole plan, not the pending runs: a shard stays the same while other shards fill the store.
     part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
     todo = pending(part, home.status(), force=force, retry_failed=retry_failed)
     report = Report(plan, home.folder, len(part) - len(todo))
@@ -140,12 +154,12 @@ def run(
             _executor(engine, workers, Limits(timeout, int(memory_gb * 2**30)), device) as executor,
             _bar(sum(len(cohort.runs) for cohort in mine), progress) as bar,
         ):
-            journal.write([])  # a store that cannot be written is refused before the work, not after
+            journal.write([])  # fail before the work, not after it, if the store is not writable
             for cohort in mine:
                 executor.submit(cohort)
             for outcome in executor.completed():
                 rows = _rows(outcome)
-                # What is lost is no result: the next command takes it up again.
+                # A lost run is not a result: the next command runs it again.
                 journal.write([row for row in rows if row["status"] != LOST], outcome.provenance)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
@@ -161,7 +175,7 @@ def _check(
 ) -> None:
     for name, value in (("timeout", timeout), ("memory_gb", memory_gb), ("workers", workers)):
         if value is not None and not value > 0:
-            raise UserError(f"{name} = {value} is not positive; give a number above 0")
+            raise UserError(f"invalid {name} = {value}: expected a number greater than 0")
     if not 1 <= shard[0] <= shard[1]:
         raise UserError(f"invalid shard {shard[0]}/{shard[1]}: expected I/N with 1 <= I <= N")
     for name, word, allowed in (("engine", engine, get_args(Engine)), ("device", device, get_args(Device))):
@@ -171,7 +185,7 @@ def _check(
         import torch
 
         if not torch.cuda.is_available():
-            raise UserError("no CUDA device is available to torch; use device cpu")
+            raise UserError("PyTorch finds no CUDA device; use device cpu")
 
 
 def _executor(engine: str, workers: int | None, limits: Limits, device: str) -> Executor:
@@ -185,7 +199,7 @@ def _executor(engine: str, workers: int | None, limits: Limits, device: str) -> 
 def _bar(total: int, progress: bool) -> Any:
     from tqdm import tqdm
 
-    # disable=None: quiet off a terminal; a notebook is none, and shows the bar all the same.
+    # disable=None hides the bar unless stderr is a terminal; a notebook is no terminal but shows the bar.
     return tqdm(total=total, unit="run", disable=(False if _in_notebook() else None) if progress else True)
 
 

@@ -121,7 +121,7 @@ def parse(text: str) -> Spec:
     fields = _fields(rest, text) if bracket else {}
     choices = {name: tuple(value) for name, value in fields.items() if isinstance(value, set)}
     if empty := [name for name, values in choices.items() if not values]:
-        raise UserError(f"cannot read '{text}': '{empty[0]}' has nothing to choose among; write {{value, value}}")
+        raise UserError(f"cannot read '{text}': '{empty[0]}' has no values to choose among; write {{value, value}}")
     return Spec(head.strip(), {n: v for n, v in fields.items() if n not in choices}, alias, choices)
 
 
@@ -132,7 +132,7 @@ def _fields(rest: str, text: str) -> dict[str, Any]:
             raise ValueError
         return {_keyword(k): _literal(k.value) for k in call.keywords}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        raise UserError(f"cannot read '{text}'; write NAME(field=value, ...) with plain values") from None
+        raise UserError(f"cannot read '{text}'; write NAME(field=value, ...) with Python literals as values") from None
 
 
 def _keyword(keyword: ast.keyword) -> str:

@@ -86,12 +86,12 @@ def boards_in(path: Path) -> list[Board]:
 @cache
 def _shipped() -> dict[str, tuple[Path, dict[str, Any], Mapping[str, str]]]:
     """Each shipped board as its file writes it, by name."""
-    found: dict[str, tuple[Path, dict[str, Any], Mapping[str, str]]] = {}
+    boards: dict[str, tuple[Path, dict[str, Any], Mapping[str, str]]] = {}
     for path in sorted(_FOLDER.glob("*.toml")):
         tables, common = _tables(path)
         for table in tables:
-            found[str(table["name"])] = (path, table, common)
-    return found
+            boards[str(table["name"])] = (path, table, common)
+    return boards
 
 
 def _tables(path: Path) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
@@ -99,13 +99,13 @@ def _tables(path: Path) -> tuple[list[dict[str, Any]], Mapping[str, str]]:
     try:
         config = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"boards {path} are not valid TOML: {error}") from None
+        raise UserError(f"board file {path} is not valid TOML: {error}") from None
     tables = config.get("boards")
     if set(config) - {"boards", "excluded"} or not isinstance(tables, list) or not tables:
-        raise UserError(f"boards {path}: write [[boards]], and [[excluded]] for all of them, and nothing else")
+        raise UserError(f"board file {path}: expected [[boards]] and, optionally, [[excluded]]")
     for table in tables:
         if missing := [key for key in _NEEDED if key not in table]:
-            raise UserError(f"boards {path}: a board has no {missing[0]}; it needs {', '.join(_NEEDED)}")
+            raise UserError(f"board file {path}: a board lacks {missing[0]}; required keys: {', '.join(_NEEDED)}")
     return tables, dict(_excluded(path, config.get("excluded", [])))
 
 
@@ -113,7 +113,9 @@ def _excluded(path: Path, entries: Any) -> Iterator[tuple[str, str]]:
     """Each method with the reason why it is left out."""
     for entry in entries if isinstance(entries, list) else [None]:
         if not isinstance(entry, dict) or set(entry) != {"methods", "reason"} or not str(entry["reason"]).strip():
-            raise UserError(f"boards {path}: an entry of excluded needs methods and a reason, and nothing else")
+            raise UserError(
+                f"board file {path}: each entry of excluded needs the keys methods and reason, and no others"
+            )
         yield from ((str(method), str(entry["reason"])) for method in entry["methods"])
 
 
@@ -121,7 +123,7 @@ def _board(path: Path, table: dict[str, Any], common: Mapping[str, str]) -> Boar
     """A board from its table; whatever is wrong with it is told with its name."""
     where = f"board {table['name']} ({path.name})"
     if strange := set(table) - _KEYS:
-        raise UserError(f"{where}: unknown key '{min(strange)}'; a board has {', '.join(sorted(_KEYS))}")
+        raise UserError(f"{where}: unknown key '{min(strange)}'; known keys: {', '.join(sorted(_KEYS))}")
     tasks, methods = (tuple(map(parse, table[key])) for key in ("tasks", "methods"))
     tier, seeds, candidates = (
         table.get(key, value) for key, value in (("tier", "standard"), ("seeds", _SEEDS), ("candidates", _CANDIDATES))
@@ -129,7 +131,7 @@ def _board(path: Path, table: dict[str, Any], common: Mapping[str, str]) -> Boar
     budget = table.get("budget")
     for key, value in (("seeds", seeds), ("candidates", candidates), ("budget", 1 if budget is None else budget)):
         if type(value) is not int or value < 1:
-            raise UserError(f"{where}: {key} = {value!r} is not a positive whole number")
+            raise UserError(f"{where}: invalid {key} = {value!r}: expected a positive integer")
     kind = _kind(where, table["family"], tasks, tier)
     own = dict(_excluded(path, table.get("excluded", [])))
     excluded = {name: reason for name, reason in {**common, **own}.items() if name not in table["methods"]}
@@ -152,36 +154,41 @@ def _board(path: Path, table: dict[str, Any], common: Mapping[str, str]) -> Boar
 def _kind(where: str, family: str, tasks: Sequence[Spec], tier: str) -> type:
     """The one kind of problem of all tasks."""
     if not _FEWEST <= len(tasks) <= _MOST:
-        raise UserError(f"{where}: {len(tasks)} tasks; a board has {_FEWEST} to {_MOST}")
+        raise UserError(f"{where}: {len(tasks)} tasks: expected {_FEWEST} to {_MOST}")
     if twice := _twice(tasks):
-        raise UserError(f"{where}: task {twice} stands there twice")
+        raise UserError(f"{where}: task {twice} is listed twice")
     resolved = [resolve_task(spec, tier) for spec in tasks]
     for task in resolved:
         if task.family != family:
-            raise UserError(f"{where}: task {task.name} is not of family {family}")
+            raise UserError(f"{where}: task {task.name} does not belong to the family {family}")
         if task.kind is not resolved[0].kind:
-            raise UserError(f"{where}: tasks of two kinds, {resolved[0].kind.__name__} and {task.kind.__name__}")
+            raise UserError(
+                f"{where}: the tasks are of different kinds, {resolved[0].kind.__name__} and {task.kind.__name__}"
+            )
     return resolved[0].kind
 
 
 def _refuse_holes(where: str, kind: type, methods: Sequence[Spec], excluded: Mapping[str, str]) -> None:
     """Every method of the catalog that solves the kind is listed once, or excluded with its reason; and no other is."""
     if twice := _twice(methods):
-        raise UserError(f"{where}: method {twice} stands there twice")
+        raise UserError(f"{where}: method {twice} is listed twice")
     for spec in methods:
         if not spec.is_bare or spec.is_glob:
-            raise UserError(f"{where}: '{spec}' is no bare name; a board lists each method once, and tunes it")
+            raise UserError(
+                f"{where}: '{spec}' must be a name without fields, alias or wildcards, because a board tunes its methods"
+            )
         if spec.name not in METHODS or not _solves(spec.name, kind):
-            raise UserError(f"{where}: '{spec}' is no method of the catalog that solves {kind.__name__}")
+            raise UserError(f"{where}: '{spec}' is not a method in the catalog that solves {kind.__name__} problems")
         if spec.name in excluded:
-            raise UserError(f"{where}: '{spec}' is listed and excluded")
+            raise UserError(f"{where}: '{spec}' is both listed and excluded")
     if absent := sorted(set(excluded) - set(METHODS)):
-        raise UserError(f"{where}: excludes '{absent[0]}', which is no method of the catalog")
+        raise UserError(f"{where}: the excluded method '{absent[0]}' is not in the catalog")
     listed = {spec.name for spec in methods}
     holes = [name for name in METHODS if name not in listed and name not in excluded and _solves(name, kind)]
     if holes:
         raise UserError(
-            f"{where}: a hole: {', '.join(holes)} can run there; list each under methods, or exclude it with a reason"
+            f"{where}: missing methods that solve {kind.__name__} problems: {', '.join(holes)}; "
+            "add them to methods, or exclude them with a reason"
         )
 
 

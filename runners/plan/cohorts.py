@@ -161,11 +161,11 @@ def cohorts(runs: Iterable[Planned]) -> list[Cohort]:
     for run in runs:
         group = (run.task.digest if isinstance(run, PlannedRun) else run.row["task"], run.method.label)
         groups.setdefault((*group, run.row["method_fields"]), []).append(run)
-    made: list[Cohort] = []
+    batches: list[Cohort] = []
     for members in groups.values():
         size = COHORT if _together(members[0]) else 1
-        made.extend(Cohort(tuple(members[i : i + size])) for i in range(0, len(members), size))
-    return made
+        batches.extend(Cohort(tuple(members[i : i + size])) for i in range(0, len(members), size))
+    return batches
 
 
 def _together(run: Planned) -> bool:

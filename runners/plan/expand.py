@@ -117,7 +117,7 @@ def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     wanted = range(seeds) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
     if not wanted or min(wanted) < 0:
         raise UserError(
-            f"seeds {seeds} is neither a positive whole number nor a list of seeds; write 5 (0 to 4), 7-9 or 0,3,7-9"
+            f"invalid seeds {seeds}: expected a positive number of seeds or a list of seeds: 5 (seeds 0-4), 7-9 or 0,3,7-9"
         )
     return wanted
 
@@ -216,10 +216,10 @@ def _nothing(suite: Suite, task: Sequence[Spec], skipped: list[tuple[str, str, s
         name, by, why = skipped[0]
         if by == _EVERY:
             return f"nothing to run: {name} {why}"
-        return f"nothing to run: method '{by}' {why}, which the tasks of suite '{suite.name}' ask for"
+        return f"nothing to run: method '{by}' {why}, which the tasks of suite '{suite.name}' require"
     names = sorted({spec.label for entry in suite.entries for spec in entry.tasks})
     globs = " ".join(spec.label for spec in task)
-    return f"nothing in suite '{suite.name}' matches the task {globs}; its tasks: {', '.join(names)}"
+    return f"no task in suite '{suite.name}' matches {globs}; its tasks: {', '.join(names)}"
 
 
 def pending(

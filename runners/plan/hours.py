@@ -28,7 +28,7 @@ _COLUMNS = [
     "candidates",
 ]
 
-# The numbers of cores that hours are told for.
+# The number of cores for which hours are predicted.
 CORES = 2
 
 
@@ -46,9 +46,9 @@ class Seconds:
     """Predicts the seconds of runs: from the same task and method, else the method on other tasks, else the median of all."""
 
     def __init__(self, rows: Iterable[dict[str, Any]] | None = None) -> None:
-        told = read_rows([published_store()], _COLUMNS).to_pylist() if rows is None else rows
+        published = read_rows([published_store()], _COLUMNS).to_pylist() if rows is None else rows
         self._known: dict[tuple[str, ...], list[_Known]] = defaultdict(list)
-        for row in told:
+        for row in published:
             if row["kind"] == "run" and row["fit_seconds"] is not None:
                 task, method = _bare(row["task"]), _bare(row["method"])
                 for key in (
@@ -65,16 +65,16 @@ class Seconds:
             return None
         task, method = _bare(run.task.name), _bare(run.method.label)
         for key in ((task, run.task.tier, method), (_family(task), run.task.tier, method), (run.task.tier, method), ()):
-            if found := self._known.get(key):
-                return statistics.median(_scaled(known, run) for known in found)
+            if similar := self._known.get(key):
+                return statistics.median(_scaled(known, run) for known in similar)
         return None
 
     def hours(self, runs: Sequence[Planned]) -> float | None:
         """Hours of all these runs on two cores; None where no row tells of any."""
-        told = [self.of(run) for run in runs]
-        if all(one is None for one in told):
+        seconds = [self.of(run) for run in runs]
+        if all(one is None for one in seconds):
             return None
-        return sum(one for one in told if one is not None) / CORES / 3600
+        return sum(one for one in seconds if one is not None) / CORES / 3600
 
 
 def _known(row: dict[str, Any]) -> _Known:

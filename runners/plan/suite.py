@@ -59,16 +59,16 @@ class Suite:
 
 
 def suite_names() -> list[str]:
-    """The shipped suites."""
+    """The names of the suites that ship with dynamark."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def load_suite(name: str) -> Suite:
-    """A shipped suite by name, or a file."""
+    """Load a suite by its name, or from the path of a TOML file."""
     path = Path(name) if name.endswith(".toml") else SHIPPED / f"{name}.toml"
     if not path.is_file():
         if name.endswith(".toml"):
-            raise UserError(f"the suite file {name} does not exist")
+            raise UserError(f"the suite file {name} does not exist; see `dynamark list suites`")
         raise unknown("suite", name, suite_names())
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -83,14 +83,14 @@ def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
 
     for key in config:
         if key not in {"about", *_DEFAULTS, "runs", "left_out"}:
-            raise wrong(f"unknown key '{key}'; a suite has about, tier, seeds, budget, runs and left_out")
+            raise wrong(f"unknown key '{key}'; known keys: about, tier, seeds, budget, runs, left_out")
     entries = [_entry(path, entry, config, text, wrong) for entry in _tables(config.get("runs"), "runs", wrong)]
     if not entries:
-        raise wrong("no [[runs]]; write at least one with tasks and methods")
+        raise wrong("no [[runs]]; add at least one with tasks and methods")
     left_out = []
     for entry in _tables(config.get("left_out", []), "left_out", wrong):
         if not {"what", "reason"} <= set(entry):
-            raise wrong("an entry of [[left_out]] needs what and reason")
+            raise wrong("each [[left_out]] needs the keys what and reason")
         left_out.append((str(entry["what"]), str(entry["reason"])))
     return Suite(path.stem, str(config.get("about", "")), tuple(entries), tuple(left_out))
 
@@ -98,14 +98,14 @@ def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
 def _entry(path: Path, entry: dict[str, Any], config: dict[str, Any], text: str, wrong: Wrong) -> Entry:
     for key in entry:
         if key not in {"tasks", "methods", "choose", *_DEFAULTS}:
-            raise wrong(f"unknown key '{key}' in [[runs]]; an entry has tasks, methods, tier, seeds, budget, choose")
+            raise wrong(f"unknown key '{key}' in [[runs]]; known keys: tasks, methods, tier, seeds, budget, choose")
     tier, seeds, budget = (entry.get(key, config.get(key)) for key in _DEFAULTS)
     if not isinstance(tier, str):
-        raise wrong('no tier; write tier = "tiny" at the top')
+        raise wrong('no tier; write tier = "tiny", "standard" or "large" at the top')
     if not _counts(seeds):
-        raise wrong(f"seeds = {seeds!r} is not a positive whole number")
+        raise wrong(f"invalid seeds = {seeds!r}: expected a positive integer")
     if budget is not None and not _counts(budget):
-        raise wrong(f"budget = {budget!r} is not a positive whole number")
+        raise wrong(f"invalid budget = {budget!r}: expected a positive integer")
     tasks, methods = (
         tuple(_spec(path, spec, text) for spec in _texts(entry.get(key), key, wrong)) for key in ("tasks", "methods")
     )
@@ -125,7 +125,9 @@ def _spec(path: Path, spec: str, text: str) -> Spec:
 def _choices(value: Any, wrong: Wrong) -> Choices:
     """{ rate = [0.003, 0.01] }: fields with their values."""
     if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
-        raise wrong(f"choose must be fields with lists of values, as {{ rate = [0.003, 0.01] }}, not {value!r}")
+        raise wrong(
+            f"invalid choose = {value!r}: expected lists of values by field, for example {{ rate = [0.003, 0.01] }}"
+        )
     return {name: tuple(values) for name, values in value.items()}
 
 
@@ -135,7 +137,7 @@ def _counts(value: Any) -> TypeGuard[int]:
 
 def _tables(value: Any, key: str, wrong: Wrong) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-        raise wrong(f"no [[{key}]] tables")
+        raise wrong(f"{key} must be written as [[{key}]] tables")
     return value
 
 

@@ -1,26 +1,26 @@
-"""The one exception of dynamark's own: bad input, said in one line with the remedy."""
+"""`UserError`: invalid input, reported in one line that says how to correct it."""
 
 
 class UserError(Exception):
-    """Something a person can mend. Its message is one line: what was given, what was wanted, and the remedy."""
+    """Invalid input that the user can correct. Its message is one line: what was given, what was expected, and the remedy."""
 
 
 def clean(text: str) -> str:
-    """Text of unknown origin with everything that a terminal could take for a command replaced: control characters, directions.
+    """Untrusted text with every character that could control a terminal (control and bidirectional characters) as "?".
 
-    Line breaks and tabulators stay; a lone surrogate, which no encoding takes, becomes a question mark.
+    Line breaks and tabs are kept. A lone surrogate, which cannot be encoded, also becomes "?".
     """
     return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text).replace("\ufffd", "?")
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """Text as one printable line of at most so many characters."""
+    """Text as one printable line of at most `most` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def unknown(kind: str, name: str, known: list[str]) -> UserError:
-    """Error for a name that is in no table, with the nearest names that are."""
+    """The error for an unknown name; its message suggests similar known names, or else lists all known names."""
     import difflib
 
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)

@@ -1,11 +1,11 @@
-"""Folders outside the repository that dynamark uses."""
+"""Folders that dynamark uses outside the repository."""
 
 import os
 from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where caches lie: $DYNAMARK_CACHE, else dynamark/ below the user's cache folder."""
+    """The cache folder: $DYNAMARK_CACHE, else `dynamark` in the user's cache folder ($XDG_CACHE_HOME or ~/.cache)."""
     root = os.environ.get("DYNAMARK_CACHE")
     if root:
         return Path(root)

@@ -110,7 +110,7 @@ def test_a_torn_last_line_is_dropped_with_a_warning(tmp_path: Path) -> None:
     fill(store, row("a"), row("b"))
     path = next(store.journals.glob("*.jsonl"))
     path.write_text(path.read_text()[:-40])
-    with pytest.warns(UserWarning, match="dropped a torn last line"):
+    with pytest.warns(UserWarning, match="dropped an incomplete last line"):
         store.compact()
     assert store.status() == {"a": "ok"}
 
@@ -125,7 +125,7 @@ def test_a_journal_torn_before_its_first_row_is_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{}\nnonsense\n{}\n", "line 2 is not a journal entry; repair or delete that line"),
+        ("{}\nnonsense\n{}\n", "line 2 is not a valid journal entry; repair or delete that line"),
         ('{"schema": 99, "provenance": {}}\n', "written by a newer dynamark (schema 99); upgrade"),
         ('{"some": "thing"}\n', "not a journal of dynamark; move it out"),
     ],
@@ -169,7 +169,7 @@ def damage(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ("foreign", "holds no results of dynamark"),
+        ("foreign", "has no dynamark schema version, so it contains no results"),
         ("newer", "newer dynamark (schema 99); upgrade"),
         ("columns", "is damaged"),
         ("garbage", "not a readable Parquet file"),
@@ -187,7 +187,7 @@ def test_a_bad_parquet_file_is_named_and_kept(tmp_path: Path, how: str, told: st
 
 def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is a file; name a folder"):
+    with pytest.raises(UserError, match="is a file; give a folder"):
         Store(tmp_path / "file")
 
 
@@ -195,7 +195,7 @@ def test_a_store_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_read_only_store_is_refused_before_any_work(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(UserError, match="name another folder with --store"):
+        with pytest.raises(UserError, match="choose another folder with --store"):
             fill(Store(tmp_path), row("a"))
     finally:
         tmp_path.chmod(0o700)
@@ -203,7 +203,7 @@ def test_a_read_only_store_is_refused_before_any_work(tmp_path: Path) -> None:
 
 def test_a_store_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="name another folder with --store"):
+    with pytest.raises(UserError, match="choose another folder with --store"):
         fill(Store(tmp_path / "file" / "store"), row("a"))
 
 

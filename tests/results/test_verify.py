@@ -50,10 +50,10 @@ def test_honest_rows_pass() -> None:
         ({"key": "f" * 64}, "its key is not that of what it says"),
         ({"method_source": "other"}, "its key is not that of what it says"),
         ({"status": "fine"}, "unknown status 'fine'"),
-        ({"primary": None}, "no finite primary score"),
-        ({"scores": [{"name": "error", "value": 0.1}]}, "primary score is not among its scores"),
+        ({"primary": None}, "primary score is missing or not finite"),
+        ({"scores": [{"name": "error", "value": 0.1}]}, "primary score is not among the scores"),
         ({"provenance": {}}, "does not say what it ran on"),
-        ({"provenance": {**PLACE, "dirty": True}}, "changed checkout"),
+        ({"provenance": {**PLACE, "dirty": True}}, "checkout with uncommitted changes"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) -> None:
@@ -67,8 +67,8 @@ def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) ->
     ("change", "told"),
     [
         ({"task_version": 2}, "version 1 here, not 2"),
-        ({"task_fields": '{"n":2}'}, "other parameters here"),
-        ({"task": "mine/b"}, "not one of dynamark's"),
+        ({"task_fields": '{"n":2}'}, "the task has other parameters now"),
+        ({"task": "mine/b"}, "does not ship with dynamark"),
     ],
 )
 def test_what_is_wrong_with_a_task_is_named_once(change: dict[str, Any], told: str) -> None:
@@ -78,9 +78,9 @@ def test_what_is_wrong_with_a_task_is_named_once(change: dict[str, Any], told: s
 
 
 def test_no_rows_doubled_rows_and_failures_without_a_reason() -> None:
-    assert problems() == ["it holds no rows"]
-    assert "stands in 2 rows" in problems(honest(), honest())[0]
-    assert "gives no reason" in problems(honest(value=None))[0]
+    assert problems() == ["the file has no rows"]
+    assert "occurs in 2 rows" in problems(honest(), honest())[0]
+    assert "the reason is missing" in problems(honest(value=None))[0]
 
 
 def test_a_published_value_may_not_change() -> None:
@@ -113,8 +113,8 @@ def test_keys_are_found_by_their_beginning() -> None:
     for key, told in (
         ("abcdef", "2 rows have a key"),
         ("999999", "no row has a key"),
-        ("12", "is no key"),
-        ("zzzzzzz", "is no key"),
+        ("12", "invalid key '12': expected at least 6 hexadecimal digits"),
+        ("zzzzzzz", "invalid key 'zzzzzzz'"),
     ):
         with pytest.raises(UserError, match=told):
             trust.find(rows, key)
@@ -123,7 +123,7 @@ def test_keys_are_found_by_their_beginning() -> None:
 def test_verify_by_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = store(tmp_path / "s", [honest(task="chaos/lorenz63")])
     assert main(["results", "verify", str(folder / "s--m.parquet")]) == 1
-    assert "other parameters here" in capsys.readouterr().err
+    assert "the task has other parameters now" in capsys.readouterr().err
     assert main(["results", "verify", str(tmp_path / "none")]) == 2
     pq.write_table(table([]), folder / "empty.parquet")
     assert main(["results", "verify", str(folder / "empty.parquet")]) == 1
@@ -151,7 +151,7 @@ def reproduce(folder: Path, key: str, *more: str) -> int:
 def test_a_run_done_again_is_the_same(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = ["--task", f"{WALK}(noise=0.1)"]
     assert reproduce(ran, keys(ran, "persistence")[1], *task) == 0
-    assert "the same result" in capsys.readouterr().out
+    assert "reproduced" in capsys.readouterr().out
     assert reproduce(ran, keys(ran, "walk.py:Line")[0], *task, "--method", f"{LINE}(gain=0.5)") == 0
     # Said to be another method: another result, of other fields.
     assert reproduce(ran, keys(ran, "walk.py:Line")[0], *task, "--method", LINE) == 3
@@ -178,7 +178,7 @@ def test_a_row_of_the_catalog_says_all_that_is_needed(ran: Path, capsys: pytest.
     assert reproduce(ran, keys(ran, "persistence", "koopman/duffing")[1]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "persistence on koopman/duffing [tiny], seed 1",
-        "  the same result",
+        "  reproduced",
     ]
 
 

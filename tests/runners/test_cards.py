@@ -47,7 +47,7 @@ def test_cards_say_what_classes_say(tasks: str, methods: str) -> None:
     assert re.search(r"^- standard: .*`train = 100000`", lorenz, re.MULTILINE)
     assert "- `lds/rot`: `spectrum='rot'`" in tasks
     descent = methods[methods.index("## gd, gd_small") :].split("\n## ")[0]
-    assert "- solves: Recovery (`fit_estimate`); all seeds of a cohort together" in descent
+    assert "- solves: Recovery (`fit_estimate`); fits several seeds together" in descent
     assert "`start_scale = 0.5`" in descent
     assert "*How Over-Parameterization Slows Down Gradient Descent in Matrix Sensing" in descent
     assert "(`xiong2024`)" in descent

@@ -82,7 +82,7 @@ def test_what_cannot_be_sent_is_one_clear_error(tmp_path: Path, suite: str) -> N
     lost = CLASS.replace("scaled(context.observations[:, -1:], self.gain)", "NET(context.observations[:, -1:])")
     run = f"try: dynamark.run({suite!r}, method=Mine, store='r')\nexcept dynamark.UserError as error: print(error)"
     shown = executed(tmp_path, METHOD + "\nimport dynamark\nNET = t.nn.Linear(2, 2)", lost, run)
-    assert shown.startswith("'NET' of __main__, which the method uses, cannot be sent to a worker")
+    assert shown.startswith("the class uses 'NET' of __main__, which cannot be copied to a worker process")
     inside = "def make():\n" + "\n".join("    " + line for line in CLASS.splitlines()) + "\n    return Mine\n"
     shown = executed(tmp_path, METHOD, inside + "Mine = make()\nimport dynamark", run)
     assert "is defined inside a function" in shown

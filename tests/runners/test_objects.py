@@ -81,7 +81,9 @@ def test_what_is_no_method_is_refused(given: Any) -> None:
 
 
 def test_a_method_without_a_protocol_is_told_which_method_it_lacks() -> None:
-    with pytest.raises(TypeError, match=r"Spec solves no kind of problem: it lacks fit_forecaster\(problem, run\)"):
+    with pytest.raises(
+        TypeError, match=r"Spec solves no kind of problem: it must implement fit_forecaster\(problem, run\)"
+    ):
         specs_of([type("Spec", (), {"__dataclass_fields__": {}})], "method")
 
 
@@ -128,13 +130,13 @@ def test_fields_without_a_default_can_be_given(tmp_path: Path) -> None:
     suite = write_suite(tmp_path / "s.toml", ["persistence"], [WALK], seeds=1)
     report = dynamark.run(suite, method=f"{tmp_path}/needs.py:Needs(hidden=3)", store=tmp_path, engine="inline")
     assert report.plan.runs[0].method.label == "needs.py:Needs(hidden=3)"
-    with pytest.raises(UserError, match=r"cannot make 'needs\.py:Needs'.*hidden"):
+    with pytest.raises(UserError, match=r"cannot create 'needs\.py:Needs'.*hidden"):
         dynamark.run(suite, method=f"{tmp_path}/needs.py:Needs", store=tmp_path, engine="inline")
 
 
 def test_a_file_without_a_class_is_answered_with_its_classes(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("class Mine: ...\n")
-    with pytest.raises(UserError, match=r"bad\.py names no class; write .*bad\.py:Mine"):
+    with pytest.raises(UserError, match=r"bad\.py does not name a class; write .*bad\.py:Mine"):
         dynamark.check(f"{tmp_path}/bad.py")
 
 

@@ -79,12 +79,12 @@ def write(path: Path, text: str) -> str:
 
 
 BAD = {
-    "x = 1\n": "has no class 'Mine'; it has: none",
-    "class Yours: pass\n": "has no class 'Mine'; it has: Yours",
+    "x = 1\n": "has no class 'Mine'; its classes: none",
+    "class Yours: pass\n": "has no class 'Mine'; its classes: Yours",
     "class Mine: pass\n": "is not a dataclass; write @dataclass",
-    "import nothing_of_that_name\n": "does not import: ModuleNotFoundError: No module named 'nothing_of_that_name'",
-    "1 +\n": "does not import: SyntaxError",
-    "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    x: int\n": "cannot make 'mine.py:Mine'",
+    "import nothing_of_that_name\n": ": ModuleNotFoundError: No module named 'nothing_of_that_name'",
+    "1 +\n": "mine.py:Mine': SyntaxError",
+    "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    x: int\n": "cannot create 'mine.py:Mine'",
     "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    x: object = object\n": "is not plain data",
     "from dataclasses import dataclass\n@dataclass\nclass Mine:\n    def __post_init__(self):\n"
     "        raise ValueError('too big')\n": "ValueError: too big",
@@ -97,6 +97,8 @@ def test_a_bad_file_is_named_with_its_error(tmp_path: Path, text: str, told: str
         resolve_method(parse(write(tmp_path / "mine.py", text)))
     assert told in str(error.value)
     assert "mine.py" in str(error.value)
+    cause = error.value.__context__
+    assert str(error.value).startswith("cannot import method '") == isinstance(cause, ImportError | SyntaxError)
 
 
 def test_unknown_names_suggest_near_ones() -> None:

@@ -1,4 +1,4 @@
-"""The command. One verb a module, imported only when it is called, so that `--help` costs next to nothing."""
+"""The command `dynamark`. Each verb is a module, imported only when it is called, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from dynamark.version import __version__
 
 __all__ = ["main"]
 
-# The exit code of a fault of dynamark's own (EX_SOFTWARE): no verdict has it.
+# The exit code of an internal error (EX_SOFTWARE); no verb uses it for a verdict.
 INTERNAL = 70
 
 VERBS = {
-    "run": "run a suite: tasks against methods, to rows and a table",
-    "leaderboard": "make tables or a page from rows",
-    "claims": "list, run or show what papers claim, as checks on rows",
-    "compare": "compare two sets of rows: the regression gate",
-    "reproduce": "run a row again from what it says of itself, and compare",
-    "results": "check rows before they are published",
-    "list": "list tasks, methods or suites",
-    "check": "test a method before a long run",
+    "run": "run a suite or board and print its leaderboard",
+    "leaderboard": "print the leaderboard, or write it as HTML, LaTeX, CSV or JSON",
+    "claims": "list, show or run the claims of papers that the results check",
+    "compare": "compare two sets of results and report regressions",
+    "reproduce": "re-run a result from its recorded configuration and compare scores",
+    "results": "verify results before they are published",
+    "list": "list available tasks, methods, suites and boards",
+    "check": "check a method for common faults before a long run",
     "data": "verify, record or export the data of tasks",
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse, call the verb, turn bad input into one line; the exit code."""
+    """Parse the command line, call the verb, and return the exit code."""
     words = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="dynamark",
         description="A reproducible benchmark suite and leaderboard for methods that learn dynamics.",
-        epilog="dynamark VERB --help tells more.",
+        epilog="Run `dynamark VERB --help` for details.",
     )
     parser.add_argument("--version", action="version", version=f"dynamark {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _guarded(args: argparse.Namespace) -> int:
-    """Call the verb; whatever it raises is one line and an exit code: 2 bad input, 70 a fault of dynamark's, 130 Ctrl-C."""
+    """Call the verb. Every exception becomes one line and an exit code: 2 bad input, 70 internal error, 130 Ctrl-C."""
     verdict: int | None = None
     try:
         try:
@@ -63,7 +63,7 @@ def _guarded(args: argparse.Namespace) -> int:
             _say("stopped")
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output went away (`dynamark compare A B | head`): nothing to say, and the verdict stays.
+        # The reader closed the pipe (`dynamark compare A B | head`): print nothing more and keep the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return getattr(args, "verdict", 0) if verdict is None else verdict
     except KeyboardInterrupt:

@@ -7,14 +7,23 @@ import argparse
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("method", metavar="METHOD", help="NAME or path/mine.py:Mine, with arguments in brackets if any")
-    parser.add_argument("--task", action="append", default=[], metavar="TASK", help="try it on this task; may repeat")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds a run may take")
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    add = parser.add_argument
+    add("method", metavar="METHOD", help="NAME, path/mine.py:Mine or 'path/mine.py:Mine(rank=8)'")
+    add(
+        "--task",
+        action="append",
+        default=[],
+        metavar="TASK",
+        help="check on this task (repeatable; default: small tasks of each kind, and edge cases)",
+    )
+    add(
+        "--timeout", type=float, default=120.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
+    )
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the findings; exit code 1 when one is bad."""
+    """Print the findings; the exit code is 1 when a check fails, else 0."""
     from dynamark.runners.check import check
 
     findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)

@@ -9,40 +9,50 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     listed = verbs.add_parser("list", help="list claims and verdicts, given the available results")
-    listed.add_argument("--format", choices=["terminal", "md"], default="terminal")
+    listed.add_argument(
+        "--format", choices=["terminal", "md"], default="terminal", help="output format (default: %(default)s)"
+    )
     listed.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
     shown = verbs.add_parser("show", help="show claims in full, with the runs behind them")
     ran = verbs.add_parser("run", help="run whatever the claims still need")
-    ran.add_argument("--workers", type=int, metavar="N", help="cohorts at a time (default: the number of cores)")
-    ran.add_argument("--timeout", type=float, default=600.0, metavar="S", help="time limit of one run, in seconds")
-    ran.add_argument("--retry-failed", action="store_true", help="run failed runs again")
+    ran.add_argument("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
+    ran.add_argument(
+        "--timeout",
+        type=float,
+        default=600.0,
+        metavar="S",
+        help="time limit per run in seconds (default: %(default)g)",
+    )
+    ran.add_argument("--retry-failed", action="store_true", help="also re-run failed runs")
     for verb in (listed, shown, ran):
         verb.add_argument(
             "ids",
             nargs="+" if verb is shown else "*",
             metavar="ID",
-            help="only these claims: C01, my_claims.py:C1, or my_claims.py for all claims of a file",
+            help="only these claims: C01, my_claims.py:C1, or my_claims.py for all claims in a file",
         )
         verb.add_argument(
-            "--claims", action="append", default=[], metavar="FILE", help="the claims of this file (repeatable)"
+            "--claims", action="append", default=[], metavar="FILE", help="only the claims in this file (repeatable)"
         )
-        verb.add_argument("--family", metavar="F", help="only this family, for instance sensing, lds, koopman or chaos")
-        verb.add_argument("--store", metavar="DIR", help="your results folder (default: as for `dynamark run`)")
+        verb.add_argument("--family", metavar="F", help="only this family, for example sensing, lds, koopman or chaos")
+        verb.add_argument(
+            "--store", metavar="DIR", help="your results folder (default: $DYNAMARK_STORE or results/runs)"
+        )
     for verb in (listed, shown):
         verb.add_argument("--no-published", action="store_true", help="leave out the published results")
         verb.add_argument(
-            "--salt", default="", metavar="WORD", help="show the verdict on data made with this salt, too"
+            "--salt", default="", metavar="S", help="also show the verdicts on the held-out data with this salt"
         )
     ran.add_argument(
         "--salt",
         default="",
-        metavar="WORD",
+        metavar="S",
         help="any string: regenerate all data from other seeds (held-out evaluation)",
     )
 
 
 def main(args: argparse.Namespace) -> int:
-    """List or show (exit code 0), or run: 0, or 4 when runs failed."""
+    """List, show or run claims. `list` and `show` exit with 0; `run` exits with 0, or with 4 when runs failed."""
     from dynamark.cli.output import print_failures, write
     from dynamark.runners.claims.api import claims, run_claims
 

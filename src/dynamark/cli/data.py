@@ -9,31 +9,33 @@ from pathlib import Path
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    verify = verbs.add_parser("verify", help="regenerate the data of tasks and compare with the digests kept")
-    verify.add_argument("tasks", nargs="*", metavar="GLOB", help="only these tasks")
-    record = verbs.add_parser("record", help="write new digests, after a change of meaning (needs a checkout)")
-    record.add_argument("tasks", nargs="*", metavar="GLOB", help="only these tasks")
-    export = verbs.add_parser("export", help="write one instance as Parquet with a data-set card")
-    export.add_argument("task", metavar="TASK")
-    export.add_argument("folder", type=Path, metavar="DIR")
-    export.add_argument("--tier", default="standard", metavar="TIER")
-    export.add_argument("--seed", type=int, default=0, metavar="K")
+    verify = verbs.add_parser("verify", help="regenerate the data of tasks and compare it with the recorded digests")
+    verify.add_argument("tasks", nargs="*", metavar="GLOB", help="only tasks whose name matches")
+    record = verbs.add_parser("record", help="record new digests after a task's data has changed (needs a checkout)")
+    record.add_argument("tasks", nargs="*", metavar="GLOB", help="only tasks whose name matches")
+    export = verbs.add_parser("export", help="write the data of a task to a folder, as Parquet with a dataset card")
+    export.add_argument("task", metavar="TASK", help="the task, for example chaos/lorenz63")
+    export.add_argument("folder", type=Path, metavar="DIR", help="the folder to write to")
+    export.add_argument(
+        "--tier", default="standard", metavar="TIER", help="tiny, standard or large (default: %(default)s)"
+    )
+    export.add_argument("--seed", type=int, default=0, metavar="K", help="the data seed (default: %(default)s)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Verify (exit code 1 when something differs), record or export."""
+    """Verify, record or export data. `verify` exits with 1 when any data differs."""
     from dynamark.runners import data
 
     if args.what == "export":
         data.export(args.task, args.folder, args.tier, args.seed)
-        print(f"wrote {args.folder}; read it with datasets.load_dataset({str(args.folder)!r})")
+        print(f"wrote {args.folder}; load it with datasets.load_dataset({str(args.folder)!r})")
         return 0
     if args.what == "record":
         for path in data.record(args.tasks):
             print(f"wrote {path}")
         return 0
-    wrong = False
-    for entry, verdict, why in data.verify(args.tasks):
-        wrong |= verdict == "FAIL"
-        print(f"{verdict:4}  {entry}{'' if why is None else ': ' + why}")
-    return 1 if wrong else 0
+    differs = False
+    for entry, verdict, reason in data.verify(args.tasks):
+        differs |= verdict == "FAIL"
+        print(f"{verdict:4}  {entry}{'' if reason is None else ': ' + reason}")
+    return 1 if differs else 0

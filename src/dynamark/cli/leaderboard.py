@@ -10,11 +10,16 @@ __all__ = ["arguments", "main"]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("--format", choices=["terminal", "md", "html", "tex", "csv", "json"], default="terminal")
+    add(
+        "--format",
+        choices=["terminal", "md", "html", "tex", "csv", "json"],
+        default="terminal",
+        help="output format (default: %(default)s)",
+    )
     add("--family", metavar="F", help="only this family: sensing, lds, koopman or chaos")
     add("--tier", metavar="TIER", help="only this tier: tiny, standard or large")
-    add("--task", action="append", default=[], metavar="GLOB", help="only tasks whose name matches; repeatable")
-    add("--method", action="append", default=[], metavar="GLOB", help="only methods whose name matches; repeatable")
+    add("--task", action="append", default=[], metavar="GLOB", help="only tasks whose name matches (repeatable)")
+    add("--method", action="append", default=[], metavar="GLOB", help="only methods whose name matches (repeatable)")
     add("--out", metavar="FILE", help="write to FILE instead of stdout")
     add(
         "--store",
@@ -27,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Make the leaderboard."""
+    """Print the leaderboard or write it to a file."""
     from dynamark.cli.output import write
     from dynamark.leaderboards.assemble import leaderboard
 

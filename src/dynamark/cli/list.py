@@ -9,13 +9,18 @@ import json
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("what", choices=["tasks", "methods", "suites", "boards"])
-    parser.add_argument("--json", action="store_true", help="as JSON: names and where they live")
-    parser.add_argument("--format", choices=["terminal", "md"], default="terminal", help="md: cards of what is shipped")
-    parser.add_argument("--out", metavar="FILE", help="write there and not to the terminal")
+    parser.add_argument("--json", action="store_true", help="print JSON: each name with its class or description")
+    parser.add_argument(
+        "--format",
+        choices=["terminal", "md"],
+        default="terminal",
+        help="terminal: one name per line; md: a reference page in Markdown (default: %(default)s)",
+    )
+    parser.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print names, one a line, or cards. For names nothing that is listed is imported."""
+    """Print names, one per line, or a reference page. Printing names imports none of the classes."""
     from dynamark.cli.output import write
 
     if args.what == "boards":
@@ -31,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _boards(as_json: bool, format: str) -> str:
-    """The boards with their questions; as JSON with all that a reader of a table needs to know of them."""
+    """The boards with their questions; as JSON with their tasks, methods, exclusions and predicted hours."""
     from dynamark.runners.plan.board import board_names, load_board
     from dynamark.runners.plan.expand import expand
     from dynamark.runners.plan.hours import Seconds

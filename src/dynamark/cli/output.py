@@ -1,4 +1,4 @@
-"""What a verb prints: to the terminal, or to a file."""
+"""Writing the output of a verb to stdout or to a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["print_failures", "write"]
 
 
 def write(text: str, out: str | None) -> None:
-    """Print the text, or write it to a file."""
+    """Print the text, or write it to the file `out` if given."""
     if out is None:
         print(clean(text), end="" if text.endswith("\n") else "\n")
         return
@@ -24,7 +24,7 @@ def write(text: str, out: str | None) -> None:
 
 
 def print_failures(rows: Iterable[Mapping[str, Any]]) -> None:
-    """A line of the error output for each failed run."""
+    """Print one line to stderr for each failed run."""
     for row in rows:
         where = f"{row['method']} on {row['task']}, seed {row['seed']}"
         print(one_line(f"{row['status']}: {where}: {row['reason']}", 700), file=sys.stderr)

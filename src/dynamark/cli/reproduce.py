@@ -8,22 +8,28 @@ import argparse
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("key", metavar="KEY", help="key of a row, or its first digits as the page shows them")
-    add("--store", action="append", default=[], metavar="DIR", help="folder of one's own rows; may repeat")
-    add("--method", metavar="SPEC", help="where the method is, if it is not one of dynamark's: path/mine.py:Mine")
-    add("--task", metavar="SPEC", help="where the task is, if it is not one of dynamark's")
+    add("key", metavar="KEY", help="key of the result, or at least its first 6 digits, as shown on the HTML page")
+    add(
+        "--store",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="your results folder (repeatable; default: $DYNAMARK_STORE or results/runs)",
+    )
+    add("--method", metavar="SPEC", help="the method, if it does not ship with dynamark: path/mine.py:Mine")
+    add("--task", metavar="SPEC", help="the task, if it does not ship with dynamark: path/tasks.py:Mine")
     add(
         "--tolerance",
         type=float,
         default=1e-6,
         metavar="X",
-        help="largest relative difference of a score (default: %(default)g)",
+        help="largest relative difference of a score that counts as equal (default: %(default)g)",
     )
-    add("--timeout", type=float, default=600.0, metavar="S", help="seconds the run may take (default: %(default)g)")
+    add("--timeout", type=float, default=600.0, metavar="S", help="time limit in seconds (default: %(default)g)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the row again and compare; exit code 0 the same, 1 another result, 3 another result of another source, 4 failed."""
+    """Re-run a result and compare. Exit code: 0 equal, 1 different, 3 different and the source changed, 4 now fails."""
     from dynamark.results.schema import SCORED
     from dynamark.results.store import default_store, published_store, read_rows
     from dynamark.results.verify import differences, find, places, sources
@@ -36,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     for line in (*moved, *places(old, new), *changed):
         print(f"  {line}")
     if not changed:
-        print("  the same result" + (f", {old['status']}" if old["status"] not in SCORED else ""))
+        print("  reproduced" + (f" (status {old['status']})" if old["status"] not in SCORED else ""))
         return 0
     if new["status"] not in SCORED and old["status"] in SCORED:
         return 4

@@ -10,32 +10,32 @@ from pathlib import Path
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    verify = verbs.add_parser("verify", help="check rows before they are published")
-    verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file of rows")
+    verify = verbs.add_parser("verify", help="verify results before they are published")
+    verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file from a results folder")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Name what is wrong with each file; exit code 1 when something is."""
+    """Print the problems of each file; the exit code is 1 when there are any, else 0."""
     from dynamark.errors import UserError
     from dynamark.results.store import Store, published_store, read_file
     from dynamark.results.verify import verify
 
     published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
-    wrong = 0
+    any_problem = False
     for file in map(Path, args.files):
         if not file.is_file():
-            raise UserError(f"{file} does not exist; name a Parquet file of a store")
+            raise UserError(f"{file} does not exist; give a Parquet file from a results folder")
         rows = read_file(file, None).to_pylist()
         problems = verify(rows, published, _known)
-        wrong += bool(problems)
+        any_problem |= bool(problems)
         print(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
         for problem in problems:
             print(f"      {problem}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 1 if any_problem else 0
 
 
 def _known(task: str, tier: str) -> tuple[int, str] | None:
-    """Version and fields of a task of this dynamark."""
+    """Version and parameters of a task that ships with dynamark; None for any other task."""
     from dynamark.errors import UserError
     from dynamark.results.keys import canonical
     from dynamark.runners.registry import resolve_task, task_names
@@ -44,7 +44,7 @@ def _known(task: str, tier: str) -> tuple[int, str] | None:
     if (spec := parse(task)).name not in task_names():
         return None
     try:
-        found = resolve_task(spec, tier)
+        resolved = resolve_task(spec, tier)
     except UserError:
         return None
-    return found.version, canonical(found.fields())
+    return resolved.version, canonical(resolved.fields())

@@ -10,57 +10,86 @@ import sys
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    add("suite", help="a shipped board or suite (see `dynamark list boards` and `suites`) or the path of a TOML file")
-    add("--task", action="append", default=[], metavar="GLOB", help="only tasks that match; may repeat")
+    add(
+        "suite",
+        metavar="SUITE",
+        help="a suite or board (see `dynamark list suites` and `dynamark list boards`), or the path of a TOML file",
+    )
+    add(
+        "--task",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="only tasks whose name matches. A task not in the suite, path/tasks.py:Mine, runs with all its methods "
+        "(repeatable)",
+    )
     add(
         "--method",
         action="append",
         default=[],
         metavar="SPEC",
-        help="only this method, with the suite's fields where none are args; one that the suite does not list joins all its "
-        "tasks: NAME, path/mine.py:Mine, 'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine; may repeat",
+        help="run only this method (with the suite's hyper-parameters unless given). A method not in the suite runs on all "
+        "its tasks. Formats: NAME, path/mine.py:Mine, 'path/mine.py:Mine(rank=8)', mine=path/mine.py:Mine (repeatable)",
     )
     add(
         "--seeds",
         type=_seeds,
         metavar="N",
-        help="so many seeds, or these: 5, 7-9, 0,3,7-9 (default: the suite's number)",
+        help="number of seeds (5 = seeds 0-4), or a list: 7-9 or 0,3,7-9 (default: set by the suite)",
     )
-    add("--tier", metavar="TIER", help="tiny, standard or large (default: the suite's)")
-    add("--store", metavar="DIR", help="folder of the rows (default: $DYNAMARK_STORE or results/runs)")
-    add("--workers", type=int, metavar="N", help="cohorts at a time (default: the number of cores)")
-    add("--timeout", type=float, default=600.0, metavar="S", help="seconds a run may take (default: %(default)g)")
-    add("--memory-gb", type=float, default=8.0, metavar="G", help="memory a cohort may take (default: %(default)g)")
-    add("--engine", choices=["local", "inline"], default="local", help="processes with limits, or this process without")
-    add("--device", choices=["cpu", "cuda"], default="cpu", help="where methods compute (default: %(default)s)")
-    add("--force", action="store_true", help="run again what the store holds")
-    add("--retry-failed", action="store_true", help="run again what failed")
-    add("--salt", default="", metavar="S", help="any word: all data made anew, for a held-out comparison")
-    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts, counted from 1")
-    add("--dry-run", action="store_true", help="only count the runs and predict their hours from published results")
-    add("--quiet", action="store_true", help="no table and no progress")
+    add("--tier", metavar="TIER", help="tiny, standard or large (default: set by the suite)")
+    add("--store", metavar="DIR", help="your results folder (default: $DYNAMARK_STORE or results/runs)")
+    add("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
+    add(
+        "--timeout", type=float, default=600.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
+    )
+    add(
+        "--memory-gb",
+        type=float,
+        default=8.0,
+        metavar="G",
+        help="memory limit per worker in GiB (default: %(default)g)",
+    )
+    add(
+        "--engine",
+        choices=["local", "inline"],
+        default="local",
+        help="local: isolated processes with limits; inline: this process, no limits (default: %(default)s)",
+    )
+    add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
+    add("--force", action="store_true", help="re-run cached runs")
+    add("--retry-failed", action="store_true", help="re-run failed runs")
+    add(
+        "--salt",
+        default="",
+        metavar="S",
+        help="any string: regenerate all data from other seeds (held-out evaluation)",
+    )
+    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
+    add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
+    add("--quiet", action="store_true", help="print no leaderboard and no progress bar")
 
 
 def _seeds(text: str) -> int | list[int]:
-    """A number of seeds; or a list of seeds and of ranges with both their ends."""
+    """A number of seeds, or a list of seeds and inclusive ranges."""
     if text.lstrip("-").isdigit():
         return int(text)
     parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
-    named = [seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if not (named and all(parts)):
-        raise argparse.ArgumentTypeError(f"'{text}' names no seeds; write 5 (0 to 4), 7-9 or 0,3,7-9")
-    return named
+    seeds = [seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1)]
+    if not (seeds and all(parts)):
+        raise argparse.ArgumentTypeError(f"invalid seeds '{text}': expected 5 (seeds 0-4), 7-9 or 0,3,7-9")
+    return seeds
 
 
 def _shard(text: str) -> tuple[int, int]:
     part = re.fullmatch(r"(\d+)/(\d+)", text)
     if part is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form I/N with 1 <= I <= N")
+        raise argparse.ArgumentTypeError(f"invalid shard '{text}': expected I/N with 1 <= I <= N")
     return int(part[1]), int(part[2])
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run, then print the table of the suite. Exit code 0, or 4 when runs failed, or 130 when interrupted."""
+    """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.output import print_failures
     from dynamark.runners.run import run
 
@@ -85,14 +114,14 @@ def main(args: argparse.Namespace) -> int:
             dry_run=args.dry_run,
         )
     except KeyboardInterrupt:
-        print("\ndynamark: stopped; finished runs are kept, and the same command resumes", file=sys.stderr)
+        print("\ndynamark: interrupted; finished runs are saved, run the same command to resume", file=sys.stderr)
         return 130
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
 
         print(leaderboard(report.store, published=False, keys=report.keys))
-    for task, method, why in report.plan.not_applicable:
-        print(f"skipped: {method} on {task}: it {why}", file=sys.stderr)
+    for task, method, reason in report.plan.not_applicable:
+        print(f"skipped: {method} on {task}: it {reason}", file=sys.stderr)
     print_failures(report.failures)
     print(report.summary, file=sys.stderr)
     return 4 if report.failures else 0

@@ -109,7 +109,7 @@ def test_a_budget_of_the_suite_replaces_that_of_the_task_and_is_part_of_the_key(
 
 
 def test_nothing_that_matches_is_an_error_that_lists_the_tasks() -> None:
-    with pytest.raises(UserError, match=r"nothing in suite 's' matches the task lds/\*; its tasks: .*Walk"):
+    with pytest.raises(UserError, match=r"no task in suite 's' matches lds/\*; its tasks: .*Walk"):
         expand(suite(LINE), task=specs("lds/*"))
 
 
@@ -130,7 +130,7 @@ def asked(*words: str) -> object:
 
 @pytest.mark.parametrize("seeds", [0, -1, [], [3, -1]])
 def test_seeds_are_positive(seeds: int | list[int]) -> None:
-    with pytest.raises(UserError, match="is neither a positive whole number nor a list"):
+    with pytest.raises(UserError, match="expected a positive number of seeds or a list of seeds"):
         expand(suite(LINE), seeds=seeds)
 
 
@@ -160,7 +160,7 @@ MALFORMED = {
     "not toml [": "is not valid TOML",
     'tier = "tiny"\nseeds = 1\n': "no [[runs]]",
     'seeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "no tier",
-    'tier = "tiny"\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = None is not a positive whole number",
+    'tier = "tiny"\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = None: expected a positive integer",
     'tier = "tiny"\nseeds = -1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = -1 is not",
     'tier = "tiny"\nseeds = 1\nbudget = 0\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "budget = 0 is not",
     'tier = "tiny"\nseeds = true\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = True is not",
@@ -168,7 +168,7 @@ MALFORMED = {
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\n': "methods must be a list",
     'tier = "tiny"\nseeds = 1\nrun = 3\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "unknown key 'run'",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntask = ["a"]\nmethods = ["b"]\n': "unknown key 'task'",
-    'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n[[left_out]]\nwhat = "x"\n': "needs what and reason",
+    'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n[[left_out]]\nwhat = "x"\n': "needs the keys what and reason",
     "runs = 3\n": "no [[runs]] tables",
 }
 
