@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Leaderboard", "leaderboard"]
 
 # What the page shows beside the tables.
-_PAGE = ["curves", "reason", "method_fields", "method_source", "device", "predict_seconds", "provenance"]
+_PAGE = ["curves", "reason", "device", "predict_seconds", "provenance"]
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,20 @@ from dynamark.results.store import Store, published_store, read_rows
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["gather", "prepare"]
+__all__ = ["gather", "gathered", "prepare"]
 
 # What identifies an instance of a task, and a run in a table.
 INSTANCE = ["family", "task", "tier", "salt"]
 RUN = [*INSTANCE, "method", "seed"]
 
+# A method in a table: its name, its fields and its source. Rows of another than the newest are left out, so that none is mixed.
+IDENTITY = ["method_fields", "method_source"]
+
 COLUMNS = [
-    *("key", "suite", "kind", *INSTANCE, "task_version", "task_fields", "method", "seed"),
+    *("key", "suite", "kind", *INSTANCE, "task_version", "task_fields", "method", *IDENTITY, "seed"),
     *("status", "primary", "fit_seconds", "parameters", "peak_memory", "steps", "finished"),
 ]
-_TEXTS = ["suite", "kind", *INSTANCE, "task_fields", "method", "status"]
+_TEXTS = ["suite", "kind", *INSTANCE, "task_fields", "method", *IDENTITY, "status"]
 _NUMBERS = [
     "task_version",
     "seed",
@@ -51,6 +54,16 @@ def gather(
 
     keys: only these runs. columns: further columns to read.
     """
+    return prepare(gathered(stores, published, keys, columns))
+
+
+def gathered(
+    stores: Sequence[Path | str],
+    published: bool = True,
+    keys: Iterable[str] | None = None,
+    columns: Sequence[str] = (),
+) -> pa.Table:
+    """The rows as they are stored, with a column `own`."""
     for folder in stores:
         Store(folder).compact()
     folders = [*([published_store()] if published else []), *stores]
@@ -64,7 +77,7 @@ def gather(
     rows = rows.append_column("own", pa.array(own))
     if keys is not None:
         rows = rows.filter(pc.is_in(rows["key"], value_set=pa.array(sorted(keys), pa.string())))
-    return prepare(rows)
+    return rows
 
 
 def _stamp(rows: pa.Table) -> pa.Array:
@@ -76,8 +89,8 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
 
     Texts become categories in alphabetical order. Left out are: measurements of claims; variants that only claims ask for;
     skipped runs; and what newer rows replace (`attrs["replaced"]` counts them): runs of an older version of a task or with
-    other parameters under the same name, and runs of a method whose source has changed since. A run that a claim asked for
-    never replaces one of a suite: its budget may be another.
+    other parameters under the same name, and all runs of a method whose fields or source have changed since. A run that a claim
+    asked for never replaces one of a suite: its budget may be another.
     """
     import pandas
 
@@ -180,6 +193,7 @@ def _current(frame: pandas.DataFrame) -> ndarray:
     np.maximum.at(newest, instance, version)
     kept = np.flatnonzero(version == newest[instance])
     kept = kept[_same_fields(frame.iloc[kept], instance[kept])]
+    kept = kept[_newest_identity(frame.iloc[kept])]
     run = _codes(frame.iloc[kept], RUN)
     order = np.argsort(run, kind="stable")
     kept, run = kept[order], run[order]
@@ -191,6 +205,22 @@ def _current(frame: pandas.DataFrame) -> ndarray:
         single = np.setdiff1d(np.arange(len(kept)), doubled, assume_unique=True)
         kept = kept[np.sort(np.concatenate([single, last]))]
     return kept
+
+
+def _newest_identity(frame: pandas.DataFrame) -> ndarray:
+    """Places of the rows whose method has the fields and the source of the newest row of its name in that family, tier and salt.
+
+    Tasks that only an older one ran on are holes. A row that a claim asked for is newest only where no suite has one.
+    """
+    if not set(IDENTITY) <= set(frame.columns) or not len(frame):
+        return np.arange(len(frame))
+    method = _numbered(_codes(frame, ["family", "tier", "salt", "method"]))
+    identity = _numbered(_codes(frame, IDENTITY))
+    stamps = frame["finished"].to_numpy() + "@" + frame["key"].to_numpy()
+    order = np.lexsort((stamps, ~_for_claims(frame)))
+    newest = np.empty(int(method.max(initial=-1)) + 1, dtype=identity.dtype)
+    newest[method[order]] = identity[order]  # the last assignment stays
+    return np.flatnonzero(identity == newest[method])
 
 
 def _same_fields(frame: pandas.DataFrame, instance: ndarray) -> ndarray:

@@ -15,16 +15,22 @@ from numpy import ndarray
 
 __all__ = [
     "Interval",
+    "against_leader",
     "bands",
+    "bands_by_leader",
     "bootstrap_means",
     "holm",
     "interquartile_mean",
+    "mean_of_tasks",
     "paired_tests",
     "percentiles",
     "places",
+    "rank_intervals",
     "ranks",
     "resample",
     "skill",
+    "wilson",
+    "wins",
 ]
 
 Interval = tuple[float, float]
@@ -32,6 +38,8 @@ Interval = tuple[float, float]
 # Resamples of a bootstrap: many for tables of ordinary size, fewer (but never below the least) for tables of so many cells
 # that the intervals are narrow anyhow.
 _DRAWS, _LEAST_DRAWS, _WORK = 2000, 100, 2_000_000
+# Resamples for the ranks of a board.
+_RANK_DRAWS = 1000
 
 
 def skill(
@@ -198,3 +206,97 @@ def bands(order: Sequence[int], adjusted: Float[ndarray, "method method"], level
             leader, number = method, len(set(made)) + 1
         made.append(number)
     return made
+
+
+# --- boards: every method has every cell
+
+
+def mean_of_tasks(values: Float[ndarray, "task seed"], level: float = 0.95) -> tuple[float, Interval | None]:
+    """The mean over tasks of the trimmed mean over seeds, with its t interval.
+
+    m = 1/T sum_t m_t, m_t the mean of what is left of the n seeds when floor(n/4) are cut at either end. Its variance is
+    1/T^2 sum_t d_t^2, d_t^2 = (n - 1) w_t / (h (h - 1)) with the winsorized variance w_t and h values left; degrees of freedom
+    after Satterthwaite. It covers what other seeds would give *on these tasks*; other tasks it does not. None with fewer than two
+    values left, and the point itself where no task varies.
+    Source: Tukey and McLaughlin 1963, Yuen 1974.
+    """
+    from scipy.stats import t
+
+    tasks, n = values.shape
+    cut = n // 4
+    left = n - 2 * cut
+    ordered = np.sort(values, axis=1)
+    point = float(ordered[:, cut : n - cut].mean(axis=1).mean())
+    if left < 2:
+        return point, None
+    winsorized = np.clip(ordered, ordered[:, [cut]], ordered[:, [n - cut - 1]])
+    squared = (n - 1) * winsorized.var(axis=1, ddof=1) / (left * (left - 1))
+    if not squared.any():
+        return point, (point, point)
+    freedom = squared.sum() ** 2 / (squared**2 / (left - 1)).sum()
+    half = float(t.ppf((1 + level) / 2, freedom) * np.sqrt(squared.sum()) / tasks)
+    return point, (point - half, point + half)
+
+
+def rank_intervals(values: Float[ndarray, "method task seed"], level: float = 0.95) -> list[tuple[int, int]]:
+    """The percentile interval of each method's rank when seeds are drawn again within tasks, for all methods at once."""
+    methods, tasks, n = values.shape
+    rng = np.random.default_rng(0)
+    picks = rng.integers(0, n, size=(_RANK_DRAWS, tasks, n))
+    drawn = np.empty((methods, _RANK_DRAWS))
+    for own, mean in zip(values, drawn, strict=True):
+        ordered = np.sort(own[np.arange(tasks)[:, None], picks], axis=-1)
+        mean[:] = ordered[..., n // 4 : n - n // 4].mean(axis=-1).mean(axis=-1)
+    told = np.quantile(places(drawn), [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return [(int(np.floor(low)), int(np.ceil(high))) for low, high in told.T]
+
+
+def against_leader(
+    values: Float[ndarray, "method cell"], leader: int, others: Sequence[int]
+) -> Float[ndarray, " other"]:
+    """Two-sided p-values of the leader against each other method, adjusted by Holm for these tests alone.
+
+    Wilcoxon's signed-rank test over cells, as in `paired_tests`. Source: Wilcoxon 1945, Holm 1979.
+    """
+    from scipy.stats import wilcoxon
+
+    p = np.ones(len(others))
+    for place, other in enumerate(others):
+        difference = values[leader] - values[other]
+        if difference.any():
+            tested: Any = wilcoxon(
+                difference[None], zero_method="wilcox", correction=True, method="asymptotic", axis=1, keepdims=True
+            )
+            p[place] = tested.pvalue[0, 0]
+    return holm(p)
+
+
+def bands_by_leader(order: Sequence[int], values: Float[ndarray, "method cell"], level: float = 0.05) -> list[int]:
+    """The band of each method, in the order given (best first): its first method is tested against all that follow.
+
+    Whoever cannot be told from the leader joins, up to the first that can, which leads the next band.
+    """
+    made: list[int] = []
+    start = 0
+    while start < len(order):
+        rest = order[start + 1 :]
+        told = against_leader(values, order[start], rest) <= level
+        size = 1 + (int(np.argmax(told)) if told.any() else len(rest))
+        made += [len(set(made)) + 1] * size
+        start += size
+    return made
+
+
+def wins(values: Float[ndarray, "method cell"]) -> Float[ndarray, "method method"]:
+    """Entry [i, j] is the share of cells on which i is better than j; equal values count half."""
+    return np.array([((mine > values).mean(axis=1) + (mine == values).mean(axis=1) / 2) for mine in values])
+
+
+def wilson(share: float, count: int, level: float = 0.95) -> Interval:
+    """The interval of a share of n = `count` cells: (p + z^2/2n -+ z sqrt(p q/n + z^2/4n^2)) / (1 + z^2/n). Wilson 1927."""
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + level) / 2))
+    center = share + z * z / (2 * count)
+    half = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (max(0.0, (center - half) / (1 + z * z / count)), min(1.0, (center + half) / (1 + z * z / count)))

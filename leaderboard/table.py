@@ -151,13 +151,17 @@ def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame
     placed = statistics.places(drawn)
     means = [_mean(values[i][~np.isnan(values[i])]) for i in range(len(values))]
     rank = [_mean(row[~np.isnan(row)], middle=False) for row in grid.ranks]
-    order = sorted(range(len(grid.methods)), key=lambda i: (*_last(means[i]), *_last(rank[i], -1), grid.methods[i]))
+    about = [grid.about(i) for i in range(len(grid.methods))]
+    dead = [own["failed"] == own["runs"] for own in about]  # failed everywhere: last, and without a place
+    order = sorted(
+        range(len(grid.methods)), key=lambda i: (dead[i], *_last(means[i]), *_last(rank[i], -1), grid.methods[i])
+    )
     band = dict(zip(order, statistics.bands(order, statistics.paired_tests(values)), strict=True))
     standings = []
     for i in order:
         skilled = bool(known[i].any())
         interval = statistics.percentiles(drawn[i]) if resampled and skilled else None
-        place = statistics.percentiles(placed[i]) if resampled else None
+        place = statistics.percentiles(placed[i]) if resampled and not dead[i] else None
         standings.append(
             Standing(
                 method=grid.methods[i],
@@ -168,7 +172,7 @@ def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame
                 band=band[i],
                 rank=rank[i],
                 held_out=held.get(grid.methods[i]),
-                **grid.about(i),
+                **about[i],
             )
         )
     title = f"{family}, {tier}" + (f": {track}" if track else "") + (f" (salt {salt})" if salt else "")

@@ -19,6 +19,7 @@ from typing import Any
 from dynamark.errors import UserError
 
 __all__ = [
+    "COMPETE",
     "Choices",
     "Spec",
     "candidates",
@@ -37,7 +38,7 @@ Choices = Mapping[str, Sequence[Any]]
 # How plain fields, which keys and rows hold, write a field that is to be chosen: {"any of": [values]}, sorted.
 _ANY = "any of"
 # And how they hold the candidates of a board: under a name that no field can have, the fields in which each differs.
-_ONE = "one of"
+COMPETE = "one of"
 # Of the whole budget, what a candidate of a board gets: one part in so many.
 _SHARE = 4
 
@@ -192,26 +193,26 @@ def open_fields(fields: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 def candidates(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the values to choose among, or a board's candidates; the fields alone where nothing is to choose."""
-    if _ONE in fields:
-        fixed = {name: value for name, value in fields.items() if name != _ONE}
-        return [{**fixed, **own} for own in fields[_ONE]]
+    if COMPETE in fields:
+        fixed = {name: value for name, value in fields.items() if name != COMPETE}
+        return [{**fixed, **own} for own in fields[COMPETE]]
     chosen = open_fields(fields)
     return [{**fields, **dict(zip(chosen, values, strict=True))} for values in itertools.product(*chosen.values())]
 
 
 def with_candidates(fields: Mapping[str, Any], drawn: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Plain fields with the candidates of a board, the fields in which each differs; the first differs in none."""
-    return {**fields, _ONE: [dict(own) for own in drawn]}
+    return {**fields, COMPETE: [dict(own) for own in drawn]}
 
 
 def competing(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The candidates of a board among plain fields, as `with_candidates` was given them; none where there are none."""
-    return list(fields.get(_ONE, []))
+    return list(fields.get(COMPETE, []))
 
 
 def halved(fields: Mapping[str, Any]) -> int:
     """The part of the budget that each candidate gets, one in so many: a quarter on a board, all of it elsewhere."""
-    return _SHARE if _ONE in fields else 1
+    return _SHARE if COMPETE in fields else 1
 
 
 def most_seeds(needs: Iterable[tuple[Any, int]]) -> dict[Any, int]:

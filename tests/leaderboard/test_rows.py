@@ -22,16 +22,25 @@ def test_rows_stand_in_one_order_whatever_theirs_was() -> None:
     assert told["method"].tolist() == ["a", "a", "b", "b", "z", "z"] * 2
 
 
-def test_a_run_of_changed_source_replaces_the_older_one() -> None:
+@pytest.mark.parametrize("changed", [{"method_source": "new"}, {"method_fields": '{"rate":2}'}])
+def test_rows_of_a_changed_method_are_not_mixed_with_older_ones(changed: dict[str, str]) -> None:
+    """Its tasks and seeds that only the older one ran are holes."""
     rows = [
-        row(value=1.0, method_source="old", finished="2026-01-01"),
-        row(value=2.0, method_source="new", finished="2026-02-01"),
-        row(value=5.0, seed=1),
+        row(value=1.0, finished="2026-01-01"),
+        row(value=5.0, seed=1, finished="2026-01-01"),
+        row(task="chaos/b", value=7.0, finished="2026-01-01"),
+        row(value=2.0, finished="2026-02-01", **changed),
+        row(task="lds/a", value=9.0, finished="2026-01-01"),
+        row("other", value=3.0, finished="2026-01-01"),
     ]
     for order in (rows, rows[::-1]):
         told = prepare(arrow(order))
-        assert told["score"].tolist() == [2.0, 5.0]
-        assert told.attrs["replaced"] == 1
+        assert told[["task", "method", "score"]].to_numpy().tolist() == [
+            ["chaos/a", "m", 2.0],
+            ["chaos/a", "other", 3.0],
+            ["lds/a", "m", 9.0],
+        ]
+        assert told.attrs["replaced"] == 3
 
 
 def test_a_run_that_a_claim_asked_for_replaces_none_of_a_suite() -> None:

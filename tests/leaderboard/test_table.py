@@ -52,7 +52,12 @@ def test_the_best_is_first_and_a_crash_is_last() -> None:
     assert told["dead"].skill == 0
     assert told["dead"].failed == 8
     assert [s.rank for s in told.values()] == [1.0, 2.0, 3.0]
-    assert [s.place for s in told.values()] == [(1, 1), (2, 2), (3, 3)]
+    assert [s.place for s in told.values()] == [(1, 1), (2, 2), None]
+
+
+def test_methods_that_failed_everywhere_have_no_place_even_alone() -> None:
+    told = standings(rows_of({name: {"chaos/a": [None] * 3} for name in "abc"}))
+    assert {s.place for s in told.values()} == {None}
 
 
 def test_a_crash_is_below_the_worst_answer_even_when_both_have_skill_0() -> None:

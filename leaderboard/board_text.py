@@ -1,0 +1,83 @@
+"""Boards as text: a table a board, at most twelve columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dynamark.leaderboards.boards import BoardTable, Place
+from dynamark.leaderboards.formats import clean, markdown, number, short
+
+__all__ = ["board_json", "board_text"]
+
+_WIDEST = 12
+
+
+def board_text(tables: Sequence[BoardTable], format: str) -> str:
+    """The boards that have places, for the terminal or in Markdown."""
+    import tabulate
+
+    escape = markdown if format == "md" else clean
+    parts = []
+    for table in tables:
+        if not table.places:
+            continue
+        head, body = _head(table), [_line(table, place) for place in table.places]
+        parts.append(f"## {escape(table.board.name)}" if format == "md" else clean(table.board.name))
+        parts.append(escape(table.board.question))
+        parts.append(
+            tabulate.tabulate(
+                [[escape(cell) for cell in row] for row in body],
+                [escape(cell) for cell in head],
+                tablefmt="github" if format == "md" else "simple",
+                disable_numparse=True,
+                colalign=["left"] + ["right"] * (len(head) - 1),
+            )
+        )
+        parts += [escape(line) for line in _notes(table)]
+    return "\n\n".join(parts) + ("\n" if parts else "")
+
+
+def _head(table: BoardTable) -> list[str]:
+    head = ["method", "rank [95 % CI]", "skill [95 % CI]", "band", "unsolved", "s"]
+    return [*head, *(short(task.name) for task in table.tasks[: _WIDEST - len(head)])]
+
+
+def _line(table: BoardTable, place: Place) -> list[str]:
+    skill = number(place.skill, ".3f")
+    if place.low is not None and place.high is not None:
+        skill += f" [{place.low:.2f}, {place.high:.2f}]"
+    cells = [
+        place.method + (" *" if place.own else ""),
+        f"{place.rank} [{place.best}, {place.worst}]",
+        skill or f"mean rank {place.mean_rank:.1f}",
+        str(place.band),
+        str(place.lost) if place.lost else "",
+        number(place.seconds, ".2g"),
+    ]
+    shown = table.tasks[: _WIDEST - len(cells)]
+    return [*cells, *(number(place.scores.get(task.name), ".2g") for task in shown)]
+
+
+def _notes(table: BoardTable) -> list[str]:
+    """What the table does not show: how many more tasks, and who is missing."""
+    more = len(table.tasks) - (_WIDEST - 6)
+    notes = [f"Columns of tasks: median {table.tasks[0].metric}." + (f" {more} more on the page." if more > 0 else "")]
+    if table.holes:
+        names = ", ".join(f"{hole.method} ({hole.runs}/{hole.possible})" for hole in table.holes)
+        notes.append(f"Not ranked, since runs are missing: {names}; `dynamark run {table.board.name}` makes them.")
+    return notes
+
+
+def board_json(table: BoardTable) -> dict[str, Any]:
+    """A board as plain data."""
+    return {
+        "board": table.board.name,
+        "family": table.board.family,
+        "question": table.board.question,
+        "tier": table.board.tier,
+        "tasks": [vars(task) for task in table.tasks],
+        "places": [vars(place) for place in table.places],
+        "holes": [vars(hole) for hole in table.holes],
+        "wins": [list(row) for row in table.wins],
+    }
