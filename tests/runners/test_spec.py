@@ -122,7 +122,7 @@ def test_a_suite_lets_all_methods_of_an_entry_choose_and_keeps_their_labels(tmp_
     told = {run.row["method"]: run.row["method_fields"] for run in expand(suite).runs}
     assert told == {"walk.py:Line": '{"gain":{"any of":[0.5,1.0]}}', "fixed": '{"gain":2.0}'}
     path.write_text(f'tier = "tiny"\nseeds = 1\n[[runs]]\n{lines}choose = {{ gain = 0.5 }}\n')
-    with pytest.raises(UserError, match="invalid choose = .*: expected lists of values by field"):
+    with pytest.raises(UserError, match=r"invalid choose = .*: expected lists of values by field"):
         load_suite(str(path))
 
 

@@ -168,7 +168,7 @@ MALFORMED = {
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\n': "methods must be a list",
     'tier = "tiny"\nseeds = 1\nrun = 3\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "unknown key 'run'",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntask = ["a"]\nmethods = ["b"]\n': "unknown key 'task'",
-    'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n[[left_out]]\nwhat = "x"\n': "needs the keys what and reason",
+    'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n[[left_out]]\nwhat = "x"\n': "the keys what and reason",
     "runs = 3\n": "no [[runs]] tables",
 }
 
