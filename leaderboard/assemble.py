@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamark.errors import UserError, unknown
+from dynamark.leaderboards.board_text import board_json, board_text
+from dynamark.leaderboards.boards import COLUMNS, BoardTable, board_table
 from dynamark.leaderboards.formats import FORMATS, render
-from dynamark.leaderboards.rows import gather
-from dynamark.leaderboards.table import Table, tables
+from dynamark.leaderboards.rows import gather, gathered
+from dynamark.leaderboards.table import Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store, published_store, read_rows
+from dynamark.runners.plan.board import board_names, load_board
 
 if TYPE_CHECKING:
     import pandas
@@ -58,6 +63,15 @@ class Selection:
                 frame = _matching(frame, column, globs)
         return frame
 
+    def boards(self) -> list[BoardTable]:
+        """The tables of all shipped boards that some method is complete on; none where runs or methods were chosen."""
+        if self.keys is not None or self.task or self.method or self.tier not in (None, "standard"):
+            return []
+        rows = gathered(self.stores, self.published, None, COLUMNS)
+        told = [load_board(name) for name in board_names()]
+        made = [board_table(board, rows) for board in told if self.family in (None, board.family)]
+        return sorted((t for t in made if t.places), key=lambda t: in_order(t.board.family))
+
     def claims(self, rows: pa.Table) -> list[Evaluation]:
         """The claims, of one family where one is chosen; none where runs were chosen one by one."""
         from dynamark.runners.claims.catalog import FAMILIES, choose
@@ -81,11 +95,23 @@ def _matching(frame: pandas.DataFrame, column: str, globs: Sequence[str]) -> pan
     chosen = [name for name in names if any(fnmatchcase(name, glob) for glob in globs)]
     if not chosen:
         raise unknown(f"{column} among the results:", " ".join(globs), names)
-    narrowed = frame[frame[column].isin(chosen).to_numpy()].reset_index(drop=True)
+    return _chosen(frame, frame[column].isin(chosen).to_numpy())
+
+
+def _chosen(frame: pandas.DataFrame, mask: Any) -> pandas.DataFrame:
+    narrowed = frame[mask].reset_index(drop=True)
     for name in narrowed.columns:
         if hasattr(narrowed[name], "cat"):
             narrowed[name] = narrowed[name].cat.remove_unused_categories()
     return narrowed
+
+
+def _apart(frame: pandas.DataFrame, boards: Sequence[BoardTable]) -> pandas.DataFrame:
+    """The rows of tasks that are on no board; and of tasks with held-out rows, which stand beside public ones."""
+    on_boards = {(table.board.tier, task) for table in boards for task in table.board.tasks}
+    held = set(frame.loc[(frame["salt"] != "").to_numpy(), "task"].astype(str))
+    pairs = zip(frame["tier"].astype(str), frame["task"].astype(str), strict=True)
+    return _chosen(frame, [pair not in on_boards or pair[1] in held for pair in pairs])
 
 
 class Leaderboard:
@@ -94,16 +120,28 @@ class Leaderboard:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
 
+    @functools.cached_property
+    def boards(self) -> list[BoardTable]:
+        """The boards: tables in which every method has run on every task."""
+        return self._selection.boards()
+
     @property
     def tables(self) -> list[Table]:
-        """The standings, a table a family and tier."""
-        return tables(self._selection.rows(), self._selection.family)
+        """The standings on tasks that are on no board, a table a family and tier."""
+        return tables(_apart(self._selection.rows(), self.boards), self._selection.family)
 
     def to_text(self, format: str = "terminal") -> str:
         """As text: `terminal`, `md`, `tex`, `csv`, `json`, or `html` (the whole page)."""
         if format not in FORMATS:
             raise unknown("format", format, list(FORMATS))
-        return self.to_html() if format == "html" else render(self.tables, format)
+        if format == "html":
+            return self.to_html()
+        if format == "json":
+            plain = [*map(board_json, self.boards), *json.loads(render(self.tables, format))]
+            return json.dumps(plain, indent=2, allow_nan=False) + "\n"
+        first = board_text(self.boards, format) if format in ("terminal", "md") else ""
+        rest = self.tables
+        return "\n".join(filter(None, [first, render(rest, format) if rest or not first else ""]))
 
     def to_frame(self) -> pandas.DataFrame:
         """One row a method and table: what `--format csv` writes, as a data frame."""

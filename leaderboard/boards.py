@@ -121,7 +121,7 @@ def _of_board(board: Board, rows: pa.Table) -> pa.Table:
         wanted = pc.and_(wanted, pc.fill_null(pc.equal(rows["budget"], entry.budget), False))
     rows = rows.filter(pc.fill_null(wanted, False))
     competes = pc.match_substring(pc.fill_null(rows["method_fields"], ""), f'"{COMPETE}"')
-    tuned = pc.unique(rows.filter(competes)["method"]) if len(rows) else pa.array([], pa.string())
+    tuned = pa.array([*rows.filter(competes)["method"].unique().to_pylist(), *board.competing], pa.string())
     bare = pc.invert(pc.match_substring(rows["method"], "("))
     rows = rows.filter(pc.and_(bare, pc.or_(competes, pc.invert(pc.is_in(rows["method"], tuned)))))
     listed = pc.is_in(rows["method"], pa.array(board.methods))

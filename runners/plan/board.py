@@ -12,9 +12,10 @@ from typing import Any
 
 from dynamark.errors import UserError, unknown
 from dynamark.methods.catalog import METHODS
+from dynamark.runners.plan.draw import with_search
 from dynamark.runners.plan.suite import SHIPPED, Entry, Suite, load_suite
 from dynamark.runners.registry import load, resolve_method, resolve_task
-from dynamark.runners.spec import Spec, parse
+from dynamark.runners.spec import Spec, competing, parse
 from dynamark.tasks.problems import KINDS
 
 __all__ = ["Board", "board_names", "boards_in", "load_board", "load_named"]
@@ -53,6 +54,17 @@ class Board(Suite):
     def methods(self) -> list[str]:
         """The names of its methods."""
         return [spec.label for spec in self.entries[0].methods]
+
+    @property
+    def competing(self) -> list[str]:
+        """Its methods of which several candidates compete; the others have no search space."""
+        return [name for name in self.methods if _competes(name, self.candidates)]
+
+
+@cache
+def _competes(name: str, candidates: int) -> bool:
+    spec = parse(name)
+    return name in METHODS and bool(competing(with_search(resolve_method(spec), spec, candidates).fields))
 
 
 def board_names() -> list[str]:

@@ -165,3 +165,10 @@ def test_a_board_as_text_is_twelve_columns_wide_and_names_what_is_missing() -> N
     assert "(" not in lines[2]
     assert board_text([table({"a": 0}, [])], "md") == ""
     assert json.loads(json.dumps(board_json(told)))["places"][0]["method"] == "a"
+
+
+def test_rows_of_a_method_with_a_search_space_that_did_not_compete_fill_no_board() -> None:
+    rows = [{**r, "method_fields": "{}"} for r in rows_with({"persistence": 0.1, "esn": 0.9})]
+    told = board_table(board(["persistence", "esn"]), arrow(rows))
+    assert [p.method for p in told.places] == ["persistence"]
+    assert [h.method for h in told.holes] == ["esn"]

@@ -118,8 +118,12 @@ def main(args: argparse.Namespace) -> int:
         return 130
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
+        from dynamark.leaderboards.board_text import board_text
 
-        print(leaderboard(report.store, published=False, keys=report.keys))
+        board = next((b for b in leaderboard(report.store).boards if b.board.name == args.suite), None)
+        print(
+            board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys)
+        )
     for task, method, reason in report.plan.not_applicable:
         print(f"skipped: {method} on {task}: it {reason}", file=sys.stderr)
     print_failures(report.failures)
