@@ -67,7 +67,7 @@ def gathered(
     for folder in stores:
         Store(folder).compact()
     folders = [*([published_store()] if published else []), *stores]
-    rows = read_rows(folders, [*COLUMNS, *columns])
+    rows = read_rows(folders, list(dict.fromkeys([*COLUMNS, *columns])))
     own = np.zeros(len(rows), dtype=bool)
     if published and stores:
         # Of a published run that was done again, the newer row is one's own: a key alone does not tell.

@@ -47,12 +47,12 @@ def test_honest_rows_pass() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"key": "f" * 64}, "its key is not that of what it says"),
-        ({"method_source": "other"}, "its key is not that of what it says"),
+        ({"key": "f" * 64}, "the key does not match the recorded configuration"),
+        ({"method_source": "other"}, "the key does not match the recorded configuration"),
         ({"status": "fine"}, "unknown status 'fine'"),
         ({"primary": None}, "primary score is missing or not finite"),
         ({"scores": [{"name": "error", "value": 0.1}]}, "primary score is not among the scores"),
-        ({"provenance": {}}, "does not say what it ran on"),
+        ({"provenance": {}}, "the provenance lacks the dynamark version or the processor"),
         ({"provenance": {**PLACE, "dirty": True}}, "checkout with uncommitted changes"),
     ],
 )
@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) ->
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"task_version": 2}, "version 1 here, not 2"),
+        ({"task_version": 2}, "the task has version 1 now, not 2"),
         ({"task_fields": '{"n":2}'}, "the task has other parameters now"),
         ({"task": "mine/b"}, "does not ship with dynamark"),
     ],

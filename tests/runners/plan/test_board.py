@@ -42,25 +42,25 @@ def test_a_hole_does_not_load_unless_the_method_is_excluded_with_a_reason(tmp_pa
     with pytest.raises(UserError, match=r"lds/mine .*a hole: usp can run there"):
         boards_in(board_file(path, methods=ONLINE[:-1]))
     reason = '[[boards.excluded]]\nmethods = ["usp"]\nreason = "{}"'
-    with pytest.raises(UserError, match="needs methods and a reason"):
+    with pytest.raises(UserError, match="needs the keys methods and reason"):
         boards_in(board_file(path, methods=ONLINE[:-1], excluded=[reason.format(" ")]))
     (board,) = boards_in(board_file(path, methods=ONLINE[:-1], excluded=[reason.format("no time")]))
     assert board.excluded == {"usp": "no time"}
-    with pytest.raises(UserError, match="'usp' is listed and excluded"):
+    with pytest.raises(UserError, match="'usp' is both listed and excluded"):
         boards_in(board_file(path, excluded=[reason.format("no time")]))
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "4 tasks; a board has 5 to 9": {"tasks": TASKS[:4]},
-    "task lds/regret stands there twice": {"tasks": [*TASKS, "lds/regret"]},
-    "tasks of two kinds, Online and Forecasting": {"tasks": [*TASKS, "lds/sym_pos"]},
-    "task chaos/lorenz63 is not of family lds": {"tasks": ["chaos/lorenz63", *TASKS]},
-    "method vaw stands there twice": {"methods": [*ONLINE, "vaw"]},
-    "'fir' is no method of the catalog that solves Online": {"methods": [*ONLINE, "fir"]},
-    "is no bare name": {"methods": [*ONLINE[1:], "vaw(order=3)"]},
-    "seeds = 0 is not a positive whole number": {"seeds": 0},
+    "4 tasks: expected 5 to 9": {"tasks": TASKS[:4]},
+    "task lds/regret is listed twice": {"tasks": [*TASKS, "lds/regret"]},
+    "the tasks are of different kinds, Online and Forecasting": {"tasks": [*TASKS, "lds/sym_pos"]},
+    "task chaos/lorenz63 does not belong to the family lds": {"tasks": ["chaos/lorenz63", *TASKS]},
+    "method vaw is listed twice": {"methods": [*ONLINE, "vaw"]},
+    "'fir' is not a method in the catalog that solves Online problems": {"methods": [*ONLINE, "fir"]},
+    "must be a name without fields, alias or wildcards": {"methods": [*ONLINE[1:], "vaw(order=3)"]},
+    "invalid seeds = 0: expected a positive integer": {"seeds": 0},
     "unknown key 'budgets'": {"budgets": 3},
-    "a board has no question": {"question": None},
+    "a board lacks question": {"question": None},
 }
 
 

@@ -161,15 +161,15 @@ MALFORMED = {
     'tier = "tiny"\nseeds = 1\n': "no [[runs]]",
     'seeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "no tier",
     'tier = "tiny"\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = None: expected a positive integer",
-    'tier = "tiny"\nseeds = -1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = -1 is not",
-    'tier = "tiny"\nseeds = 1\nbudget = 0\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "budget = 0 is not",
-    'tier = "tiny"\nseeds = true\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "seeds = True is not",
+    'tier = "tiny"\nseeds = -1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = -1",
+    'tier = "tiny"\nseeds = 1\nbudget = 0\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid budget = 0",
+    'tier = "tiny"\nseeds = true\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = True",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = "a"\nmethods = ["b"]\n': "tasks must be a list",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\n': "methods must be a list",
     'tier = "tiny"\nseeds = 1\nrun = 3\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "unknown key 'run'",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntask = ["a"]\nmethods = ["b"]\n': "unknown key 'task'",
     'tier = "tiny"\nseeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n[[left_out]]\nwhat = "x"\n': "the keys what and reason",
-    "runs = 3\n": "no [[runs]] tables",
+    "runs = 3\n": "runs must be written as [[runs]] tables",
 }
 
 
