@@ -84,7 +84,7 @@ def wedge_filters(length: int, count: int, angle: float, mirrored: bool = False)
     """Leading eigenvectors of `wedge_gram`: filters for complex poles of small angle.
 
     About angle * length / pi + O(ln^2 length) of them matter (a time-bandwidth product). By an eigensolver of the closed form:
-    good for eigenvalues down to 1e-15 of the first, where systems in the wedge are met to about 1e-12. O(length^3).
+    good for eigenvalues down to 1e-15 of the first, where 1e-12 of the energy of responses in the wedge is left. O(length^3).
 
     Source: Marsden, Hazan 2025 (v1), with their polynomial p_n = 1.
     """

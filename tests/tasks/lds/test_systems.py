@@ -54,6 +54,12 @@ def test_spectra_lie_where_they_should(spectrum: str, inside: object) -> None:
     assert inside(np.linalg.eigvals(dense(system(spectrum)))).all()  # type: ignore[operator]
 
 
+def test_the_radius_of_ginibre_has_nine_digits() -> None:
+    for seed in range(3):
+        s = draw("dense_ginibre", Shape(64, 256, 1, 1), np.random.default_rng(seed))
+        assert np.abs(np.linalg.eigvals(dense(s))).max() == pytest.approx(0.99, abs=1e-9)
+
+
 def test_beta_bounds_the_angles() -> None:
     s = draw("asym", Shape(64, 1024, 1, 1, beta=0.3), np.random.default_rng(0))
     angles = np.abs(np.angle(np.linalg.eigvals(dense(s))))
