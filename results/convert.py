@@ -1,4 +1,4 @@
-"""Rows that an older dynamark wrote, as rows of today's schema."""
+"""Converts rows that an older version of dynamark wrote to the current schema."""
 
 from __future__ import annotations
 

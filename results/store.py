@@ -41,7 +41,7 @@ def published_store() -> Path:
 
 
 class Store:
-    """A folder of rows."""
+    """A results folder: Parquet files with one row per run, and the journals of running commands."""
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
@@ -87,7 +87,7 @@ class Store:
                 raise _unwritable(self.folder, error) from None
 
     def put(self, rows: Iterable[Row]) -> None:
-        """Put rows into the Parquet files, each beside those of its suite and method."""
+        """Write rows to the Parquet files; there is one file for each suite and method."""
         try:
             self.journals.mkdir(parents=True, exist_ok=True)
             with lease(self.journals, 60 * _PATIENCE) as held:
@@ -142,7 +142,7 @@ def _empty(columns: list[str] | None) -> pa.Table:
 
 
 def read_file(path: Path, columns: list[str] | None) -> pa.Table:
-    """One Parquet file of rows, checked."""
+    """Read one Parquet file of rows. Raises `UserError` if it is damaged or not a file of dynamark."""
     try:
         file = intact(path.read_bytes())
         metadata = file.schema_arrow.metadata or {}
@@ -214,7 +214,7 @@ def _safe(name: str) -> str:
 
 
 def read_rows(stores: Sequence[Path | str], columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of several stores together; of one key the row that finished last."""
+    """The rows of several results folders. If several rows have the same key, only the one that finished last is returned."""
     wanted = None if columns is None else list({*columns, "key", "finished"})
     parts = [Store(folder).rows(wanted) for folder in stores]
     # What one store holds has each key once: looking again takes a second for a million rows.

@@ -1,7 +1,7 @@
-"""Edge cases that `dynamark check` puts to a method: what suites and recordings contain besides the plain case.
+"""Edge cases on which `dynamark check` tests a method: properties of data that occur in suites and recordings.
 
-One linear system with inputs, whose state is observed in a few channels with noise, in several guises. The score is the
-normalized error, so that guises which differ in units alone must score alike.
+The data is from one linear system with inputs, whose state is observed in a few channels with noise. Each edge case presents
+this data in another way. The score is a normalized error, so that cases which differ only in units must have equal scores.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TRAIN, _TIME, _CONTEXT, _HORIZON = 8, 300, 40, 10
 
 @dataclass(frozen=True)
 class _Guise:
-    """How the data is shown."""
+    """How an edge case presents the data."""
 
     channels: int = 2
     inputs: bool = False
@@ -69,17 +69,17 @@ class _Edge(Task):
 
     @property
     def guise(self) -> _Guise:
-        """How the data is shown."""
+        """How this edge case presents the data."""
         if self.case not in _GUISES:
             raise unknown("case", self.case, list(_GUISES))
         return _GUISES[self.case]
 
     def entropy(self, seed: int, axis: str) -> list[int]:
-        """The same in every guise: a method that starts at random is to start alike."""
+        """Equal for all edge cases, so that a randomly initialized method has equal initializations."""
         return Task.entropy(replace(self, case="plain", name="edge"), seed, axis)
 
     def generate(self, seed: int) -> dict[str, np.ndarray]:
-        """Inputs [trajectory, time, 1] and outputs [trajectory, time, channel]: a lightly damped rotation, observed."""
+        """Inputs [trajectory, time, 1] and outputs [trajectory, time, channel] of a lightly damped rotation."""
         rng = self.rng(seed)
         inputs = rng.standard_normal((_TRAIN, _TIME, 1))
         read = rng.standard_normal((2, self.guise.channels))
@@ -103,11 +103,11 @@ class _Edge(Task):
         return Scores({"nrmse": float(error) if np.isfinite(error) else 1e12})
 
     def baseline(self, seed: int) -> float:
-        """The mean."""
+        """The error of predicting the mean, 1."""
         return 1.0
 
     def oracle(self, seed: int) -> None:
-        """Not computed."""
+        """There is no oracle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class ForecastEdge(_Edge):
     kind: ClassVar[type] = Forecasting
 
     def problem(self, seed: int) -> Forecasting:
-        """Six trajectories to train on, one to validate, one to continue."""
+        """Six trajectories for training, one for validation, and one to continue."""
         y, u = self._shown(seed)
         part = {name: (y[rows], None if u is None else u[rows]) for name, rows in _SPLIT.items()}
         context = self.guise.context
@@ -127,7 +127,7 @@ class ForecastEdge(_Edge):
         return Forecasting(Trajectories(*part["train"]), Trajectories(*part["validation"]), context, query)
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """The error over the horizon."""
+        """The normalized error over the forecast horizon."""
         context = self.guise.context
         return self._error(solution["forecast.next"], self.data(seed)["outputs"][7:, context : context + _HORIZON])
 
@@ -139,31 +139,31 @@ class PredictionEdge(_Edge):
     kind: ClassVar[type] = Prediction
 
     def problem(self, seed: int) -> Prediction:
-        """Six sequences to train on, one to validate, one to predict."""
+        """Six sequences for training, one for validation, and one to predict."""
         y, u = self._shown(seed)
         train, validation, query = (Trajectories(y[r], None if u is None else u[r]) for r in _SPLIT.values())
         return Prediction(train, validation, PredictionQuery(query))
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """The error from the second half on."""
+        """The normalized error over the second half of the sequence."""
         half = _TIME // 2
         return self._error(solution["prediction"][0][:, half:], self.data(seed)["outputs"][7:, half:])
 
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineEdge(_Edge):
-    """Predict, then learn."""
+    """Predict each output before it is revealed."""
 
     kind: ClassVar[type] = Online
 
     def problem(self, seed: int) -> Online:
-        """Two sequences."""
+        """Two sequences to predict online."""
         y, _ = self._shown(seed)
         u = torch.from_numpy(np.array(self.data(seed)["inputs"]))
         return Online(1, self.guise.channels, _TIME, OnlineQuery(u[6:].to(y.dtype), y[6:]))
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """The error from the second half on."""
+        """The normalized error over the second half of the sequence."""
         half = _TIME // 2
         return self._error(solution["prediction"][:, half:], self.data(seed)["outputs"][6:, half:])
 

@@ -46,14 +46,15 @@ _PLUGIN = "dynamark_plugin_"
 
 
 class MissingFile(UserError):
-    """The file of a plug-in is not on this machine."""
+    """Raised when the file of a task, method or claim does not exist."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a plan: where its class is, its hyper-parameters, its label in tables, and the digest of its source.
+    """A resolved method.
 
-    preset: the fields that the catalog sets for it, so that they are what it is.
+    label: the label in tables. name: the name in the catalog. target: its class, as `module:Class` or `file.py:Class`.
+    fields: all hyper-parameters. source: the digest of its source. preset: the fields that the catalog sets, which are not tuned.
     """
 
     label: str
@@ -64,11 +65,11 @@ class Method:
     preset: frozenset[str] = frozenset()
 
     def build(self) -> Any:
-        """The method itself; where a field is to be chosen, with its first value."""
+        """An instance of the method. A field to be chosen on validation data has the first of its values."""
         return self.candidates()[0]
 
     def candidates(self) -> list[Any]:
-        """The method with each combination of the values among which fields are to be chosen."""
+        """Instances of the method with all combinations of the values among which fields are to be chosen."""
         cls = load(self.target, "method")
         return [_construct(self.target, cls, fields) for fields in candidates(self.fields)]
 
@@ -77,12 +78,12 @@ class Method:
 
 
 def task_names() -> dict[str, str]:
-    """Every task by name: the catalog's and those of entry points."""
+    """All tasks in the catalog and entry points: name to `module:Class`, with fields if any."""
     return _names(TASKS, "task")
 
 
 def method_names() -> dict[str, str]:
-    """Every method by name: the catalog's and those of entry points."""
+    """All methods in the catalog and entry points: name to `module:Class`, with fields if any."""
     return _names(METHODS, "method")
 
 
@@ -126,7 +127,7 @@ def _suggestion(path: Path) -> str:
 
 
 def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
-    """The task that a spec names, at a tier."""
+    """The task that a spec names, at a tier. Raises `UserError` if there is none or a field is invalid."""
     if spec.choices:
         raise UserError(f"'{spec}': only methods choose among values; give one value per field of a task")
     shown, base = _lookup(spec.name, TASKS, "task")
@@ -140,15 +141,16 @@ def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
 
 
 def resolve_method(spec: Spec, choose: Choices | None = None) -> Method:
-    """The method that a spec names.
+    """The method that a spec names. Raises `UserError` if there is none or a field is invalid.
 
-    choose: fields that a suite lets every method choose; those that the spec fixes are left, and the label stays as it is.
+    choose: fields that a suite lets every method choose on validation data. Fields that the spec sets are not chosen. The label
+        does not include these choices.
     """
     return _resolve(spec, METHODS, "method", choose or {})
 
 
 def resolve_experiment(spec: Spec) -> Method:
-    """The experiment that a spec names; like a method it is a frozen dataclass of plain fields."""
+    """The experiment that a spec names. An experiment is a frozen dataclass with plain fields, like a method."""
     return _resolve(spec, EXPERIMENTS, "experiment", {})
 
 
@@ -171,9 +173,9 @@ def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> M
 
 
 def search_space(method: Method) -> dict[str, tuple[Any, ...]]:
-    """What a method declares to try, without the fields that its name or its user has fixed: those not at their default.
+    """The values of hyper-parameters that a method declares for tuning, without fields that are not at their default.
 
-    Checked here, since a method may come from outside: the fields exist, the values are allowed, the default stands first.
+    Raises `UserError` if a field does not exist, a value is not allowed, or the default is not the first value.
     """
     cls = load(method.target, "method")
     open_space = {}
@@ -235,7 +237,7 @@ def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None
 
 
 def load(target: str, kind: str) -> Any:
-    """The object behind `module:name` or `path/file.py:name`, mostly a class."""
+    """Import the object named by `module:name` or `path/file.py:name`, usually a class."""
     where, _, name = target.rpartition(":")
     try:
         module = _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
@@ -250,7 +252,7 @@ def load(target: str, kind: str) -> Any:
 
 
 def source_file(target: str) -> Path:
-    """The file in which a target is defined."""
+    """The source file of a target, `module:name` or `path/file.py:name`."""
     where = target.rpartition(":")[0]
     if where.endswith(".py"):
         return Path(where).absolute()
@@ -261,12 +263,12 @@ def source_file(target: str) -> Path:
 
 
 def plugin_file(module: str) -> Path | None:
-    """The file behind the module of a plug-in that was loaded from a path; None for any other module."""
+    """The file of a module that was loaded from a path; None for any other module."""
     return Path(str(sys.modules[module].__file__)) if module.startswith(_PLUGIN) else None
 
 
 def target_of(cls: type) -> str:
-    """The target from which `load` brings a class back, in this process or another."""
+    """The target of a class, from which `load` can import it in any process."""
     return f"{plugin_file(cls.__module__) or cls.__module__}:{cls.__name__}"
 
 

@@ -1,8 +1,8 @@
-"""A spec: what names a task, a method or an experiment. Text becomes a `Spec` once, at the door, and travels as an object.
+"""A spec names a task, a method or an experiment. Text is parsed to a `Spec` once, where it enters dynamark.
 
-The text form is `[alias=]NAME[(field=value, ...)]`, where NAME is a name of the catalog, an entry point, `path/file.py:Class`,
-`module:Class`, or (for what a suite lists) a glob. Values are Python literals, `inf` and `nan`; of a set,
-`s4d(rate={0.003, 0.01})`, a method chooses one on validation data.
+The text form is `[alias=]NAME[(field=value, ...)]`. NAME is a name in the catalog, an entry point, `path/file.py:Class`,
+`module:Class`, or (in a suite) a glob. Values are Python literals, `inf` or `nan`. If a value is a set, as in
+`s4d(rate={0.003, 0.01})`, the method chooses one of its elements on validation data.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ COMPETE = "one of"
 # Of the whole budget, what a candidate of a board gets: one part in so many.
 _SHARE = 4
 
-# An alias may hold a slash: a task of a file joins a family, `chaos/thomas=my_tasks.py:Thomas`.
+# An alias may contain a slash: `chaos/thomas=my_tasks.py:Thomas` adds a task in a file to a family.
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A name with the fields that differ from its defaults.
+    """The name of a task, method or experiment, with the fields that differ from its defaults.
 
-    name: of the catalog, of an entry point, `path/file.py:Class`, `module:Class`, or a glob.
-    fields: values of fields, plain data.
-    alias: what to call it in tables; None for its own name and fields.
+    name: a name in the catalog, an entry point, `path/file.py:Class`, `module:Class`, or a glob.
+    fields: values of fields: numbers, strings, booleans, None, and tuples of these.
+    alias: the label in tables. Default: the name and fields.
     choices: fields with the values among which a method chooses on validation data.
     """
 
@@ -76,26 +76,26 @@ class Spec:
 
     @property
     def names(self) -> frozenset[str]:
-        """The names under which a suite may list it: its name and its alias."""
+        """The names by which it can be selected in a suite: its name and its alias."""
         return frozenset({self.name, *([self.alias] if self.alias else [])})
 
     @property
     def is_glob(self) -> bool:
-        """Whether the name is a pattern that stands for several names."""
+        """Whether the name is a pattern that can match several names."""
         return any(sign in self.name for sign in "*?[")
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is a name alone, without fields and alias."""
+        """Whether it has no fields, no choices and no alias."""
         return not (self.fields or self.choices or self.alias)
 
     def matches(self, glob: str) -> bool:
-        """Whether a glob matches the name, the alias, or the whole text."""
+        """Whether a glob matches the name, the alias or the label."""
         return any(fnmatchcase(name, glob) for name in {*self.names, self.label})
 
     @property
     def label(self) -> str:
-        """What a table shows: the alias, or the name with the fields that differ from its defaults, as the text form has them."""
+        """The label in tables: the alias, or else the text form."""
         return self.alias or field_text(self.name, self.plain_fields)
 
     def __str__(self) -> str:
@@ -103,16 +103,16 @@ class Spec:
         return f"{self.alias}={text}" if self.alias else text
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, from which `Spec(**data)` makes an equal spec."""
+        """The spec as a dictionary; `Spec(**dictionary)` gives an equal spec."""
         return {"name": self.name, "fields": dict(self.fields), "alias": self.alias, "choices": dict(self.choices)}
 
     def renamed(self, name: str) -> Spec:
-        """The same spec under another name."""
+        """A copy of the spec with another name."""
         return replace(self, name=name)
 
 
 def parse(text: str) -> Spec:
-    """Read a spec from its text form: the only reader."""
+    """Parse the text form of a spec. No other function parses specs."""
     head, bracket, rest = text.strip().partition("(")
     alias = None
     if match := _ALIAS.fullmatch(head):
@@ -143,7 +143,7 @@ def _keyword(keyword: ast.keyword) -> str:
 
 
 def _literal(node: ast.expr) -> Any:
-    """A literal; beside Python's own, `inf` and `nan`."""
+    """The value of a Python literal, `inf` or `nan`."""
 
     class Constants(ast.NodeTransformer):
         def visit_Name(self, name: ast.Name) -> ast.AST:
@@ -161,7 +161,7 @@ def _frozen(value: Any) -> Any:
 
 
 def field_text(name: str, fields: Mapping[str, Any]) -> str:
-    """NAME(field=value, ...), fields by name: the only writer."""
+    """The text form NAME(field=value, ...), with the fields sorted by name."""
     inside = ", ".join(f"{key}={_written(value)}" for key, value in sorted(fields.items()))
     return f"{name}({inside})" if inside else name
 

@@ -1,4 +1,7 @@
-"""Boards: tables in which every method of a kind has run on every task, tuned alike. A board with a hole does not load."""
+"""Boards: suites in which every method that solves the kind of problem runs on every task and is tuned in the same way.
+
+An incomplete board, which neither lists nor excludes a method that can solve its tasks, raises an error.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ __all__ = ["Board", "board_names", "boards_in", "load_board", "load_named"]
 
 _FOLDER = SHIPPED / "boards"
 
-# Numbers of tasks that a board may have: fewer tell little, more do not fit a screen.
+# The number of tasks of a board: fewer tasks are not representative, more do not fit on a screen.
 _FEWEST, _MOST = 5, 9
 _SEEDS, _CANDIDATES = 5, 4
 
@@ -32,10 +35,12 @@ _NEEDED = ("name", "family", "question", "tasks", "methods")
 
 @dataclass(frozen=True)
 class Board(Suite):
-    """A board: one kind of problem, its tasks at one tier, every method of the kind once, and those that it excludes and why.
+    """A board: all methods for one kind of problem on all of its tasks, at one tier.
 
-    question: what it answers, in words. candidates: settings of each method that compete on validation data.
-    excluded: methods with reasons; a method is left out of a board as a whole, never of a task.
+    question: the question that the board answers.
+    candidates: number of settings of each method that compete on validation data.
+    excluded: methods that solve the kind of problem but are excluded, with reasons. A method is excluded from the whole board,
+        never from a single task.
     """
 
     family: str = ""
@@ -47,12 +52,12 @@ class Board(Suite):
 
     @property
     def tasks(self) -> list[str]:
-        """The labels of its tasks."""
+        """The labels of the tasks of the board."""
         return [spec.label for spec in self.entries[0].tasks]
 
     @property
     def methods(self) -> list[str]:
-        """The names of its methods."""
+        """The labels of the methods of the board."""
         return [spec.label for spec in self.entries[0].methods]
 
     @property
@@ -68,12 +73,12 @@ def _competes(name: str, candidates: int) -> bool:
 
 
 def board_names() -> list[str]:
-    """The shipped boards, in the order of their files."""
+    """The names of the boards that ship with dynamark, in the order of their files."""
     return list(_shipped())
 
 
 def load_board(name: str) -> Board:
-    """A shipped board, checked."""
+    """Load a board by its name and check that it is complete."""
     if name not in _shipped():
         raise unknown("board", name, board_names())
     path, table, common = _shipped()[name]
@@ -81,7 +86,7 @@ def load_board(name: str) -> Board:
 
 
 def load_named(name: str) -> Suite:
-    """What `dynamark run NAME` runs: a shipped board or suite, or the file of a suite."""
+    """The suite for `dynamark run NAME`: a board or suite by its name, or the path of a suite file."""
     if name in _shipped():
         return load_board(name)
     if "/" in name and not name.endswith(".toml"):
@@ -90,7 +95,7 @@ def load_named(name: str) -> Suite:
 
 
 def boards_in(path: Path) -> list[Board]:
-    """The boards of a TOML file, checked."""
+    """Load the boards in a TOML file and check that they are complete."""
     tables, common = _tables(path)
     return [_board(path, table, common) for table in tables]
 
@@ -132,7 +137,7 @@ def _excluded(path: Path, entries: Any) -> Iterator[tuple[str, str]]:
 
 
 def _board(path: Path, table: dict[str, Any], common: Mapping[str, str]) -> Board:
-    """A board from its table; whatever is wrong with it is told with its name."""
+    """A board from its TOML table. Every error message names the board and its file."""
     where = f"board {table['name']} ({path.name})"
     if strange := set(table) - _KEYS:
         raise UserError(f"{where}: unknown key '{min(strange)}'; known keys: {', '.join(sorted(_KEYS))}")

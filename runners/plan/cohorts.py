@@ -117,12 +117,12 @@ class Cohort:
 
     @property
     def experiment(self) -> bool:
-        """Whether it is a measurement of its own, without a task."""
+        """Whether it runs an experiment, which has no task."""
         return isinstance(self.runs[0], PlannedExperiment)
 
     @property
     def label(self) -> str:
-        """What to say that is being run."""
+        """The label in the progress bar."""
         first = self.runs[0].row
         return str(first["task"]) if self.experiment else f"{first['method']} on {first['task']}"
 
@@ -135,12 +135,12 @@ class Cohort:
 
     @property
     def entropies(self) -> list[list[int]]:
-        """The words that seed each member of an experiment; those of a run are its task's to give."""
+        """The entropy of each member of an experiment. The entropy of a run is given by its task."""
         return [run.entropy for run in self.runs if isinstance(run, PlannedExperiment)]
 
     @property
     def budget(self) -> int | None:
-        """Steps or passes that each member may take."""
+        """The budget of each member, in training steps or operator passes."""
         first = self.runs[0]
         return first.budget if isinstance(first, PlannedRun) else None
 
@@ -151,12 +151,12 @@ class Cohort:
 
     @property
     def seeds(self) -> list[int]:
-        """One seed a member."""
+        """The seeds of the members."""
         return [run.seed for run in self.runs]
 
 
 def cohorts(runs: Iterable[Planned]) -> list[Cohort]:
-    """Group runs that differ in seed only, where the method solves seeds together; else one run a cohort."""
+    """Group runs that differ only in the seed if the method can fit seeds together; otherwise one run per cohort."""
     groups: dict[Any, list[Planned]] = {}
     for run in runs:
         group = (run.task.digest if isinstance(run, PlannedRun) else run.row["task"], run.method.label)

@@ -1,4 +1,4 @@
-"""The candidates of a method on a board: its defaults, and others drawn from its search space by a rule that its name fixes."""
+"""The candidates of a method on a board: its defaults, and settings drawn from its search space with a fixed seed per method."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ __all__ = ["drawn", "with_search"]
 
 
 def with_search(method: Method, spec: Spec, count: int) -> Method:
-    """The method with so many candidates from its class's `search_space`; fields that the spec or the catalog fixes are left.
+    """The method with `count` candidates from the `search_space` of its class.
 
-    A method without a space, or whose fields are to be chosen anyway, stays as it is.
+    Fields that the spec or the catalog sets are not tuned. A method without a search space, or with fields that are already to be
+    chosen, is returned unchanged.
     """
     cls = load(method.target, "method")
     space = getattr(cls, "search_space", {})
@@ -32,9 +33,9 @@ def with_search(method: Method, spec: Spec, count: int) -> Method:
 
 
 def drawn(name: str, fields: Mapping[str, Any], space: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
-    """The fields in which each candidate differs from the defaults: in none, then others, each once, uniform over the space.
+    """The fields in which each candidate differs from the defaults: first none, then distinct settings drawn uniformly.
 
-    The same for the same name, on every board and machine; fewer where the space holds fewer.
+    The draw depends only on the name, not on the board or machine. A small search space gives fewer than `count` candidates.
     """
     names = sorted(space)
     settings = [dict(zip(names, values, strict=True)) for values in itertools.product(*(space[n] for n in names))]

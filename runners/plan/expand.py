@@ -1,4 +1,4 @@
-"""From a suite to planned runs, and to those that are still to be done."""
+"""Expands a suite to a plan, and selects the runs of a plan that are not cached."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _EVERY = "every method"
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a suite, and the combinations (task, method) that do not apply or cannot be had here, with the reason."""
+    """The runs of a suite, and the skipped combinations (task, method, reason)."""
 
     runs: tuple[Planned, ...]
     not_applicable: tuple[tuple[str, str, str], ...]
@@ -49,11 +49,11 @@ def expand(
     device: str = "cpu",
     salt: str = "",
 ) -> Plan:
-    """The runs of a suite.
+    """Expand a suite to its runs.
 
-    task: specs or globs that narrow it; a spec of a task that the suite does not list is run with all its methods.
-    method: specs that narrow it; a method that the suite does not list is run on all its tasks.
-    seeds: a number of seeds, counted from 0, or the seeds themselves; by default the suite's number.
+    task: run only these tasks (specs or globs). A task not in the suite runs with all its methods.
+    method: run only these methods. A method not in the suite runs on all its tasks.
+    seeds: number of seeds (5 means seeds 0 to 4), or a list of seeds. Default: set by the suite.
     """
     wanted = None if seeds is None else _seeds(seeds)
     resolver = _Resolver()
@@ -113,7 +113,7 @@ def _applicable(
 
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
-    """The seeds that a number of them, or a list, stands for."""
+    """The list of seeds for a number of seeds or a list of seeds."""
     wanted = range(seeds) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
     if not wanted or min(wanted) < 0:
         raise UserError(
@@ -225,7 +225,7 @@ def _nothing(suite: Suite, task: Sequence[Spec], skipped: list[tuple[str, str, s
 def pending(
     runs: Sequence[Planned], done: Mapping[str, str], *, force: bool = False, retry_failed: bool = False
 ) -> list[Planned]:
-    """The runs that are not in the store yet (with `retry_failed`: nor failed there; with `force`: all)."""
+    """The runs that are not in the store. `retry_failed` adds those that failed; `force` selects all runs."""
     if force:
         return list(runs)
     again = set(FAILED) if retry_failed else set()

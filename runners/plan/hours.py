@@ -1,4 +1,4 @@
-"""How long runs will take, from the seconds of published rows."""
+"""Predicts how long runs take, from the times of published results."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _Known:
 
 
 class Seconds:
-    """Predicts the seconds of runs: from the same task and method, else the method on other tasks, else the median of all."""
+    """Predicts the times of runs from published results: of the same task and method, else of the method, else of all runs."""
 
     def __init__(self, rows: Iterable[dict[str, Any]] | None = None) -> None:
         published = read_rows([published_store()], _COLUMNS).to_pylist() if rows is None else rows
@@ -60,7 +60,7 @@ class Seconds:
                     self._known[key].append(_known(row))
 
     def of(self, run: Planned) -> float | None:
-        """Seconds on one core, its candidates and its answers; None where no row tells."""
+        """Predicted seconds of a run on one core, including tuning; None without published results."""
         if not isinstance(run, PlannedRun):
             return None
         task, method = _bare(run.task.name), _bare(run.method.label)
@@ -70,7 +70,7 @@ class Seconds:
         return None
 
     def hours(self, runs: Sequence[Planned]) -> float | None:
-        """Hours of all these runs on two cores; None where no row tells of any."""
+        """Predicted hours of all runs on two cores; None without published results."""
         seconds = [self.of(run) for run in runs]
         if all(one is None for one in seconds):
             return None

@@ -25,13 +25,13 @@ Wrong = Callable[[str], UserError]
 
 @dataclass(frozen=True)
 class Entry:
-    """Every one of these methods on every one of these tasks.
+    """Runs every listed method on every listed task.
 
-    tasks, methods: specs, or globs of names; of the methods that a glob finds those count that apply to a task.
-    budget: training steps or passes at most; None leaves it to the task.
-    choose: fields with the values among which each method chooses, by its error on validation data.
-    candidates: settings of each method that compete on validation data, drawn from its search space.
-    lenient: whether methods that do not apply to a task are passed over without a word, as those of a glob are.
+    tasks, methods: specs, or globs of names. Methods that a glob matches are skipped on tasks that they do not solve.
+    budget: maximum number of training steps or operator passes. Default: set by the task.
+    choose: fields with the values among which each method chooses by its error on validation data.
+    candidates: number of settings of each method, drawn from its search space, that compete on validation data.
+    lenient: skip methods on tasks that they do not solve without reporting it.
     """
 
     tasks: tuple[Spec, ...]
@@ -46,9 +46,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite: what it is for, its entries, and what it leaves out, with the reason.
+    """A suite: a named list of runs.
 
-    experiments: specs of experiments with their numbers of seeds; claims bring them, suite files hold none.
+    about: its purpose. entries: its tasks and methods. left_out: combinations that it leaves out, with reasons.
+    experiments: specs of experiments with their numbers of seeds; only the suites of claims have experiments.
     """
 
     name: str

@@ -170,10 +170,10 @@ class Searched:
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({"rank": (5, 3)}, "default 3 of 'rank' first"),
-        ({"rank": ()}, "default 3 of 'rank' first"),
+        ({"rank": (5, 3)}, "must list the default of 'rank', 3, first"),
+        ({"rank": ()}, "must list the default of 'rank', 3, first"),
         ({"rank": (3, 10)}, "rank=10: rank must be a whole number from 1 to 9"),
-        ({"size": (3,)}, "has no field 'size'"),
+        ({"size": (3,)}, "names 'size', which is not a field; its fields: rank"),
     ],
 )
 def test_a_search_space_from_outside_is_checked(

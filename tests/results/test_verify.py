@@ -66,7 +66,7 @@ def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) ->
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"task_version": 2}, "the task has version 1 now, not 2"),
+        ({"task_version": 2}, "version 1 now, not 2"),
         ({"task_fields": '{"n":2}'}, "the task has other parameters now"),
         ({"task": "mine/b"}, "does not ship with dynamark"),
     ],
@@ -111,8 +111,8 @@ def test_keys_are_found_by_their_beginning() -> None:
     rows = pa.table({"key": ["abcdef01", "abcdef02", "123456"], "seed": [0, 1, 2]})
     assert trust.find(rows, "123456")["seed"] == 2
     for key, told in (
-        ("abcdef", "2 rows have a key"),
-        ("999999", "no row has a key"),
+        ("abcdef", "2 results have a key"),
+        ("999999", "no result has a key"),
         ("12", "invalid key '12': expected at least 6 hexadecimal digits"),
         ("zzzzzzz", "invalid key 'zzzzzzz'"),
     ):
@@ -156,13 +156,13 @@ def test_a_run_done_again_is_the_same(ran: Path, capsys: pytest.CaptureFixture[s
     # Said to be another method: another result, of other fields.
     assert reproduce(ran, keys(ran, "walk.py:Line")[0], *task, "--method", LINE) == 3
     told = capsys.readouterr().out
-    assert "hyper-parameters of the method changed" in told
+    assert "the method hyper-parameters have changed" in told
     assert "error: " in told
 
 
 def test_what_a_plugin_was_must_be_said(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert reproduce(ran, keys(ran, "persistence")[0]) == 2
-    assert "say where it is with --task path/file.py:Class" in capsys.readouterr().err
+    assert "give its class with --task path/file.py:Class" in capsys.readouterr().err
 
 
 def test_a_changed_score_is_told(ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

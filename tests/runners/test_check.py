@@ -52,7 +52,7 @@ def test_every_case_is_tried_and_persistence_passes_them(tmp_path: Path) -> None
     ("body", "units", "case", "message"),
     [
         ("x = x + (0 * x[..., 1:2])", "standardized", "one channel", "wanted shape"),
-        ("x = x / (1e-3 + x.abs())", "raw", "data times 1e-6", "the error depends on units"),
+        ("x = x / (1e-3 + x.abs())", "raw", "data times 1e-6", "the error depends on the units of the data"),
         ("assert inputs is None", "standardized", "with inputs", "AssertionError"),
     ],
 )
@@ -66,8 +66,8 @@ def test_a_refusal_in_words_is_no_fault(tmp_path: Path) -> None:
     body = "if inputs is not None: raise UserError('takes no inputs')"
     found = findings(tmp_path, body)["edge case, forecasting, with inputs"]
     assert found.ok
-    assert found.detail == "refused: takes no inputs (mine.py:16)" or found.detail.startswith(
-        "refused: takes no inputs"
+    assert found.detail == "rejected by the method: takes no inputs (mine.py:16)" or found.detail.startswith(
+        "rejected by the method: takes no inputs"
     )
 
 

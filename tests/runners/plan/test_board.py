@@ -39,7 +39,7 @@ def test_a_full_board_loads_and_says_what_it_is(tmp_path: Path) -> None:
 
 def test_a_hole_does_not_load_unless_the_method_is_excluded_with_a_reason(tmp_path: Path) -> None:
     path = tmp_path / "b.toml"
-    with pytest.raises(UserError, match=r"lds/mine .*a hole: usp can run there"):
+    with pytest.raises(UserError, match=r"lds/mine .*missing methods that solve Online problems: usp"):
         boards_in(board_file(path, methods=ONLINE[:-1]))
     reason = '[[boards.excluded]]\nmethods = ["usp"]\nreason = "{}"'
     with pytest.raises(UserError, match="needs the keys methods and reason"):
