@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dynamark.errors import UserError, unknown
 from dynamark.leaderboards.board_text import board_json, board_text
 from dynamark.leaderboards.boards import COLUMNS, BoardTable, board_table
@@ -111,7 +113,7 @@ def _apart(frame: pandas.DataFrame, boards: Sequence[BoardTable]) -> pandas.Data
     on_boards = {(table.board.tier, task) for table in boards for task in table.board.tasks}
     held = set(frame.loc[(frame["salt"] != "").to_numpy(), "task"].astype(str))
     pairs = zip(frame["tier"].astype(str), frame["task"].astype(str), strict=True)
-    return _chosen(frame, [pair not in on_boards or pair[1] in held for pair in pairs])
+    return _chosen(frame, np.array([pair not in on_boards or pair[1] in held for pair in pairs], dtype=bool))
 
 
 class Leaderboard:
