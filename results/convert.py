@@ -27,7 +27,7 @@ _NEEDED = ("tier", "method", "task")
 
 
 def upgraded(rows: pa.Table, version: int) -> pa.Table:
-    """A table of an older schema with today's columns; columns that nobody asked for stay away."""
+    """Convert a table of an older schema to the current columns. Columns that were not read are not added."""
     if version >= SCHEMA_VERSION:
         return rows
     measured = pc.equal(rows["tier"], "experiment")
@@ -41,7 +41,7 @@ def upgraded(rows: pa.Table, version: int) -> pa.Table:
 
 
 def _renamed_scores(column: pa.ChunkedArray) -> pa.Array:
-    """The lists of scores with today's names."""
+    """The lists of scores with their current names."""
     scores = column.combine_chunks()
     flat = scores.values
     names = pc.dictionary_encode(flat.field("name"))
@@ -52,7 +52,7 @@ def _renamed_scores(column: pa.ChunkedArray) -> pa.Array:
 
 
 def upgraded_row(row: Row, version: int) -> Row:
-    """A row of an older schema as one of today's."""
+    """Convert a row of an older schema to the current schema."""
     if version >= SCHEMA_VERSION:
         return row
     if row.get("scores"):
@@ -68,14 +68,14 @@ def upgraded_row(row: Row, version: int) -> Row:
 
 
 def columns_of(columns: list[str] | None, version: int) -> list[str] | None:
-    """The columns to read of an older file, so that the wanted ones of today can be made."""
+    """The columns to read from an older file in order to compute the requested columns of the current schema."""
     if columns is None or version >= SCHEMA_VERSION:
         return columns
     return sorted({*columns, *_NEEDED} - {"kind"})
 
 
 def _renamed(label: str | None, names: Mapping[str, str]) -> str | None:
-    """A label, `name(fields)`, with today's name."""
+    """A label, `name(fields)`, with the current name."""
     if label is None:
         return None
     name, bracket, rest = label.partition("(")

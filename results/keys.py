@@ -1,4 +1,4 @@
-"""What identifies a run, and what identifies the source of a method.
+"""The key that identifies a run, and the digest that identifies the source of a method.
 
 The key is the same from a plan and from a row. It holds everything that may change the scores and nothing else: never
 workers, limits, paths, order, or the data's digest (a plan must not generate data).
@@ -22,7 +22,7 @@ __all__ = ["FOREIGN", "canonical", "run_key", "source_digest"]
 
 KEY_VERSION = 3  # 3: methods see standardized data
 
-# Stands before the source digest of a task that is not one of dynamark.
+# Prefix of the source digest of a task that does not ship with dynamark.
 FOREIGN = "own:"
 
 _IN_KEY = (
@@ -51,12 +51,12 @@ _VOCABULARY = {
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted names and no spaces."""
+    """JSON text with sorted names and no spaces: equal values give equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def run_key(row: Mapping[str, Any]) -> str:
-    """sha256 of what identifies the run of this row (or of a plan's entry, which has the same columns)."""
+    """The key of a run: sha256 of the columns of a row (or of a planned run) that identify it."""
     identity = {name: row[name] for name in _IN_KEY}
     # A task of dynamark says by its version that its meaning changes; one from elsewhere may change at any time.
     if str(source := row.get("task_source", "")).startswith(FOREIGN):
@@ -65,9 +65,9 @@ def run_key(row: Mapping[str, Any]) -> str:
 
 
 def source_digest(file: Path) -> str:
-    """Digest of a module's syntax tree and of all that it imports, but for the standard library and installed packages.
+    """Digest of the syntax trees of a module and all modules that it imports, except the standard library and installed packages.
 
-    Comments, docstrings and layout do not count; a helper's code does, wherever it stands.
+    Comments, docstrings and formatting do not change the digest; the code of imported helper modules does.
     """
     seen: dict[str, str] = {}
     waiting = [(file, *_package(file))]
