@@ -103,6 +103,4 @@ def test_a_script_needs_no_guard_and_is_not_run_again(tmp_path: Path, suite: str
 def test_source_that_cannot_be_read_is_one_clear_error(tmp_path: Path, suite: str) -> None:
     code = f"exec({METHOD + CLASS!r})\nimport dynamark\ndynamark.run({suite!r}, method=Mine, store='r')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.stderr.splitlines()[-1].startswith(
-        "dynamark.errors.UserError: the source of 'Mine' cannot be read here"
-    )
+    assert done.stderr.splitlines()[-1].startswith("dynamark.errors.UserError: the source of 'Mine' is not available")
