@@ -1,4 +1,4 @@
-"""Matrix completion: some entries of a matrix of low rank are seen."""
+"""Matrix completion: recover a low-rank matrix from a random subset of its entries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Completion"]
 class Completion(LowRankRecovery):
     """MC: A(X) = (X_ij)/sqrt(p) over a Bernoulli(p) mask, p = oversampling * degrees of freedom / (n1 n2).
 
-    The scaling makes E A*A = I. The noise is that of the entries times sqrt(p) (see `Recovery`).
+    With this scaling, E A*A = I. The noise standard deviation refers to entries multiplied by sqrt(p) (see `Recovery`).
     """
 
     rows: int = 400
@@ -37,20 +37,20 @@ class Completion(LowRankRecovery):
 
     @property
     def probability(self) -> float:
-        """The chance that an entry is seen."""
+        """The probability p that an entry is observed, at most 1."""
         return min(1.0, self.oversampling * self.freedom / (self.rows * self.columns))
 
     def operator(self, seed: int) -> SampledOperator:
-        """The operator of this seed."""
+        """The sampling operator of this seed: a Bernoulli(p) mask, scaled by 1/sqrt(p)."""
         return _mask(self, seed // self.share)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """Row and column of every entry that is seen; the incoherence of the truth is a property of it, see `facts`."""
+        """Row and column indices of the observed entries."""
         operator = self.operator(seed)
         return {"row": operator.row.numpy().astype(float), "column": operator.column.numpy().astype(float)}
 
     def incoherence(self, seed: int) -> float:
-        """The larger incoherence mu of the two frames of the truth."""
+        """The incoherence mu of the ground truth: the larger value of its left and right singular subspaces."""
         data = self.data(seed)
         return max(incoherence(data["left"]), incoherence(data["right"]))
 

@@ -1,4 +1,4 @@
-"""When an error curve reached a level, and how fast it fell: linear, like a power of the step, or not at all."""
+"""Convergence of error curves: the step at which a level is reached, and the kind and rate of convergence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _HIGH, _LOW = 1e-3, 1e-11
 
 
 def reach(axis: Float[ndarray, " t"], error: Float[ndarray, " t"], level: float) -> float | None:
-    """Where the curve first falls to `level`, log-linear between samples; None where it never does (right-censored)."""
+    """The position on `axis` at which the error first reaches `level`; None if it never does (right-censored).
+
+    Log-linear interpolation between samples.
+    """
     below = np.flatnonzero(error <= level)
     if len(below) == 0:
         return None
@@ -29,11 +32,12 @@ def reach(axis: Float[ndarray, " t"], error: Float[ndarray, " t"], level: float)
 
 @dataclass(frozen=True)
 class Rate:
-    """How an error curve falls.
+    """Kind and rate of convergence of an error curve e(t).
 
-    rate: c = -d log e / dt per step over the window of linear convergence, with its R^2.
-    power: p = -d log e^2 / d log t of the squared error over the last 95 % of the steps.
-    unfinished: the run ends above the window, so the rate is that of its last half and R^2 is not demanded.
+    kind: one of `KINDS` (see `convergence_rate`).
+    rate: c = -d log e / dt per step, fitted over the window of linear convergence; rate_r2 is the R^2 of the fit.
+    power: exponent p = -d log e^2 / d log t of the squared error over the last 95 % of the steps.
+    unfinished: True if the final error is above the window; the rate is then fitted to the last half of the steps.
     """
 
     kind: str
@@ -44,12 +48,13 @@ class Rate:
 
 
 def convergence_rate(steps: Float[ndarray, " t"], error: Float[ndarray, " t"], floor: float = 3e-16) -> Rate:
-    """The kind on an error curve with log-spaced samples.
+    """Classify an error curve with log-spaced samples as linear, power-law, stalled, mixed, or at the floor.
 
     `linear`: log e is a straight line in t (R^2 >= 0.99) over at least 4 decades of the window 1e-11 <= e <= 1e-3.
-    `power`: fewer than 4 decades are covered, log e is a straight line in log t (R^2 >= 0.99), and the slopes of the two
-    halves differ by less than 15 %. `floor`: fewer than 5 samples lie above ten times the floor of the number type.
-    Else `stalled` (the error fell by less than a tenth over the last 95 % of the steps) or `mixed`.
+    `power`: fewer than 4 decades are covered, log e is a straight line in log t (R^2 >= 0.99), and the slopes of the
+    first and the second half differ by less than 15 %.
+    `floor`: fewer than 5 samples are above 10 `floor`, where `floor` is the rounding error of the number type.
+    `stalled`: the error decreased by less than 10 % over the last 95 % of the steps. `mixed`: anything else.
     """
     keep = (error >= 10 * floor) & (steps > 0) & np.isfinite(error)
     steps, error = steps[keep], error[keep]
@@ -76,7 +81,7 @@ def convergence_rate(steps: Float[ndarray, " t"], error: Float[ndarray, " t"], f
 
 
 def _line(x: ndarray, y: ndarray) -> tuple[float, float]:
-    """Minus the slope of the least-squares line, and its R^2."""
+    """The negative slope of the least-squares line through (x, y), and its R^2."""
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y / (x @ x))
     total = float(y @ y)
@@ -84,7 +89,7 @@ def _line(x: ndarray, y: ndarray) -> tuple[float, float]:
 
 
 def _even(x: ndarray, y: ndarray) -> bool:
-    """Whether the slopes of the two halves differ by less than 15 %."""
+    """Whether the slopes of the first and the second half of the curve differ by less than 15 %."""
     first = x <= (x[0] + x[-1]) / 2
     if first.sum() < 3 or (~first).sum() < 3:
         return False

@@ -1,4 +1,4 @@
-"""Handwritten digits: a small network to be trained with weights of low rank."""
+"""Handwritten digits: train a small network whose weight matrices have low rank."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _WORST = 100.0
 
 @functools.cache
 def _images() -> tuple[ndarray, ndarray]:
-    """1797 images of 8 x 8 pixels between 0 and 1, and their labels.
+    """The 1797 images of 8 x 8 pixels, scaled to [0, 1], and their labels.
 
     The test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998, UCI Machine Learning Repository,
-    CC BY 4.0); pixels count ink between 0 and 16.
+    CC BY 4.0), whose pixels are integers from 0 to 16.
     """
     with np.load(Path(__file__).parent / "digits.npz") as held:
         return held["images"].astype(float) / 16, held["labels"].astype(float)
@@ -34,10 +34,10 @@ def _images() -> tuple[ndarray, ndarray]:
 
 @dataclass(frozen=True, kw_only=True)
 class Digits(Task):
-    """LRNET: classify handwritten digits by a perceptron 64-128-128-10 whose layers have rank `rank`.
+    """LRNET: classify handwritten digits with a 64-128-128-10 perceptron whose layers have rank `rank`.
 
-    1347 images to train on and 450 to be judged by, each label in proportion; the split belongs to the task, not to the seed,
-    which moves starts and batches only. Primary score: the share of errors; one standard error is about 0.008.
+    1347 training images and 450 test images, stratified by label. The split is fixed; the seed changes only the
+    initialization and the batches. Primary score: error rate on the test images; its standard error is about 0.008.
     """
 
     rank: int = 16
@@ -52,11 +52,11 @@ class Digits(Task):
 
     @property
     def floor(self) -> float:
-        """One error among the held-out images."""
+        """The resolution of the error rate: one wrong label among the held-out images."""
         return 1 / _TEST
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """Images and labels, the split drawn once: every fourth image of each label, in a random order."""
+        """Training and test images with their labels; the stratified split does not depend on the seed."""
         images, labels = _images()
         order = self.rng(0, "split").permutation(len(labels))
         by_label = order[np.argsort(labels[order], kind="stable")]
@@ -70,7 +70,7 @@ class Digits(Task):
         }
 
     def problem(self, seed: int) -> Training:
-        """Labeled images, the widths and the rank of the network; held-out images to label."""
+        """Labeled training images, layer widths and rank of the network, and held-out images to classify."""
         data = self.data(seed)
         return Training(
             torch.from_numpy(np.array(data["train"])),
@@ -81,7 +81,7 @@ class Digits(Task):
         )
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Share of errors and cross entropy; what is not finite is wrong."""
+        """Error rate and cross-entropy; an image with a non-finite logit counts as misclassified."""
         labels, logits = self.data(seed)["test_labels"].astype(int), solution["logits"].astype(float)
         good = np.isfinite(logits).all(axis=1)
         safe = np.where(good[:, None], logits, 0.0)
@@ -93,10 +93,10 @@ class Digits(Task):
         )
 
     def baseline(self, seed: int) -> float:
-        """The most frequent label of the training images."""
+        """The error rate of always predicting the most frequent training label."""
         data = self.data(seed)
         most = np.bincount(data["train_labels"].astype(int)).argmax()
         return float(np.mean(data["test_labels"] != most))
 
     def oracle(self, seed: int) -> None:
-        """Unknown."""
+        """None: the best possible error rate is unknown."""

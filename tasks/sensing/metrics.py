@@ -1,6 +1,6 @@
-"""Distances between an estimate and the truth, both in factors: no matrix of full size is formed.
+"""Distances between an estimate and the ground truth, computed from factors without forming full matrices.
 
-A matrix is a pair (L [..., row, k], R [..., column, k]) that stands for L R^T; leading axes are snapshots.
+A matrix L R^T is represented by the pair (L [..., row, k], R [..., column, k]); leading axes are snapshots.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FORMS = ("product", "symmetric", "dense")
 
 
 def _pair(form: float, factors: list[ndarray]) -> Pair:
-    """The factors of an answer as a pair."""
+    """Convert the factors of a solution, in any of the forms `_FORMS`, to a pair (L, R)."""
     kind = _FORMS[int(form)]
     if kind == "product":
         return factors[0].astype(float), factors[1].astype(float)
@@ -51,12 +51,12 @@ def _count(solution: Solution) -> int:
 
 
 def estimate(solution: Solution) -> Pair:
-    """The final estimate."""
+    """The final estimate of a solution as a pair of factors (L, R)."""
     return _pair(float(solution["form"]), [solution[f"factor.{i}"] for i in range(_count(solution))])
 
 
 def snapshots(solution: Solution) -> tuple[ndarray, Pair | None]:
-    """The steps at which iterates were kept, ascending, and the iterates, stacked."""
+    """The steps of the recorded iterates, ascending, and the iterates, stacked; None if there are no iterates."""
     steps = sorted({int(name.split(".")[1]) for name in solution if name.startswith("snapshot.")})
     if not steps:
         return np.zeros(0), None
@@ -65,7 +65,7 @@ def snapshots(solution: Solution) -> tuple[ndarray, Pair | None]:
 
 
 def _finite(part: ndarray) -> Any:
-    """Whether each matrix is finite."""
+    """Whether all entries are finite, for each matrix of a stack."""
     return np.isfinite(part).all(axis=(-2, -1))
 
 
@@ -76,19 +76,19 @@ def _core(pair: Pair) -> ndarray:
 
 
 def _joined(pair: Pair, truth: Pair) -> Pair:
-    """L R^T - X* as one pair."""
+    """The difference L R^T - X* as one pair of factors, by concatenating columns."""
     batch = pair[0].shape[:-2]
     left, right = (np.broadcast_to(part, (*batch, *part.shape)) for part in truth)
     return np.concatenate([pair[0], left], axis=-1), np.concatenate([pair[1], -right], axis=-1)
 
 
 def distance(pair: Pair, truth: Pair) -> Float[ndarray, "*batch"]:
-    """|L R^T - X*|_F, to rounding of the factors (no cancellation of squared norms)."""
+    """|L R^T - X*|_F, accurate to rounding errors of the factors: squared norms are not subtracted."""
     return np.asarray(np.linalg.norm(_core(_joined(pair, truth)), axis=(-2, -1)))
 
 
 def relative_error(pair: Pair, truth: Pair) -> Float[ndarray, "*batch"]:
-    """|L R^T - X*|_F / |X*|_F, at most `WORST`, which is also the error of what is not finite."""
+    """|L R^T - X*|_F / |X*|_F, at most `WORST`; estimates that are not finite have error `WORST`."""
     finite = np.asarray(_finite(pair[0]) & _finite(pair[1]))
     safe = tuple(np.where(finite[..., None, None], part, 0.0) for part in pair)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -97,7 +97,7 @@ def relative_error(pair: Pair, truth: Pair) -> Float[ndarray, "*batch"]:
 
 
 def singular_values(pair: Pair) -> Float[ndarray, "*batch k"]:
-    """The singular values of L R^T, descending, each at most `WORST`; 0 where it is not finite."""
+    """The singular values of L R^T, descending, each at most `WORST`; zeros if L R^T is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         core = _core(pair)
     finite = np.isfinite(core).all(axis=(-2, -1), keepdims=True)
@@ -106,7 +106,7 @@ def singular_values(pair: Pair) -> Float[ndarray, "*batch k"]:
 
 
 def spectral_error(pair: Pair, truth: Pair) -> float:
-    """|L R^T - X*|_2 / |X*|_2, bounded as `relative_error` is."""
+    """|L R^T - X*|_2 / |X*|_2 (spectral norm), at most `WORST`; non-finite estimates have error `WORST`."""
     if not (_finite(pair[0]) and _finite(pair[1])):
         return WORST
     with np.errstate(over="ignore", invalid="ignore"):
@@ -117,7 +117,7 @@ def spectral_error(pair: Pair, truth: Pair) -> float:
 
 
 def truncate(pair: Pair, rank: int) -> Pair:
-    """The best approximation of L R^T of this rank (Eckart and Young); the pair itself when it is not finite."""
+    """The best rank-`rank` approximation of L R^T (Eckart and Young); a non-finite pair is returned unchanged."""
     if not (_finite(pair[0]) and _finite(pair[1])):
         return pair
     left, a = np.linalg.qr(pair[0])

@@ -1,4 +1,4 @@
-"""The best that any estimator of low rank can do, computed from the truth."""
+"""Oracle estimators for low-rank recovery, computed with knowledge of the ground truth."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def tangent_least_squares(
     right: Float[ndarray, "column r"],
     symmetric: bool,
 ) -> Pair:
-    """The X with least |A(X) - y| in the tangent space of the rank-r matrices at the truth, whose frames are given.
+    """argmin |A(X) - y| over the tangent space {U A^T + B V^T} of the rank-r matrices at the ground truth.
 
-    The tangent space is {U A^T + B V^T}; it is spanned here by all products of a frame with unit vectors, and the
-    least-squares solution of least norm removes their redundancy. Attains the exact risk of `expected_tangent_error` in
-    the mean; about what the best estimator of rank r attains without knowing the space.
+    `left` (U) and `right` (V) are the orthonormal singular vectors of the ground truth. The tangent space is spanned by
+    all products of their columns with unit vectors; the minimum-norm least-squares solution handles the redundancy of
+    this spanning set. The expected squared error is `expected_tangent_error`, which the best rank-r estimator without
+    knowledge of the tangent space attains approximately.
     """
     u, v = torch.from_numpy(np.array(left)), torch.from_numpy(np.array(right))
     (rows, r), columns = u.shape, v.shape[0]
@@ -57,11 +58,12 @@ def loss_minimizer(
     steps: int = 3000,
     tolerance: float = 1e-13,
 ) -> Pair:
-    """The minimizer Z_rank of |A(F G^T) - y| near the truncated truth, by scaled gradient descent from there.
+    """A local minimizer F G^T of |A(F G^T) - y| of rank `rank`, found by scaled gradient descent from the truncated truth.
 
-    Step 0.7 over the largest eigenvalue of A*A; stops where the gradient is below `tolerance` |y|. A symmetric truth (positive
-    semidefinite) keeps one factor: with two, rounding in the skew part, which a symmetric operator does not see, grows. Z_rank
-    differs from the truncated truth by the noise that the measurements of the lost part of the truth are.
+    The step size is 0.7 divided by the largest eigenvalue of A*A; iteration stops when the gradient norm is below
+    `tolerance` |y|. For a symmetric (positive semidefinite) ground truth F = G: with two factors, rounding errors in
+    the skew-symmetric part, which a symmetric operator does not measure, would grow. The minimizer differs from the
+    truncated truth because measurements of the truncated part act as noise.
     """
     left, right = (torch.from_numpy(part) for part in truncate(truth, rank))
     size = left.norm(dim=0, keepdim=True).sqrt()
@@ -81,7 +83,7 @@ def loss_minimizer(
 
 
 def _norm(operator: Operator, steps: int = 20) -> float:
-    """The largest eigenvalue of A*A, by power iteration from a fixed start."""
+    """The largest eigenvalue of A*A, by power iteration from a fixed initial matrix."""
     x = torch.from_numpy(np.random.default_rng(0).standard_normal(operator.shape))
     value = 1.0
     for _ in range(steps):
@@ -91,10 +93,12 @@ def _norm(operator: Operator, steps: int = 20) -> float:
 
 
 def statistical_dimension(n: int, rank: int) -> float:
-    """Measurements at which minimizing the nuclear norm succeeds half the time, n x n of this rank, in the limit.
+    """Number of Gaussian measurements at which nuclear-norm minimization recovers an n x n matrix with probability 1/2.
+
+    In the limit of large n, with r the rank:
 
     delta = n^2 min_tau { rho + (1 - rho) [rho (1 + tau^2) + (1 - rho) int_tau^2 (u - tau)^2 sqrt(4 - u^2)/pi du] }, rho =
-    r/n (Amelunxen, Lotz, McCoy and Tropp 2014, Proposition 4.7).
+    r/n. Source: Amelunxen, Lotz, McCoy and Tropp (2014), Proposition 4.7.
     """
     rho = rank / n
 

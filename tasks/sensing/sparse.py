@@ -1,4 +1,4 @@
-"""Large matrix completion: nothing of the size of the matrix is ever formed."""
+"""Large matrix completion, in factors: the full matrix is never formed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ __all__ = ["SparseCompletion"]
 
 @dataclass(frozen=True, kw_only=True)
 class SparseCompletion(Completion):
-    """MC where p is a few per cent: exactly p n1 n2 entries, drawn without replacement, truth and answers in factors.
+    """MC at scale: A(X) = (X_ij)/sqrt(p) over exactly p n1 n2 entries, drawn without replacement, with p a few percent.
 
-    A(X) = (X_ij)/sqrt(p), so that E A*A = I. Noise free and told its rank, since the oracles of other cases need dense matrices.
+    E A*A = I. The ground truth and the estimates are stored in factors. There is no noise and the method is given the
+    true rank, because the oracles of the other cases need dense matrices.
     """
 
     rows: int = 1000
@@ -40,11 +41,11 @@ class SparseCompletion(Completion):
 
     @property
     def measurements(self) -> int:
-        """How many entries are seen."""
+        """The number of observed entries, p n1 n2."""
         return min(round(self.oversampling * self.freedom), self.rows * self.columns)
 
     def operator(self, seed: int) -> SampledOperator:
-        """The operator of this seed."""
+        """The sampling operator of this seed: uniformly drawn entries, scaled by 1/sqrt(p)."""
         return _sample(self, seed // self.share)
 
 

@@ -1,4 +1,4 @@
-"""Sensing by a fast transform, where a stored operator would be too large; and linear networks, for which all is seen."""
+"""Sensing with a fast transform, for sizes where a dense operator does not fit; and fully observed linear networks."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def _hadamard(task: StructuredSensing, group: int) -> HadamardOperator:
 
 @dataclass(frozen=True, kw_only=True)
 class StructuredSensing(LowRankRecovery):
-    """Rows of a Walsh-Hadamard transform after random signs: E A*A = I, a pass costs O(D log D), D = n1 n2.
+    """A(X) = P H D vec(X): random rows P of a Walsh-Hadamard transform H after random signs D, with E A*A = I.
 
-    The large tier of MS-ASYM (m is six times the degrees of freedom); a stored operator would take 7 GB there.
+    One pass costs O(n1 n2 log(n1 n2)). This is the large-scale version of MS-ASYM: m is six times the degrees of
+    freedom, and a dense operator would need 7 GB at the large tier.
     """
 
     rows: int = 100
@@ -44,18 +45,21 @@ class StructuredSensing(LowRankRecovery):
     }
 
     def operator(self, seed: int) -> HadamardOperator:
-        """The operator of this seed."""
+        """The subsampled Walsh-Hadamard operator of this seed."""
         return _hadamard(self, seed // self.share)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """Signs and rows of the transform."""
+        """The random signs and the indices of the selected rows of the transform."""
         operator = self.operator(seed)
         return {"signs": operator.signs.numpy(), "places": operator.places.numpy().astype(float)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class StructuredPositive(StructuredSensing):
-    """The same for X* = U diag(s) U^T, half-vectorized: the large tier of MS-PSD (m = 10 n r)."""
+    """X* = U diag(s) U^T, half-vectorized and measured by a subsampled Walsh-Hadamard transform (see `StructuredSensing`).
+
+    This is the large-scale version of MS-PSD, with m = 10 n r measurements.
+    """
 
     columns: int = 100
     measurements: int = 3000
@@ -75,10 +79,11 @@ def _all(rows: int, columns: int) -> SampledOperator:
 
 @dataclass(frozen=True, kw_only=True)
 class DeepLinear(LowRankRecovery):
-    """DLN: a teacher W* with singular values 8, 4, 2, 1 behind whitened inputs, 1/2 |W - W*|^2: all of W* is seen.
+    """DLN: minimize 1/2 |W - W*|_F^2, the loss of a linear network with whitened inputs and a fully observed teacher W*.
 
-    Spectral methods have it at once; the question is how fast descent learns its modes, through how many layers. The rank is
-    told as an upper bound, the full dimension.
+    W* has singular values 8, 4, 2, 1. Spectral methods solve the task in one step; it measures how fast gradient
+    descent learns the modes, depending on the depth. The method is given only an upper bound of the rank, the full
+    dimension.
     """
 
     rows: int = 64
@@ -92,13 +97,13 @@ class DeepLinear(LowRankRecovery):
     }
 
     def operator(self, seed: int) -> SampledOperator:
-        """Every entry, as it is."""
+        """The identity: all entries are observed, without scaling or noise."""
         return _all(self.rows, self.columns)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """None: the operator is not random."""
+        """An empty dictionary, because the operator is not random."""
         return {}
 
     def spectrum(self) -> ndarray:
-        """8, 4, 2, 1 ..., whatever the condition."""
+        """Singular values 8, 4, 2, 1, ...; the field `condition` is ignored."""
         return np.ldexp(8.0, -np.arange(self.rank))

@@ -1,4 +1,4 @@
-"""Recovery of a matrix of low rank from linear measurements: Gaussian sensing of symmetric and rectangular matrices."""
+"""Low-rank matrix recovery from linear measurements: Gaussian sensing of symmetric and rectangular matrices."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _SMALL = 0.05
 class LowRankRecovery(Task):
     """y = A(X*) + sigma e/sqrt(m), e ~ N(0, I): recover X* of rank r with singular values from 1 to 1/condition.
 
-    fit_rank: the rank that a method is told; 0 tells the true rank. Anything else is told as an upper bound.
-    share: this many consecutive seeds measure with the same operator (their truths, noise and starts differ).
-    passes: the budget in passes of the operator: one application of A or of A*.
-    Primary score: |X - X*|_F / |X*|_F, whose floor is that of double precision.
+    fit_rank: the rank given to the method, as an upper bound; 0 gives the true rank.
+    share: number of consecutive seeds that share one operator; their ground truths, noise and initializations differ.
+    passes: the budget in operator passes, where one pass is one application of A or of A*.
+    Primary score: |X - X*|_F / |X*|_F, limited by double precision.
     """
 
     rows: int = 50
@@ -79,40 +79,40 @@ class LowRankRecovery(Task):
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom of the truth."""
+        """Degrees of freedom of the ground truth, the dimension of the set of rank-r matrices."""
         return degrees_of_freedom(self.rows, self.columns, self.rank, self.symmetric)
 
     @property
     def floor(self) -> float:
-        """Rounding of double precision: errors below are equal."""
+        """Rounding error of double precision: smaller errors are ranked as equal."""
         return 1e-15
 
     @property
     def budget(self) -> int:
-        """Passes of the operator."""
+        """The budget in operator passes (applications of A or A*)."""
         return self.passes
 
     @abstractmethod
     def operator(self, seed: int) -> DenseOperator | HadamardOperator | SampledOperator:
-        """The operator of this seed; the very same object for seeds that share it."""
+        """The measurement operator of this seed; seeds that share an operator get the identical object."""
 
     @abstractmethod
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """What the operator is made of, by name."""
+        """The arrays that define the operator, by name."""
 
     def spectrum(self) -> ndarray:
-        """The singular values of the truth, descending."""
+        """The singular values of the ground truth, descending."""
         return spectrum(self.rank, self.condition, self.spacing)
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The truth in factors, the operator and the measurements."""
+        """The ground truth in factors, the arrays of the operator, and the measurements y."""
         truth = low_rank(self.rng(seed, "data", 0), self.rows, self.columns, self.spectrum(), self.symmetric)
         y = measurements(self.operator(seed), truth)
         y = y + self.noise / np.sqrt(len(y)) * self.rng(seed, "data", 1).standard_normal(len(y))
         return {**truth, "y": y, **self.operator_arrays(seed)}
 
     def problem(self, seed: int) -> Recovery:
-        """The operator, the measurements, the hint of the rank, and the noise where there is some."""
+        """The operator, the measurements, the rank (or its upper bound), and the noise level if there is noise."""
         return Recovery(
             self.operator(seed),
             torch.from_numpy(np.array(self.data(seed)["y"])),
@@ -124,12 +124,12 @@ class LowRankRecovery(Task):
         )
 
     def truth(self, seed: int) -> Pair:
-        """X* as a pair of factors."""
+        """The ground truth X* = L R^T as a pair of factors (L, R)."""
         data = self.data(seed)
         return data["left"] * data["values"], data["right"]
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Errors of the final estimate, and reach and rates from the snapshots."""
+        """Errors of the final estimate; steps to reach each level and convergence rates from the snapshots."""
         truth, estimate = self.truth(seed), metrics.estimate(solution)
         values = {
             "rel": float(metrics.relative_error(estimate, truth)),
@@ -164,7 +164,7 @@ class LowRankRecovery(Task):
 
     @staticmethod
     def _spectra(estimate: Pair, truth: Pair) -> list[Curve]:
-        """The singular values of the estimate beside those of the truth: a picture."""
+        """Curves of the singular values of the estimate and of the ground truth, for plots."""
         drawn = []
         for name, pair in (("singular_values", estimate), ("singular_values_true", truth)):
             values = metrics.singular_values(pair)
@@ -172,12 +172,12 @@ class LowRankRecovery(Task):
         return drawn
 
     def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
-        """How many singular values [snapshot, k] of the iterates exceed a twentieth of the largest."""
+        """The effective rank by step: how many of the singular `values` [snapshot, k] exceed 5 % of the largest."""
         counts = np.sum(values > _SMALL * values[:, :1], axis=1).astype(float)
         return (Curve("effective_rank_by_steps", steps, counts),)
 
     def expected_error(self) -> float | None:
-        """The root mean squared relative error of least squares on the known tangent space, where theory has it."""
+        """Root-mean-square relative error of least squares on the true tangent space; None where no formula is known."""
         return None
 
     def _residual(self, estimate: Pair, seed: int) -> float:
@@ -188,12 +188,12 @@ class LowRankRecovery(Task):
         return min(loss, WORST) if np.isfinite(loss) else WORST
 
     def baseline(self, seed: int) -> float:
-        """The matrix zero."""
+        """The relative error of the zero matrix, 1."""
         left, right = self.truth(seed)
         return float(metrics.relative_error((0 * left, right), (left, right)))
 
     def oracle(self, seed: int) -> float:
-        """Least squares on the true tangent space; with too small a rank, the minimizer of the loss of that rank."""
+        """The error of least squares on the true tangent space; if `fit_rank` < `rank`, of the rank-`fit_rank` minimizer."""
         data = self.data(seed)
         y = torch.from_numpy(np.array(data["y"]))
         if 0 < self.fit_rank < self.rank:
@@ -207,7 +207,7 @@ class LowRankRecovery(Task):
 
 @functools.lru_cache(maxsize=8)
 def _gaussian(task: GaussianSensing, group: int) -> DenseOperator:
-    """Rows N(0, 1/m); of a symmetric operator the half-vectorized ones, which is the symmetrized Gaussian ensemble."""
+    """A dense operator with rows N(0, I/m); for symmetric X, rows in half-vectorized form (symmetrized Gaussian ensemble)."""
     n = task.rows
     entries = n * (n + 1) // 2 if task.symmetric else n * task.columns
     rows = task.rng(group, "operator").standard_normal((task.measurements, entries))
@@ -222,15 +222,18 @@ class GaussianSensing(LowRankRecovery):
     measurements: int = 1500
 
     def operator(self, seed: int) -> DenseOperator:
-        """The operator of this seed."""
+        """The dense Gaussian operator of this seed."""
         return _gaussian(self, seed // self.share)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """The measurement matrices as rows."""
+        """The measurement matrices A_i, one flattened matrix per row."""
         return {"rows": self.operator(seed).rows.numpy()}
 
     def expected_error(self) -> float | None:
-        """By the mean of an inverse Wishart matrix (see `oracles.expected_tangent_error`)."""
+        """Root-mean-square relative error of the oracle, from the mean of an inverse Wishart matrix.
+
+        See `oracles.expected_tangent_error`. None without noise, or with too few measurements for a finite mean.
+        """
         if self.noise == 0 or self.measurements <= self.freedom + 1:
             return None
         squared = oracles.expected_tangent_error(self.noise, self.freedom, self.measurements)
@@ -241,8 +244,8 @@ class GaussianSensing(LowRankRecovery):
 class PositiveSensing(GaussianSensing):
     """MS-PSD: X* = U diag(s) U^T, symmetric A_i.
 
-    At the tiny tier m exceeds the dimension n (n + 1)/2 = 210: A is injective there, which tests dynamics, not sample
-    complexity.
+    At the tiny tier m exceeds the dimension n (n + 1)/2 = 210, so A is injective: this tier tests optimization dynamics,
+    not sample complexity.
     """
 
     symmetric: ClassVar[bool] = True
@@ -254,7 +257,10 @@ class PositiveSensing(GaussianSensing):
 
 @dataclass(frozen=True, kw_only=True)
 class AsymmetricSensing(GaussianSensing):
-    """MS-ASYM: X* = U diag(s) V^T with independent frames. Injective at the tiny tier (m = 800 > 400)."""
+    """MS-ASYM: X* = U diag(s) V^T with independent orthonormal frames U and V.
+
+    At the tiny tier A is injective (m = 800 > 400).
+    """
 
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"rows": 20, "columns": 20, "rank": 2, "measurements": 800, "passes": 2000},

@@ -1,4 +1,4 @@
-"""Matrices of low rank with a known spectrum: what sensing and completion recover."""
+"""Low-rank ground-truth matrices with a prescribed spectrum, for sensing and completion."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ __all__ = ["degrees_of_freedom", "incoherence", "low_rank", "measurements", "ort
 
 
 def spectrum(rank: int, condition: float, spacing: Literal["linear", "geometric"]) -> Float[ndarray, " rank"]:
-    """Singular values from 1 down to 1/condition, equally spaced or in geometric progression."""
+    """`rank` singular values from 1 down to 1/condition, equally spaced or in geometric progression."""
     if spacing == "linear":
         return np.linspace(1.0, 1.0 / condition, rank)
     return exp(np.linspace(0.0, -float(log(condition)), rank))
 
 
 def orthonormal(rng: np.random.Generator, rows: int, rank: int) -> Float[ndarray, "rows rank"]:
-    """A uniformly distributed orthonormal frame: the Q of a Gaussian matrix, the diagonal of R positive."""
+    """A uniformly distributed orthonormal frame: the Q factor of a Gaussian matrix, with a positive diagonal of R."""
     return exact.orthonormal(rng.standard_normal((rows, rank)))
 
 
 def low_rank(
     rng: np.random.Generator, rows: int, columns: int, values: Float[ndarray, " rank"], symmetric: bool
 ) -> dict[str, ndarray]:
-    """X* = left diag(values) right^T with independent frames; left = right when symmetric."""
+    """X* = left diag(values) right^T with independent uniform frames; left = right if `symmetric`."""
     left = orthonormal(rng, rows, len(values))
     right = left if symmetric else orthonormal(rng, columns, len(values))
     return {"left": left, "values": values, "right": right}
@@ -41,7 +41,7 @@ def low_rank(
 def measurements(
     operator: DenseOperator | HadamardOperator | SampledOperator, truth: Mapping[str, ndarray]
 ) -> Float[ndarray, " measurement"]:
-    """A(X*) in exact arithmetic: what the operator's `forward` gives, but for its last bits."""
+    """A(X*), reproducible on every machine; equals `operator.forward` up to rounding errors."""
     left, right = truth["left"] * truth["values"], truth["right"]
     if isinstance(operator, SampledOperator):
         return inner(left[operator.row.numpy()], right[operator.column.numpy()]) * operator.scale
@@ -53,11 +53,11 @@ def measurements(
 
 
 def degrees_of_freedom(rows: int, columns: int, rank: int, symmetric: bool) -> int:
-    """Dimension of the set of matrices of this rank: r (n1 + n2 - r), or r n - r (r - 1)/2 when symmetric."""
+    """Dimension of the set of rank-r matrices: r (n1 + n2 - r), or r n - r (r - 1)/2 for symmetric matrices."""
     return rank * rows - rank * (rank - 1) // 2 if symmetric else rank * (rows + columns - rank)
 
 
 def incoherence(frame: Float[ndarray, "rows rank"]) -> float:
-    """Incoherence mu = (n/r) max_i |e_i^T U|^2: 1 when every row has its share of the energy, n/r when one row has all of it."""
+    """mu = (n/r) max_i |e_i^T U|^2: 1 if all rows of U have equal norm, n/r at most, if e_i lies in its range."""
     rows, rank = frame.shape
     return float(rows / rank * np.max(np.sum(frame**2, axis=1)))

@@ -1,4 +1,4 @@
-"""Variants of sensing, each hard in one respect: no sampling, well separated values, few or noisy or correlated measurements."""
+"""Variants of matrix sensing: population loss, separated singular values, few, noisy or correlated measurements, coherence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def _identity(n: int) -> DenseOperator:
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationSensing(LowRankRecovery):
-    """MS-POP: A is the identity on symmetric matrices (infinitely many measurements), for constants that are exact."""
+    """MS-POP: A is the identity on symmetric matrices, the limit of infinitely many measurements (population loss).
+
+    Without sampling error, theoretical constants can be verified exactly.
+    """
 
     share: int = 64
     symmetric: ClassVar[bool] = True
@@ -45,19 +48,19 @@ class PopulationSensing(LowRankRecovery):
     }
 
     def operator(self, seed: int) -> DenseOperator:
-        """The half-vectorization, which is an isometry."""
+        """The identity on symmetric matrices in half-vectorized form, which is an isometry."""
         return _identity(self.rows)
 
     def operator_arrays(self, seed: int) -> dict[str, ndarray]:
-        """None: the operator is not random."""
+        """An empty dictionary, because the operator is not random."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncrementalSensing(GaussianSensing):
-    """MS-INC: singular values in geometric progression, 1, ratio, ratio^2 ...; small starts learn them one after another.
+    """MS-INC: singular values 1, ratio, ratio^2, ...; gradient descent from small initialization learns them one by one.
 
-    The rank is told as an upper bound, the full dimension, so that a small start has to find it.
+    The method is given only an upper bound of the rank, the full dimension.
     """
 
     ratio: float = 0.55
@@ -68,11 +71,11 @@ class IncrementalSensing(GaussianSensing):
     }
 
     def spectrum(self) -> ndarray:
-        """1, ratio, ratio^2 ..."""
+        """Singular values 1, ratio, ratio^2, ..., in geometric progression."""
         return np.cumprod([1.0, *[self.ratio] * (self.rank - 1)])
 
     def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
-        """Besides the effective rank, each singular value of the truth as it is learned."""
+        """The effective rank and the leading singular values of the iterates, each by step."""
         learned = (
             Curve(f"singular_value_{i + 1}_by_steps", steps, values[:, i])
             for i in range(min(self.rank, values.shape[1]))
@@ -82,7 +85,7 @@ class IncrementalSensing(GaussianSensing):
 
 @dataclass(frozen=True, kw_only=True)
 class FewMeasurements(AsymmetricSensing):
-    """MS-HARD (a): m = oversampling times the degrees of freedom, down to the information limit of 1."""
+    """MS-HARD (a): few measurements, m = oversampling * degrees of freedom; oversampling = 1 is the information limit."""
 
     oversampling: float = 1.5
     measurements: int = 0
@@ -99,7 +102,10 @@ class FewMeasurements(AsymmetricSensing):
 
 @dataclass(frozen=True, kw_only=True)
 class NoisySensing(FewMeasurements):
-    """MS-NOISE: y = A(X*) + sigma e/sqrt(m) with m = oversampling degrees of freedom; the oracle knows the tangent space."""
+    """MS-NOISE: y = A(X*) + sigma e/sqrt(m), e ~ N(0, I), with m = oversampling * degrees of freedom.
+
+    The oracle is least squares on the true tangent space.
+    """
 
     oversampling: float = 6.0
     noise: float = 0.1
@@ -126,7 +132,7 @@ def _correlated(task: CorrelatedSensing, group: int) -> DenseOperator:
 class CorrelatedSensing(GaussianSensing):
     """MS-HARD (c): A_i = C^{1/2} G_i C^{1/2}, C_jk = correlation^|j - k|, so that E A*A X = C X C.
 
-    Steps that count on E A*A = I are too long here.
+    Step sizes derived from E A*A = I are too large for this task.
     """
 
     correlation: float = 0.7
@@ -137,16 +143,16 @@ class CorrelatedSensing(GaussianSensing):
     }
 
     def operator(self, seed: int) -> DenseOperator:
-        """The operator of this seed."""
+        """The dense operator of this seed, with correlated measurement matrices."""
         return _correlated(self, seed // self.share)
 
     def expected_error(self) -> None:
-        """Unknown: the rows are not independent normal."""
+        """None: the formula needs independent standard normal rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoherentCompletion(Completion):
-    """MS-HARD (d): completion of a matrix of which one row carries half the energy (incoherence n/(2 r))."""
+    """MS-HARD (d): completion of a coherent matrix, whose first row has half the energy (incoherence n/(2 r))."""
 
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": {"rows": 100, "columns": 100, "rank": 2, "passes": 2000},
@@ -154,7 +160,7 @@ class CoherentCompletion(Completion):
     }
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """As `Completion`, with the first row of the matrix scaled up to half the energy and the frames made new."""
+        """The ground truth, with its first row scaled to half the energy, the observed entries and the measurements."""
         rng = self.rng(seed, "data", 0)
         left, right = rng.standard_normal((self.rows, self.rank)), rng.standard_normal((self.columns, self.rank))
         energy = np.sum(contract(left, right.T) ** 2, axis=1)
@@ -164,5 +170,5 @@ class CoherentCompletion(Completion):
         return {**truth, "y": measurements(self.operator(seed), truth), **self.operator_arrays(seed)}
 
     def spectrum(self) -> ndarray:
-        """Not prescribed: it follows from the row."""
+        """Nominal singular values only: the actual ones follow from scaling the first row."""
         return spectrum(self.rank, self.condition, self.spacing)
