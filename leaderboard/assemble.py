@@ -20,7 +20,7 @@ from dynamark.leaderboards.rows import gather, gathered
 from dynamark.leaderboards.table import Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store, published_store, read_rows
-from dynamark.runners.plan.board import board_names, load_board
+from dynamark.runners.plan.board import board_names, read_board
 
 if TYPE_CHECKING:
     import pandas
@@ -70,9 +70,9 @@ class Selection:
         if self.keys is not None or self.task or self.method or self.tier not in (None, "standard"):
             return []
         rows = gathered(self.stores, self.published, None, COLUMNS)
-        told = [load_board(name) for name in board_names()]
-        made = [board_table(board, rows) for board in told if self.family in (None, board.family)]
-        return sorted((t for t in made if t.places), key=lambda t: in_order(t.board.family))
+        boards = [read_board(name) for name in board_names()]
+        shown = [board_table(board, rows) for board in boards if self.family in (None, board.family)]
+        return sorted((table for table in shown if table.places), key=lambda table: in_order(table.board.family))
 
     def claims(self, rows: pa.Table) -> list[Evaluation]:
         """The claims, of one family where one is chosen; none where runs were chosen one by one."""

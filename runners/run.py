@@ -18,8 +18,8 @@ from dynamark.results.schema import LOST, Row
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.objects import Given, specs_of
-from dynamark.runners.plan.board import load_named
 from dynamark.runners.plan.cohorts import cohorts
+from dynamark.runners.plan.complete import load_named
 from dynamark.runners.plan.expand import Plan, expand, pending
 from dynamark.runners.plan.hours import Seconds
 from dynamark.runners.plan.suite import Suite

@@ -35,8 +35,11 @@ MAY = {
         "dynamark.leaderboards",
         "dynamark.results",
         "dynamark.runners.claims",
+        "dynamark.runners.plan.board",
         "dynamark.methods.catalog",
     ),
+    # Which tasks and methods a board has, and how a tuned row is marked.
+    "leaderboard/boards.py": (*LEADERBOARD, "dynamark.runners.plan.board", "dynamark.runners.spec"),
     "leaderboard/page": (
         "dynamark.leaderboards",
         "dynamark.results",

@@ -31,6 +31,8 @@ class PolynomialIncrement:
 
     degree: Annotated[int, Range(1, 20)] = 5
     delays: Annotated[int, Range(1, 1000)] = 1
+    # Of one transition a trajectory the penalty cannot be chosen: a quintic through it leaves the data by 1e7.
+    shortest: ClassVar[int] = 3
     search_space: ClassVar[SearchSpace] = {"degree": (5, 1, 2, 3), "delays": (1, 2, 4)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> PolynomialModel:

@@ -20,12 +20,13 @@ from dynamark.runners.plan.suite import Entry
 from dynamark.runners.spec import Spec
 
 TASKS = [f"chaos/t{k}" for k in range(7)]
+UNTUNED = frozenset({"persistence"})
 TUNED = json.dumps({"one of": [{}, {"rate": 1}], "rate": 0})
 
 
 def board(methods: list[str], seeds: int = 5) -> Board:
     entry = Entry(tuple(map(Spec, TASKS)), tuple(map(Spec, methods)), "tiny", seeds)
-    return Board("chaos/b", "?", (entry,), family="chaos", question="?", tier="tiny", seeds=seeds)
+    return Board("chaos/b", "?", (entry,), family="chaos", question="?", tier="tiny", seeds=seeds, untuned=UNTUNED)
 
 
 def rows_with(skills: dict[str, Any], seeds: int = 5, **more: Any) -> list[dict[str, Any]]:

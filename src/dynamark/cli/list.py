@@ -37,7 +37,8 @@ def main(args: argparse.Namespace) -> int:
 
 def _boards(as_json: bool, format: str) -> str:
     """The boards with their questions; as JSON with their tasks, methods, exclusions and predicted hours."""
-    from dynamark.runners.plan.board import board_names, load_board
+    from dynamark.runners.plan.board import board_names
+    from dynamark.runners.plan.complete import load_board
     from dynamark.runners.plan.expand import expand
     from dynamark.runners.plan.hours import Seconds
 

@@ -12,7 +12,8 @@ from support import LINE, WALK, entry, specs
 from dynamark.cli import main
 from dynamark.errors import UserError
 from dynamark.methods.catalog import METHODS
-from dynamark.runners.plan.board import board_names, boards_in, load_board
+from dynamark.runners.plan.board import board_names
+from dynamark.runners.plan.complete import boards_in, load_board
 from dynamark.runners.plan.draw import drawn
 from dynamark.runners.plan.expand import expand
 from dynamark.runners.plan.suite import Suite
