@@ -34,9 +34,9 @@ def render(made: Sequence[Table], format: str) -> str:
         parts += [title[format], *_blocks(table, format)]
     text = "\n\n".join(parts) + "\n"
     if any(s.own for table in made for s in table.standings):
-        text += {"tex": "% "}.get(format, "\n") + "* has rows of one's own, which are not among the published ones\n"
+        text += {"tex": "% "}.get(format, "\n") + "* includes your own, unpublished results\n"
     if any(place(s).startswith("(") for table in made for s in table.standings):
-        text += {"tex": "% "}.get(format, "\n") + "(places) of methods that did not run on all tasks of their table\n"
+        text += {"tex": "% "}.get(format, "\n") + "(places) in parentheses: incomplete coverage\n"
     return text
 
 
@@ -99,7 +99,7 @@ def _score(s: Standing, task: str) -> str:
 
 
 def _tasks(table: Table) -> tuple[list[str], list[list[str]]]:
-    """A line a task: its score, the ends of its scale, the best method, and the methods of one's own."""
+    """A line a task: its score, the ends of its scale, the best method, and your own methods."""
     own = [s for s in table.standings if s.own]
     head = ["task", "score", "baseline", "oracle", "best", "by", *(s.method + " *" for s in own)]
     body = []

@@ -70,7 +70,7 @@ def gathered(
     rows = read_rows(folders, list(dict.fromkeys([*COLUMNS, *columns])))
     own = np.zeros(len(rows), dtype=bool)
     if published and stores:
-        # Of a published run that was done again, the newer row is one's own: a key alone does not tell.
+        # Of a published run that was done again, the newer row is the user's own: a key alone does not tell.
         shipped = Store(published_store()).rows(["key", "finished"])
         if len(shipped):
             own = ~pc.is_in(_stamp(rows), value_set=_stamp(shipped)).to_numpy(zero_copy_only=False)

@@ -105,7 +105,7 @@ def _thinned(line: Line, log: bool) -> Line:
 
 
 def charts(curves: Curves, table: Table, task: str) -> str:
-    """A chart for each curve of a task: its best methods and those of one's own."""
+    """A chart for each curve of a task: its best methods and your own."""
     shown, families = [], _families(curves)
     for name in sorted(set(curves) - {member for own in families.values() for member in own}):
         if name.removesuffix("_true") in PICTURES or name in _FITTING:
@@ -139,7 +139,7 @@ def _family(name: str, members: Sequence[str], curves: Curves, table: Table, tas
 
 
 def chosen(having: Mapping[str, Line], table: Table, task: str) -> list[str]:
-    """The methods to draw, best first: the best that have the curve, and one's own."""
+    """The methods to draw, best first: the best that have the curve, and your own."""
     lower = next(t.lower_is_better for t in table.tasks if t.name == task)
 
     def rank(s: Standing) -> tuple[bool, float, str]:

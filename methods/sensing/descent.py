@@ -1,4 +1,4 @@
-"""Gradient descent on factors, as analyzed for exact and surplus rank."""
+"""Gradient descent on factors, as analyzed for exact and over-specified rank."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GradientDescent:
         F <- beta P and G <- G Q S/beta, where F = P S Q^T and beta = balance sqrt(s^_1): the product stays, all columns of F
         get one scale, and the rate no longer depends on the scale of the start.
 
-    With surplus rank the symmetric form converges like 1/t^2 in the squared error, the product linearly at a rate of order
+    With over-specified rank the symmetric form converges like 1/t^2 in the squared error, the product linearly at a rate of order
     start_scale^2. Source: Xiong, Ding and Du, How over-parameterization slows down gradient descent in matrix sensing, ICLR
     2024 (step and imbalance 1/3 of the experiments; the trigger uses the residual, since the truth is not to be had).
     key: xiong2024

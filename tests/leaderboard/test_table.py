@@ -228,8 +228,8 @@ def test_places_on_fewer_tasks_stand_in_brackets() -> None:
     assert [place(s) for s in told[0].standings] == ["1", "(2)"]
     for format in ("terminal", "md", "tex"):
         assert "(2)" in render(told, format)
-        assert "did not run on all tasks" in render(told, format)
-    assert "did not run" not in render(made(rows_of({"all": few})), "terminal")
+        assert "incomplete coverage" in render(told, format)
+    assert "incomplete coverage" not in render(made(rows_of({"all": few})), "terminal")
 
 
 def test_costs_stand_in_the_tables() -> None:
@@ -282,7 +282,7 @@ def test_own_rows_are_marked(format: str) -> None:
     else:
         assert "b \\*" in text if format == "md" else "b *" in text
         assert "a *" not in text
-        assert "not among the published" in text
+        assert "includes your own, unpublished results" in text
 
 
 HOSTILE = "<script>alert(1)</script>|`x`\\input{/etc/passwd}$\x1b[31m\nnext line"

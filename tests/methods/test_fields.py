@@ -110,7 +110,7 @@ def test_a_value_out_of_range_is_refused_in_one_line(text: str) -> None:
     "text", ["edmd(dictionary='1 x0 x1 x0*x0')", "edmd(size=None)", "gd(step=1)", "rls(cap=inf)", "mlp(hidden=(8,))"]
 )
 def test_what_is_in_range_is_taken(text: str) -> None:
-    resolve_method(parse(text))
+    assert parse(text).fields.items() <= resolve_method(parse(text)).build().__dict__.items()
 
 
 def test_tasks_get_the_check_of_their_annotations() -> None:

@@ -16,7 +16,7 @@ ASYMMETRIC = "sensing/asymmetric"
 C01 = Claim(
     paper="xiong2024",
     kind=THEOREM,
-    statement="Gradient descent on X X^T with surplus rank has a squared error of order 1/T^2, and no less.",
+    statement="Gradient descent on X X^T with over-specified rank has a squared error of order 1/T^2, and no less.",
     needs=[
         Runs(
             PSD,
@@ -79,7 +79,8 @@ _SCALES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18)
 C04 = Claim(
     paper="xiong2024",
     kind=THEOREM,
-    statement="On two factors with surplus rank it converges linearly, at a rate in proportion to the squared start scale.",
+    statement="Gradient descent on two factors with over-specified rank converges linearly, at a rate proportional to the "
+    "squared initialization scale.",
     needs=[
         Runs(
             ASYMMETRIC,
@@ -158,7 +159,8 @@ C06 = Claim(
 C07 = Claim(
     paper="jin2023",
     kind=THEOREM,
-    statement="From a small start gradient descent passes the minimizers of rank 1, 2, ..., the closer the smaller the start.",
+    statement="From a small initialization, gradient descent passes close to the minimizers of rank 1, 2, ...; the smaller the "
+    "initialization, the closer.",
     needs=[Experiment("sensing/incremental_learning", {"fit_rank": k}, seeds=8) for k in (20, 3)],
     looks=(1, 3),
     checks=[
@@ -265,7 +267,7 @@ _SURPLUS = {"fit_rank": 4, "share": 4}
 C11 = Claim(
     paper="zhang2021",
     kind=THEOREM,
-    statement="A damping by the residual restores linear convergence with surplus rank, whatever the condition.",
+    statement="A damping by the residual restores linear convergence with over-specified rank, whatever the condition.",
     needs=[
         Runs(PSD, method, {}, {**_SURPLUS, "condition": c, "passes": 8000}, seeds=4)
         for method in ("prec_gd", "gd")
@@ -284,7 +286,7 @@ C11 = Claim(
 C12 = Claim(
     paper="jia2024",
     kind=THEOREM,
-    statement="Approximate Gauss-Newton converges linearly from a random start with surplus rank, whatever the condition.",
+    statement="Approximate Gauss-Newton converges linearly from a random start with over-specified rank, whatever the condition.",
     needs=[Runs(ASYMMETRIC, "agn", {}, {**_SURPLUS, "condition": c, "passes": 800}, seeds=4) for c in _CONDITIONS],
     checks=[
         Check("most steps to 1e-10", largest("steps_10"), Below(60)),

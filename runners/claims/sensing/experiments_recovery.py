@@ -40,7 +40,7 @@ def _start(run: Run, n: int, k: int) -> ndarray:
 
 @dataclass(frozen=True)
 class SurplusConstant:
-    """|X X^T - X*|_F^2 (2 eta T)^2/(min(k, n) - r) tends to 1 for gradient descent with surplus rank, all of X* measured.
+    """|X X^T - X*|_F^2 (2 eta T)^2/(min(k, n) - r) tends to 1 for gradient descent with over-specified rank, all of X* measured.
 
     Refined: the error against sum_j (2 eta (T - t_0) + 1/w_j)^{-2}, w_j the largest eigenvalues at t_0 of the Schur complement
     of S S^T in X X^T, X = [S; N] in the eigenbasis of X*. The proof is in docs/proofs.md.
@@ -118,7 +118,7 @@ def _instance(run: Run, n: int, values: tuple[float, ...], measurements: int) ->
 
 @dataclass(frozen=True)
 class Incremental:
-    """Gradient descent from a small start passes close to Z_1, Z_2 ..., the minimizers of the loss of each rank, in turn.
+    """Gradient descent from a small initialization passes close to Z_1, Z_2 ..., the minimizers for each rank, in turn.
 
     delta_s = min_t |X_t X_t^T - Z_s|/|Z_s| at time t_s, for each scale of the start. Scores: `delta_s_i` of the i-th scale;
     `gain_s` = delta_s of the last scale over that of the first; `rise_s`, the largest ratio of a delta_s to that of the

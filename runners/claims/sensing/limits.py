@@ -139,7 +139,7 @@ C16 = Claim(
 C17 = Claim(
     paper="stoeger2021",
     kind=THEOREM,
-    statement="A small start makes full rank behave as the true rank: stopped at its best, it has the same risk.",
+    statement="A small initialization makes full rank behave as the true rank: stopped at its best, it has the same risk.",
     needs=[Runs("sensing/noisy", "gd_small", {}, {"oversampling": 6.0, "fit_rank": 24, "passes": 2000}, seeds=16)],
     checks=[Check("mean best risk over its oracle", mean("best_risk"), Below(1.2))],
     controls=[Check("mean risk at the end", mean("risk"), None)],
