@@ -99,7 +99,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(tmp_path: Path) -> No
     child.send_signal(signal.SIGINT)
     _, told = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert "the same command resumes" in told
+    assert "run the same command to resume" in told
     assert "Traceback" not in told
     assert not [pid for pid in inside if _alive(int(pid))]
     assert list(Store(tmp_path / "store").status().values()) == ["ok"]
