@@ -111,9 +111,9 @@ def _chosen(frame: pandas.DataFrame, mask: Any) -> pandas.DataFrame:
 def _apart(frame: pandas.DataFrame, boards: Sequence[BoardTable]) -> pandas.DataFrame:
     """The rows of tasks that are on no board; and of tasks with held-out rows, which stand beside public ones."""
     on_boards = {(table.board.tier, task) for table in boards for task in table.board.tasks}
-    held = set(frame.loc[(frame["salt"] != "").to_numpy(), "task"].astype(str))
+    held_out = set(frame.loc[(frame["salt"] != "").to_numpy(), "task"].astype(str))
     pairs = zip(frame["tier"].astype(str), frame["task"].astype(str), strict=True)
-    return _chosen(frame, np.array([pair not in on_boards or pair[1] in held for pair in pairs], dtype=bool))
+    return _chosen(frame, np.array([pair not in on_boards or pair[1] in held_out for pair in pairs], dtype=bool))
 
 
 class Leaderboard:

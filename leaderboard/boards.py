@@ -135,20 +135,20 @@ def _places(grid: Grid, seeds: int) -> tuple[tuple[Place, ...], list[int], ndarr
     scaled = not np.isnan(grid.skill).any()
     values = grid.skill if scaled else -grid.ranks
     shape = (len(grid.tasks), seeds)
-    told = [statistics.mean_of_tasks(row.reshape(shape)) for row in values]
+    means = [statistics.mean_of_tasks(row.reshape(shape)) for row in values]
     ranks = grid.ranks.mean(axis=1)
     about = [grid.about(i) for i in range(len(grid.methods))]
 
     def key(i: int) -> tuple[bool, float, float, str]:
         dead = about[i]["failed"] == about[i]["runs"]  # a method that failed everywhere never leads
-        return dead, -told[i][0], float(ranks[i]), grid.methods[i]
+        return dead, -means[i][0], float(ranks[i]), grid.methods[i]
 
     order = sorted(range(len(grid.methods)), key=key)
     bands = statistics.bands_by_leader(order, values)
     between = statistics.rank_intervals(values.reshape(len(values), *shape))
     places = []
     for rank, (i, band) in enumerate(zip(order, bands, strict=True), 1):
-        point, interval = told[i]
+        point, interval = means[i]
         own = about[i]
         low, high = (None, None) if interval is None or not scaled else (max(interval[0], 0.0), min(interval[1], 1.0))
         medians = np.median(grid.skill[i].reshape(shape), axis=1) if scaled else np.full(len(grid.tasks), np.inf)

@@ -247,8 +247,8 @@ def rank_intervals(values: Float[ndarray, "method task seed"], level: float = 0.
     for own, mean in zip(values, drawn, strict=True):
         ordered = np.sort(own[np.arange(tasks)[:, None], picks], axis=-1)
         mean[:] = ordered[..., n // 4 : n - n // 4].mean(axis=-1).mean(axis=-1)
-    told = np.quantile(places(drawn), [(1 - level) / 2, (1 + level) / 2], axis=1)
-    return [(int(np.floor(low)), int(np.ceil(high))) for low, high in told.T]
+    ends = np.quantile(places(drawn), [(1 - level) / 2, (1 + level) / 2], axis=1)
+    return [(int(np.floor(low)), int(np.ceil(high))) for low, high in ends.T]
 
 
 def against_leader(
@@ -280,8 +280,8 @@ def bands_by_leader(order: Sequence[int], values: Float[ndarray, "method cell"],
     start = 0
     while start < len(order):
         rest = order[start + 1 :]
-        told = against_leader(values, order[start], rest) <= level
-        size = 1 + (int(np.argmax(told)) if told.any() else len(rest))
+        told_apart = against_leader(values, order[start], rest) <= level
+        size = 1 + (int(np.argmax(told_apart)) if told_apart.any() else len(rest))
         made += [len(set(made)) + 1] * size
         start += size
     return made

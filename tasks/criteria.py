@@ -47,29 +47,30 @@ def relative_error(model: Any, problem: Prediction | Forecasting, start: int = 0
     A predictor answers one step ahead, where outputs were seen; a forecaster continues each sequence after its context, which is
     at most half of it.
     """
-    held = problem.validation
+    validation = problem.validation
     if isinstance(problem, Prediction):
-        answer, truth = model.predict(held, (1,))[0][:, start:], held.observations[:, start:]
-        if held.seen is not None:
-            answer, truth = answer[held.seen[:, start:]], truth[held.seen[:, start:]]
+        answer, truth = model.predict(validation, (1,))[0][:, start:], validation.observations[:, start:]
+        if validation.seen is not None:
+            answer, truth = answer[validation.seen[:, start:]], truth[validation.seen[:, start:]]
     else:
-        length = held.observations.shape[1]
+        length = validation.observations.shape[1]
         context = min(problem.context, length // 2)
-        answer = _continued(model, held, context, length - context)[:, start:]
-        truth = held.observations[:, context + start :]
+        answer = _continued(model, validation, context, length - context)[:, start:]
+        truth = validation.observations[:, context + start :]
     return float((answer - truth).double().square().mean() / truth.double().square().mean())
 
 
 def _horizons(model: Any, problem: Forecasting, horizons: Sequence[int], floor: float) -> float:
     """The geometric mean over horizons of the relative squared error, from several origins of each validation sequence."""
-    held, longest = problem.validation, max(horizons)
-    last = held.observations.shape[1] - longest
+    validation, longest = problem.validation, max(horizons)
+    last = validation.observations.shape[1] - longest
     origins = np.unique(np.linspace(min(problem.context, last), last, _ORIGINS).astype(int))
     pairs = [
-        (_continued(model, held, int(o), longest), held.observations[:, int(o) : int(o) + longest]) for o in origins
+        (_continued(model, validation, int(o), longest), validation.observations[:, int(o) : int(o) + longest])
+        for o in origins
     ]
     squared = torch.stack([(answer - truth).double().square().mean(dim=(0, 2)) for answer, truth in pairs]).mean(dim=0)
-    power = held.observations.double().square().mean()
+    power = validation.observations.double().square().mean()
     chosen = (squared / power)[[h - 1 for h in horizons]]
     return float(chosen.clamp(min=floor).log().mean().exp())
 
@@ -79,15 +80,15 @@ def _flow(model: Any, problem: Forecasting, horizon: int) -> float:
 
     Few validation trajectories are continued from several origins in their first half.
     """
-    held, train = problem.validation, _plain(problem.train.observations)
-    count, length = held.observations.shape[:2]
+    validation, train = problem.validation, _plain(problem.train.observations)
+    count, length = validation.observations.shape[:2]
     origins = [problem.context]
     if count < _ORIGINS:
         latest = max(problem.context, length // 2)
         origins = np.unique(np.linspace(problem.context, latest, -(-_ORIGINS // count)).astype(int)).tolist()
     steps = min(horizon, length - max(origins))
-    answer = torch.cat([_continued(model, held, origin, steps) for origin in origins])
-    truth = torch.cat([held.observations[:, origin : origin + steps] for origin in origins])
+    answer = torch.cat([_continued(model, validation, origin, steps) for origin in origins])
+    truth = torch.cat([validation.observations[:, origin : origin + steps] for origin in origins])
     flat = train.reshape(-1, train.shape[2])
     gap = flows.deviation(_plain(truth), _plain(answer), flat.mean(axis=0), flat.std(axis=0))
     return float(flows.nrmse(gap.error).mean())
@@ -98,10 +99,10 @@ def _divergence(model: Any, problem: Forecasting) -> float:
 
     A run that escapes counts as a fixed point at the mean, as where test data is scored.
     """
-    held = problem.validation
-    truth = _plain(held.observations)[0]
+    validation = problem.validation
+    truth = _plain(validation.observations)[0]
     steps = min(len(truth) * 5 // 4, _FREE)
-    free = _plain(_continued(model, held, problem.context, steps))[0, steps // 5 :]
+    free = _plain(_continued(model, validation, problem.context, steps))[0, steps // 5 :]
     if not (np.abs(free) <= _ESCAPED).all():
         free = np.zeros_like(free) + truth.mean(axis=0)
     if truth.shape[1] == 1:
@@ -119,7 +120,7 @@ def _spectrum(model: Any, problem: Forecasting) -> float:
     """
     if not isinstance(model, HasSpectrum):
         return 1.0
-    train, held = (_pairs(part) for part in (problem.train, problem.validation))
+    train, validation = (_pairs(part) for part in (problem.train, problem.validation))
     mean, scale = train[0].mean(axis=0), train[0].std(axis=0)
 
     def observed(x: ndarray) -> ndarray:
@@ -127,8 +128,8 @@ def _spectrum(model: Any, problem: Forecasting) -> float:
         return np.concatenate([z, z**2, z**3, np.sin(2 * z), np.cos(2 * z)], axis=1)
 
     values = _plain(model.eigenvalues())
-    at_train, at_held = (_plain(model.eigenfunctions(torch.from_numpy(x[:, None]))) for x, _ in (train, held))
-    truth = observed(held[1])
+    at_train, at_held = (_plain(model.eigenfunctions(torch.from_numpy(x[:, None]))) for x, _ in (train, validation))
+    truth = observed(validation[1])
     if not (np.isfinite(values).all() and np.isfinite(at_train).all() and np.isfinite(at_held).all()):
         return math.inf
     weights = np.linalg.lstsq(at_train.astype(complex), observed(train[0]).astype(complex), rcond=1e-10)[0]

@@ -101,8 +101,8 @@ class Inline:
                 share=halved(cohort.method.fields),
             )
         except (Exception, SystemExit) as error:
-            told = worker.failure(error)
-            return failed(cohort, told.status, told.reason)
+            cause = worker.failure(error)
+            return failed(cohort, cause.status, cause.reason)
         try:
             return [scorer.score(task, seed, answer) for seed, answer in zip(seeds, answers, strict=True)]
         except (Exception, SystemExit) as error:
@@ -116,8 +116,8 @@ class Inline:
             worker.seed_everything(cohort.entropies)
             return [scorer.measure(experiment, entropy, self._device) for entropy in cohort.entropies]
         except (Exception, SystemExit) as error:
-            told = worker.failure(error)
-            return failed(cohort, told.status, told.reason)
+            cause = worker.failure(error)
+            return failed(cohort, cause.status, cause.reason)
 
     def __enter__(self) -> Inline:
         import numpy as np

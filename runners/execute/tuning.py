@@ -81,9 +81,9 @@ def tuned(
     first is chosen.
     """
     fields = [{f.name: getattr(m, f.name) for f in dataclasses.fields(m) if f.init} for m in methods]
-    told = [canonical({k: v for k, v in own.items() if v != fields[0].get(k)}) for own in fields]
+    settings = [canonical({k: v for k, v in own.items() if v != fields[0].get(k)}) for own in fields]
     if isinstance(problems[0], Online):
-        return _online(fit, methods, told, problems, [fresh(i, budget) for i in range(len(problems))])
+        return _online(fit, methods, settings, problems, [fresh(i, budget) for i in range(len(problems))])
     part = None if budget is None else max(1, budget // share)
     posed = trialed(problems, criterion, getattr(methods[0], "from_rest", False))
     trials = [_try(fit, method, posed, lambda i: fresh(i, part)) for method in methods]
@@ -106,7 +106,7 @@ def tuned(
             ):
                 fitted[i] = one
     candidates = [
-        [Candidate(told[k], part, t.scores[i], t.seconds, k == choice[i]) for k, t in enumerate(trials)]
+        [Candidate(settings[k], part, t.scores[i], t.seconds, k == choice[i]) for k, t in enumerate(trials)]
         for i in range(len(problems))
     ]
     done = [one for one in fitted if one is not None]
@@ -155,26 +155,30 @@ def _freed(error: Exception) -> Exception:
 # --- online: nothing is known in advance, so the choice is made on the way
 
 
-def _online(fit: Fit, methods: Sequence[Any], told: Sequence[str], problems: list[Any], runs: list[Run]) -> Tuned:
+def _online(fit: Fit, methods: Sequence[Any], settings: Sequence[str], problems: list[Any], runs: list[Run]) -> Tuned:
     """Every candidate as a learner of its own; after an eighth of the stream the one with the least loss goes on alone."""
     learners: list[Fitted] = []
     for method in methods:
         own = [dataclasses.replace(run, curves={}, facts={}, snapshots=[], passes=[]) for run in runs]
         learners.append(fit(method, problems, own))
-    made: Fitted = []
+    contests: Fitted = []
     candidates: list[list[Candidate]] = []
     for i, (problem, run) in enumerate(zip(problems, runs, strict=True)):
         open_list: list[Candidate] = []
         candidates.append(open_list)
-        made.append((Contest([own[i][0] for own in learners], told, max(1, problem.horizon // _BEGIN), open_list), run))
-    return Tuned(made, candidates)
+        contests.append(
+            (Contest([own[i][0] for own in learners], settings, max(1, problem.horizon // _BEGIN), open_list), run)
+        )
+    return Tuned(contests, candidates)
 
 
 class Contest:
     """Several learners on one stream. The first one's predictions count until the choice, then those of the chosen one."""
 
-    def __init__(self, learners: Sequence[Any], told: Sequence[str], begin: int, candidates: list[Candidate]) -> None:
-        self._learners, self._told, self._left = list(learners), told, begin
+    def __init__(
+        self, learners: Sequence[Any], settings: Sequence[str], begin: int, candidates: list[Candidate]
+    ) -> None:
+        self._learners, self._settings, self._left = list(learners), settings, begin
         self._begin, self._candidates = begin, candidates
         self._loss = [0.0] * len(learners)
         self._seconds = [0.0] * len(learners)
@@ -216,7 +220,7 @@ class Contest:
         self._left -= 1
         if not self._left:
             self._chosen = _first_best(self._loss)
-            for k, (own, loss, seconds) in enumerate(zip(self._told, self._loss, self._seconds, strict=True)):
+            for k, (own, loss, seconds) in enumerate(zip(self._settings, self._loss, self._seconds, strict=True)):
                 self._candidates.append(Candidate(own, self._begin, loss, seconds, k == self._chosen))
 
     def parameter_count(self) -> int | None:

@@ -69,33 +69,36 @@ def _kept_measurements(problems: Sequence[Recovery]) -> list[Trialed]:
     Recovery has no validation data, and X* is what is asked for: the relative residual of what was not fitted takes its place.
     """
     parts: dict[int, tuple[Any, Any]] = {}
-    made = []
+    trials = []
     for problem in problems:
         m = len(problem.y)
-        kept = torch.arange(m) % _EVERY[Recovery] == _EVERY[Recovery] - 1
-        scale = math.sqrt(m / int((~kept).sum()))
+        left_out = torch.arange(m) % _EVERY[Recovery] == _EVERY[Recovery] - 1
+        scale = math.sqrt(m / int((~left_out).sum()))
         if id(problem.operator) not in parts:
-            parts[id(problem.operator)] = _restricted(problem.operator, ~kept), _restricted(problem.operator, kept)
+            parts[id(problem.operator)] = (
+                _restricted(problem.operator, ~left_out),
+                _restricted(problem.operator, left_out),
+            )
         seen, unseen = parts[id(problem.operator)]
-        target = problem.y[kept] * math.sqrt(m / int(kept.sum()))
+        target = problem.y[left_out] * math.sqrt(m / int(left_out.sum()))
 
         def residual(estimate: Estimate, unseen: Any = unseen, target: Tensor = target) -> float:
             return float((_measured(unseen, estimate) - target).norm() / target.norm())
 
-        part = dataclasses.replace(problem, operator=seen, y=problem.y[~kept] * scale)
-        made.append(Trialed(part, _finite(residual), whole=False))
-    return made
+        part = dataclasses.replace(problem, operator=seen, y=problem.y[~left_out] * scale)
+        trials.append(Trialed(part, _finite(residual), whole=False))
+    return trials
 
 
-def _restricted(operator: Any, kept: Tensor) -> Any:
+def _restricted(operator: Any, chosen: Tensor) -> Any:
     """The operator with some of its measurements, scaled so that E A*A stays what it was."""
-    scale = math.sqrt(len(kept) / int(kept.sum()))
+    scale = math.sqrt(len(chosen) / int(chosen.sum()))
     if isinstance(operator, DenseOperator):
-        return dataclasses.replace(operator, rows=operator.rows[kept] * scale)
+        return dataclasses.replace(operator, rows=operator.rows[chosen] * scale)
     if isinstance(operator, HadamardOperator):  # it divides by the root of its number of measurements
-        return dataclasses.replace(operator, places=operator.places[kept])
+        return dataclasses.replace(operator, places=operator.places[chosen])
     if isinstance(operator, SampledOperator):
-        row, column = operator.row[kept], operator.column[kept]
+        row, column = operator.row[chosen], operator.column[chosen]
         return dataclasses.replace(operator, row=row, column=column, scale=operator.scale * scale)
     raise TypeError(
         f"the measurements of {type(operator).__name__} cannot be parted, so that nothing can be tuned on them"
@@ -115,11 +118,11 @@ def _plain(measured: Tensor) -> Tensor:
 
 def _kept_samples(problem: Training) -> Trialed:
     """A fifth of the labeled samples is kept; the share of errors on it, cross entropy where that is equal."""
-    kept = torch.arange(len(problem.labels)) % _EVERY[Training] == _EVERY[Training] - 1
-    part = dataclasses.replace(problem, inputs=problem.inputs[~kept], labels=problem.labels[~kept])
+    left_out = torch.arange(len(problem.labels)) % _EVERY[Training] == _EVERY[Training] - 1
+    part = dataclasses.replace(problem, inputs=problem.inputs[~left_out], labels=problem.labels[~left_out])
 
     def errors(network: Any) -> float:
-        logits, labels = network.logits(problem.inputs[kept]).double(), problem.labels[kept]
+        logits, labels = network.logits(problem.inputs[left_out]).double(), problem.labels[left_out]
         surprise = float(torch.nn.functional.cross_entropy(logits, labels))
         return float((logits.argmax(dim=1) != labels).double().mean()) + _TIE * surprise
 

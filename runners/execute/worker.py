@@ -211,10 +211,10 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, str]:
     try:
         answers = _answers(folder, job)
     except BaseException as error:
-        told = failure(error)
+        cause = failure(error)
         del error
         gc.collect()  # room to say the reason in
-        return {"status": told.status, "reason": told.reason}
+        return {"status": cause.status, "reason": cause.reason}
     try:
         wire.write(folder / "answers", answers)
     except OSError as error:
@@ -222,8 +222,8 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, str]:
             return {"status": "error", "reason": "the answers are larger than the limit of a file"}
         return {"status": LOST, "reason": f"the answers could not be written: {error.strerror}"}
     except Exception as error:
-        told = failure(error)
-        return {"status": told.status, "reason": told.reason}
+        cause = failure(error)
+        return {"status": cause.status, "reason": cause.reason}
     return {"status": ANSWERED}
 
 
