@@ -159,7 +159,8 @@ def _gain(a: ndarray, c: ndarray, covariance: ndarray, order: int, power: float)
         p = scipy.linalg.solve_discrete_are(a.T, c.T, q, r, s=s)
     except (np.linalg.LinAlgError, ValueError):
         return np.zeros((order, len(c)))
-    return np.linalg.solve((c @ p @ c.T + r).T, (a @ p @ c.T + s).T).T
+    # Directions of the outputs without an innovation (dependent channels) correct nothing.
+    return (a @ p @ c.T + s) @ np.linalg.pinv(c @ p @ c.T + r, rcond=1e-12, hermitian=True)
 
 
 @dataclass(frozen=True)
