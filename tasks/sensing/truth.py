@@ -41,7 +41,7 @@ def low_rank(
 def measurements(
     operator: DenseOperator | HadamardOperator | SampledOperator, truth: Mapping[str, ndarray]
 ) -> Float[ndarray, " measurement"]:
-    """A(X*), reproducible on every machine; equals `operator.forward` up to rounding errors."""
+    """A(X*), reproducible on every machine; equals `operator.forward` except for rounding errors."""
     left, right = truth["left"] * truth["values"], truth["right"]
     if isinstance(operator, SampledOperator):
         return inner(left[operator.row.numpy()], right[operator.column.numpy()]) * operator.scale

@@ -107,4 +107,4 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(tmp_path: Path) -> No
         command(suite, tmp_path / "store", "--timeout", "1"), stderr=subprocess.PIPE, text=True, check=False
     )
     assert again.returncode == 4
-    assert "1 timeout; 1 were done before" in again.stderr
+    assert "1 timeout; 1 cached" in again.stderr
