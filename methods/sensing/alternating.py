@@ -20,21 +20,22 @@ from dynamark.tasks.problems import Estimate, Recovery, Run
 
 __all__ = ["AlternatingMinimization", "left_factor"]
 
-# Ridge of the systems of rows with fewer samples than unknowns, relative to the mean diagonal.
+# Ridge, relative to the mean diagonal, in the systems of rows with fewer samples than unknowns.
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class AlternatingMinimization:
-    """F <- argmin |A(F Q^T) - y|, G = QR; then G <- argmin |A(Q G^T) - y|, F = QR; each step solved exactly.
+    """F <- argmin |A(F Q^T) - y|, G = QR; then G <- argmin |A(Q G^T) - y|, F = QR; each half step solved exactly.
 
-    From the spectral start. Dense operators: one least-squares problem m x (n k), by its Gram matrix (well conditioned, since Q
-    is orthonormal) or, where m < n k, by singular values and of least norm. Sampled entries: one k x k system a row, all formed
-    by one product of the mask (sparse where few entries were seen) and Q o Q. A half step counts as k passes; one more forms
-    the residual.
+    Spectral initialization. Dense operators: one m x (n k) least-squares problem, solved with its Gram matrix (well
+    conditioned, since Q is orthonormal) or, if m < n k, the minimum-norm solution by singular value decomposition. Sampled
+    entries: one k x k system per row, all assembled by one product of the mask (sparse if few entries are observed) with the
+    products q_a q_b of columns of Q. A half step costs k passes; the residual costs one more.
 
-    Refuses symmetric problems: their operator does not see the skew part of F G^T, and exact alternation then turns an error E
-    of the column space into -E (for the identity operator F = 2 X* Q - Q Q^T X* Q) instead of reducing it.
+    Not for symmetric problems (UserError): a symmetric operator does not determine the skew-symmetric part of F G^T, so exact
+    alternation turns an error E of the column space into -E (for the identity operator F = 2 X* Q - Q Q^T X* Q) instead of
+    reducing it.
 
     Source: Jain, Netrapalli and Sanghavi, Low-rank matrix completion using alternating minimization, STOC 2013.
     key: jain2013
@@ -44,10 +45,11 @@ class AlternatingMinimization:
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         if problems[0].symmetric:
             raise UserError(
-                "AlternatingMinimization: a symmetric operator leaves the skew part of F G^T open; use scaled_gd"
+                "AlternatingMinimization: a symmetric operator does not determine the skew-symmetric part of F G^T; "
+                "use scaled_gd"
             )
         measurements = measure(problems)
         rank = fitted_rank(problems[0], self.rank)
@@ -64,18 +66,18 @@ class AlternatingMinimization:
 
 
 def left_factor(measurements: Measurements, fixed: Tensor, transposed: bool) -> Tensor:
-    """argmin_F |A(F Q^T) - y|, Q = `fixed` [seed, column, k]; with `transposed` argmin_G |A(Q G^T) - y|."""
+    """argmin_F |A(F Q^T) - y| [seed, row, k], Q = `fixed` [seed, column, k]; if `transposed`, argmin_G |A(Q G^T) - y|."""
     if isinstance(measurements, SampledMeasurements | SparseMeasurements):
         return _sampled(measurements, fixed, transposed)
     if not isinstance(measurements, DenseMeasurements):
-        raise UserError("AlternatingMinimization: solves with stored or sampled operators; use altmin_inexact")
+        raise UserError("AlternatingMinimization needs a DenseOperator or SampledOperator; use altmin_inexact")
     return _dense(measurements, fixed, transposed)
 
 
 def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
-    """One least-squares problem for all entries of the factor."""
+    """One least-squares problem for all entries of the factor, for each seed."""
     count, (rows, columns) = len(measurements.y[0]), measurements.shape
-    solved = torch.empty(len(fixed), columns if transposed else rows, fixed.shape[-1]).to(fixed)
+    factor = torch.empty(len(fixed), columns if transposed else rows, fixed.shape[-1]).to(fixed)
     for operator, members in measurements.groups:
         matrices = operator.rows.view(count, rows, columns)
         if transposed:
@@ -83,13 +85,13 @@ def _dense(measurements: DenseMeasurements, fixed: Tensor, transposed: bool) -> 
         for i in members:
             design = (matrices @ fixed[i]).flatten(1)
             target = measurements.y[i][:, None]
-            solved[i] = _least_squares(design, target).view(solved.shape[1:])
+            factor[i] = _least_squares(design, target).view(factor.shape[1:])
     measurements.passes += fixed.shape[-1]
-    return solved
+    return factor
 
 
 def _least_squares(design: Tensor, target: Tensor) -> Tensor:
-    """By the Gram matrix; where that is singular to rounding (too few measurements) the shortest solution, by SVD."""
+    """argmin |design x - target| by Cholesky; by SVD with minimum norm if the Gram matrix is singular to rounding."""
     factor, failed = torch.linalg.cholesky_ex(design.T @ design)
     if design.shape[1] > len(design) or failed:
         return torch.linalg.lstsq(design, target, driver="gelsd").solution
@@ -97,15 +99,15 @@ def _least_squares(design: Tensor, target: Tensor) -> Tensor:
 
 
 def _sampled(measurements: SampledMeasurements | SparseMeasurements, fixed: Tensor, transposed: bool) -> Tensor:
-    """One k x k system a row: Gram matrices sum_j q_j q_j^T over what was seen, by one product."""
-    seen, values = measurements.entries()
+    """One k x k system per row, with the Gram matrix sum_j q_j q_j^T over its observed entries j."""
+    mask, values = measurements.entries()
     if transposed:
-        seen, values = seen.mT, values.mT
+        mask, values = mask.mT, values.mT
     k = fixed.shape[-1]
     outer = (fixed[..., :, None] * fixed[..., None, :]).flatten(2)
-    grams = (seen @ outer).view(*fixed.shape[:1], -1, k, k)
+    grams = (mask @ outer).view(*fixed.shape[:1], -1, k, k)
     level = grams.diagonal(dim1=-2, dim2=-1).mean(dim=(1, 2))[:, None]
-    few = (seen @ torch.ones_like(fixed[..., :1]))[..., 0] < k - 0.5
+    few = (mask @ torch.ones_like(fixed[..., :1]))[..., 0] < k - 0.5
     grams.diagonal(dim1=-2, dim2=-1).add_((_TINY * level * few)[..., None])
     right = values @ fixed
     measurements.passes += k

@@ -1,7 +1,7 @@
-"""What every kind of measurements offers to a method; everything has a leading seed axis.
+"""The common interface of all measurements; every tensor has a leading seed axis.
 
-What descends on factors asks for A(L R^T) by `product` and for Z = A*(A(L R^T) - y) by `gradient`; Z may be a tensor or, where
-few entries were sampled, `Sparse`, which multiplies factors without forming a matrix of full size.
+Methods on factors compute A(L R^T) with `product` and Z = A*(A(L R^T) - y) with `gradient`. Z is a dense tensor or, if few
+entries are sampled, a `Sparse`, which is multiplied by factors without forming the full matrix.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Matrices", "Measurements", "Sparse"]
 
 @dataclass(frozen=True)
 class Sparse:
-    """A*(z) of each member, z filled up with zeros, to be multiplied by factors [seed, side, k]: Z @ R, Z.mT @ L."""
+    """A*(z) of each seed, for products with factors [seed, side, k]: Z @ R and Z.mT @ L. z is padded with zeros."""
 
     operators: Sequence[SampledOperator]
     values: Float[Tensor, "seed value"]
@@ -28,22 +28,22 @@ class Sparse:
 
     def __matmul__(self, factor: Float[Tensor, "seed side k"]) -> Float[Tensor, "seed other k"]:
         members = zip(self.operators, self.values, factor, strict=True)
-        return torch.stack([o.back(own[: len(o.row)], part, self.transposed) for o, own, part in members])
+        return torch.stack([o.back(z[: len(o.row)], part, self.transposed) for o, z, part in members])
 
     @property
     def mT(self) -> Sparse:
-        """The transpose."""
+        """The transpose, as a view of the same values."""
         return Sparse(self.operators, self.values, not self.transposed)
 
 
-# What multiplies factors: a matrix of full size, or one of samples.
+# Z in products with factors: a dense matrix, or a sparse one of sampled entries.
 Matrices = Tensor | Sparse
 
 
 class Measurements:
-    """The measurements y [seed, value] of a cohort, and its operators.
+    """The measurements y [seed, value] and the operators of a batch of seeds.
 
-    passes: applications of A or A* so far, per member.
+    passes: number of applications of A or A* so far, per seed.
     """
 
     y: Tensor
@@ -55,39 +55,39 @@ class Measurements:
         return len(self.y)
 
     def forward(self, matrix: Float[Tensor, "seed row column"]) -> Float[Tensor, "seed value"]:
-        """A(X): one pass."""
+        """A(X), at a cost of one pass."""
         raise NotImplementedError
 
     def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
-        """A*(z): one pass."""
+        """A*(z), at a cost of one pass."""
         raise NotImplementedError
 
     def normal(self, matrix: Float[Tensor, "seed row column"]) -> tuple[Tensor, Tensor]:
-        """The residual A(X) - y and Z = A*(A(X) - y): two passes."""
+        """The residual A(X) - y and Z = A*(A(X) - y), at a cost of two passes."""
         residual = self.forward(matrix) - self.y
         return residual, self.adjoint(residual)
 
     def product(
         self, left: Float[Tensor, "seed row k"], right: Float[Tensor, "seed column k"]
     ) -> Float[Tensor, "seed value"]:
-        """A(L R^T): one pass."""
+        """A(L R^T), at a cost of one pass."""
         return self.forward(left @ right.mT)
 
     def back(self, values: Float[Tensor, "seed value"]) -> Matrices:
-        """A*(z), to be multiplied by factors: one pass."""
+        """A*(z), for products with factors, at a cost of one pass."""
         return self.adjoint(values)
 
     def gradient(
         self, left: Float[Tensor, "seed row k"], right: Float[Tensor, "seed column k"]
     ) -> tuple[Tensor, Matrices]:
-        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y): two passes."""
+        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y), at a cost of two passes."""
         residual = self.product(left, right) - self.y
         return residual, self.back(residual)
 
     def proxy(self) -> Matrices:
-        """A*y, from which spectral methods start: its mean over operators is X*."""
+        """A*y, the proxy matrix of spectral initialization: its expectation over random operators is X*."""
         return self.back(self.y)
 
     def relative(self, residual: Float[Tensor, "seed value"]) -> Float[Tensor, " seed"]:
-        """|residual| / |y|."""
+        """|residual| / |y| of each seed."""
         return residual.norm(dim=1) / self.y.norm(dim=1)

@@ -1,4 +1,4 @@
-"""Gradient descent on factors, as analyzed for exact and over-specified rank."""
+"""Gradient descent on factors, for exact and over-specified rank."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ __all__ = ["GradientDescent", "rebalanced"]
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """X <- X - eta Z X, or F <- F - eta Z G and G <- G - eta Z^T F together, with Z = A*(A(X^) - y).
+    """X <- X - eta Z X, or simultaneously F <- F - eta Z G and G <- G - eta Z^T F, with Z = A*(A(X^) - y).
 
-    Gradient descent on f(X) = 1/4 |A(X X^T) - y|^2 where the problem is symmetric, on f(F, G) = 1/2 |A(F G^T) - y|^2
-    otherwise, without a balancing term. Two passes a step.
+    Gradient descent on f(X) = 1/4 |A(X X^T) - y|^2 if the problem is symmetric, and on f(F, G) = 1/2 |A(F G^T) - y|^2
+    otherwise, without a balancing term. Two passes per step.
 
     step: eta, divided by s^_1 = |A*y|_2 unless `absolute`.
-    start: `random` has X_0 = start_scale N(0, 1/n) entries, F_0 the same and G_0 `imbalance` times as large (all times
-        sqrt(s^_1) unless `absolute`); `spectral` starts at the best approximation of A*y.
-    factors: `as_posed`, or `two` for two factors although the problem is symmetric; with `equal` they start equal and then
-        stay so.
-    balance: where positive, the one-step modification: at the first step whose relative residual is at most `trigger`,
-        F <- beta P and G <- G Q S/beta, where F = P S Q^T and beta = balance sqrt(s^_1): the product stays, all columns of F
-        get one scale, and the rate no longer depends on the scale of the start.
+    start: `random`: the entries of X_0 and F_0 are start_scale N(0, 1/n), those of G_0 are `imbalance` times as large (all are
+        multiplied by sqrt(s^_1) unless `absolute`); `spectral`: the best rank-k approximation of A*y.
+    factors: `as_posed`: one factor if the problem is symmetric, else two; `two`: two factors even if the problem is symmetric;
+        `equal`: two factors of a symmetric problem with equal initialization, which then stay equal.
+    balance: if positive, the one-step modification: at the first step whose relative residual is at most `trigger`,
+        F <- beta P and G <- G Q S/beta, where F = P S Q^T and beta = balance sqrt(s^_1). The product F G^T is unchanged, all
+        singular values of F become beta, and the rate no longer depends on the initialization scale.
 
-    With over-specified rank the symmetric form converges like 1/t^2 in the squared error, the product linearly at a rate of order
-    start_scale^2. Source: Xiong, Ding and Du, How over-parameterization slows down gradient descent in matrix sensing, ICLR
-    2024 (step and imbalance 1/3 of the experiments; the trigger uses the residual, since the truth is not to be had).
+    With over-specified rank, the squared error of the symmetric form decreases like 1/t^2; the form with two factors converges
+    linearly, at a rate of order start_scale^2. Source: Xiong, Ding and Du, How over-parameterization slows down gradient descent
+    in matrix sensing, ICLR 2024 (step size and imbalance 1/3 of their experiments; the trigger uses the residual instead of the
+    error, because the ground truth is unknown).
     key: xiong2024
     """
 
@@ -54,14 +55,14 @@ class GradientDescent:
     search_space: ClassVar[SearchSpace] = {"step": (0.25, 0.1, 0.4), "start_scale": (0.5, 0.1, 0.01)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         proxy = measurements.proxy()
         size = scale(measurements, proxy)
         step = self.step / (torch.ones_like(size) if self.absolute else size)
         symmetric = problems[0].symmetric and self.factors == "as_posed"
         if symmetric and self.balance:
-            raise UserError("GradientDescent: the one-step modification needs two factors")
+            raise UserError("GradientDescent: balance > 0 (the one-step modification) needs factors = 'two' or 'equal'")
         beta = self.balance * size.sqrt()
         pending = torch.full((len(problems),), self.balance > 0, device=size.device)
 
@@ -100,7 +101,7 @@ class GradientDescent:
         size: Tensor,
         symmetric: bool,
     ) -> State:
-        """The starting factors."""
+        """The initial factors."""
         rank = fitted_rank(problem, self.rank)
         if self.start == "spectral":
             return spectral(measurements, rank, symmetric, proxy)
@@ -115,7 +116,7 @@ class GradientDescent:
 
 
 def rebalanced(f: Tensor, g: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
-    """(beta P, G Q S / beta) with the thin singular value decomposition F = P S Q^T; the product F G^T stays."""
+    """(beta P, G Q S / beta) with the thin singular value decomposition F = P S Q^T; the product F G^T is unchanged."""
     p, s, qt = torch.linalg.svd(f, full_matrices=False)
-    # Contiguous: kernels, and so bits, follow the memory layout, and decompositions return columns first.
+    # Contiguous: the rounding of kernels depends on the memory layout, and decompositions return column-major tensors.
     return (beta * p).contiguous(), ((g @ qt.mT) * s[:, None, :] / beta).contiguous()

@@ -1,4 +1,4 @@
-"""Gauss-Newton methods on factors: approximate with one factor at a time, and the full linearization by conjugate gradients."""
+"""Gauss-Newton methods on factors: approximate steps in one factor at a time, and steps of the full linearization."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ __all__ = ["ApproximateGaussNewton", "GaussNewtonRecovery", "balanced", "lineari
 
 @dataclass(frozen=True)
 class ApproximateGaussNewton:
-    """F <- F - eta Z G (G^T G)^+, then with a new Z, G <- G - eta Z^T F (F^T F)^+; Z = A*(A(F G^T) - y).
+    """F <- F - eta Z G (G^T G)^+, then, with Z recomputed, G <- G - eta Z^T F (F^T F)^+; Z = A*(A(F G^T) - y).
 
-    Linear from a small random start and with a surplus of rank, at a rate free of the condition. Four passes a step. Singular
-    values below `cutoff` times the largest count as zero in the pseudo-inverses. Refuses symmetric problems: their operator
-    leaves the skew part of F G^T open, in which the iteration stalls.
+    Converges linearly from small random initialization, also with over-specified rank, at a rate independent of the condition
+    number. Four passes per step. The pseudo-inverses treat singular values below `cutoff` times the largest as zero. Not for
+    symmetric problems (UserError): a symmetric operator does not determine the skew-symmetric part of F G^T, and the iteration
+    stalls.
 
     Source: Jia, Feng, Meng and Sun, Globally Q-linear Gauss-Newton method for overparameterized non-convex matrix sensing,
-    NeurIPS 2024 (eta = 1; start 1e-2 N(0, 1/n), here times sqrt(s^_1)).
+    NeurIPS 2024 (eta = 1; initial entries 1e-2 N(0, 1/n), here multiplied by sqrt(s^_1)).
     key: jia2024
     """
 
@@ -41,10 +42,11 @@ class ApproximateGaussNewton:
     search_space: ClassVar[SearchSpace] = {"step": (1.0, 0.75, 0.5), "start_scale": (1e-2, 1e-1, 1e-3)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         if problems[0].symmetric:
             raise UserError(
-                "ApproximateGaussNewton: a symmetric operator leaves the skew part of F G^T open; use prec_gd"
+                "ApproximateGaussNewton: a symmetric operator does not determine the skew-symmetric part of F G^T; "
+                "use prec_gd"
             )
         measurements = measure(problems)
         rank, size = fitted_rank(problems[0], self.rank), scale(measurements)
@@ -61,21 +63,23 @@ class ApproximateGaussNewton:
 
 
 def _pseudo_inverse(factor: Tensor, cutoff: float) -> Tensor:
-    """F^+, with zeros for what has diverged, whose decomposition would not converge."""
+    """F^+, with non-finite entries set to zero first, because the decomposition of a diverged factor would fail."""
     return torch.linalg.pinv(torch.where(torch.isfinite(factor), factor, 0.0), rtol=cutoff)
 
 
 @dataclass(frozen=True)
 class GaussNewtonRecovery:
-    """GNMR: (dF, dG) = argmin |A(F dG^T + dF G^T) - (y - A(F G^T))| of least norm; F <- F + dF, G <- G + dG, rebalanced.
+    """GNMR: (dF, dG) = min-norm argmin |A(F dG^T + dF G^T) - (y - A(F G^T))|; F <- F + dF, G <- G + dG, then balanced.
 
-    The `updating` variant: quadratic convergence, at few measurements. The linear problem has gauge directions that cost nothing.
-    With a stored operator it is solved by singular values (2 k passes form it), else from zero by conjugate gradients on the
-    normal equations, which gives the solution of least norm too: to a relative gradient of `tolerance`, within `inner` steps of
-    two passes each. Afterward the factors are balanced by the singular value decomposition of F G^T. From the spectral start.
+    The `updating` variant of the paper, which converges quadratically, also with few measurements. The linear least-squares
+    problem is rank-deficient (gauge directions). Dense operators: its minimum-norm solution by singular value decomposition (2 k
+    passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
+    minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has decreased
+    by the factor `tolerance`. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
+    initialization.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
-    (there by LSQR, in exact arithmetic the same solution).
+    (which uses LSQR, with the same solution in exact arithmetic).
     key: zilber2022
     """
 
@@ -85,7 +89,7 @@ class GaussNewtonRecovery:
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
-        """The estimate. Problems are not solved together: members would need different numbers of inner steps."""
+        """One estimate. Seeds are not batched, because they need different numbers of inner iterations."""
         measurements = measure([problem])
         first = spectral(measurements, fitted_rank(problem, self.rank), symmetric=False)
 
@@ -95,22 +99,22 @@ class GaussNewtonRecovery:
             if isinstance(measurements, DenseMeasurements):
                 df, dg = solved(measurements, f, g, -residual)
                 return balanced(f + df, g + dg), residual
-            left = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
-            df, dg = linearized(measurements, f, g, -residual, min(self.inner, left), self.tolerance)
+            affordable = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
+            df, dg = linearized(measurements, f, g, -residual, min(self.inner, affordable), self.tolerance)
             return balanced(f + df, g + dg), residual
 
         return iterate(measurements, [run], first, advance, "product")[0]
 
 
 def solved(measurements: DenseMeasurements, f: Tensor, g: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """argmin |A(F dG^T + dF G^T) - target| of least norm for stored operators; 2 k passes."""
+    """(dF, dG): the minimum-norm argmin |A(F dG^T + dF G^T) - target| for dense operators; 2 k passes."""
     rows, columns = measurements.shape
     parts: dict[int, Tensor] = {}
     for operator, members in measurements.groups:
         wide = unvectorize(operator.rows, rows) if measurements.symmetric else operator.rows.view(-1, rows, columns)
         for i in members:
             design = torch.cat([(wide @ g[i]).flatten(1), (wide.mT @ f[i]).flatten(1)], dim=1)
-            finite = torch.where(torch.isfinite(design), design, 0.0)  # what has diverged has no decomposition
+            finite = torch.where(torch.isfinite(design), design, 0.0)  # a diverged state has no decomposition
             parts[i] = torch.linalg.lstsq(finite, target[i][:, None], driver="gelsd").solution
     measurements.passes += 2 * f.shape[-1]
     both = torch.stack([parts[i] for i in range(len(f))]).view(len(f), rows + columns, -1)
@@ -120,9 +124,9 @@ def solved(measurements: DenseMeasurements, f: Tensor, g: Tensor, target: Tensor
 def linearized(
     measurements: Measurements, f: Tensor, g: Tensor, target: Tensor, inner: int, tolerance: float
 ) -> tuple[Tensor, Tensor]:
-    """argmin |A(F dG^T + dF G^T) - target| of least norm, members apart (conjugate gradients for least squares).
+    """(dF, dG): the minimum-norm argmin |A(F dG^T + dF G^T) - target|, by conjugate gradients (CGLS) for each seed separately.
 
-    A member whose gradient has fallen by `tolerance` stands still while the others go on.
+    At most `inner` iterations; a seed stops when the norm of its gradient has decreased by the factor `tolerance`.
     """
     rows = f.shape[1]
 
@@ -134,7 +138,7 @@ def linearized(
     residual = target.clone()
     gradient = down(residual)
     direction, power = gradient, gradient.square().sum((1, 2))
-    # A gradient at the rounding of its own parts says nothing: following it would diverge (noise leaves a residual).
+    # A gradient at the level of its rounding errors has no information: with noise, where the residual stays, CG would diverge.
     rounding = 1e-14 * target.norm(dim=1) * (f.square().sum((1, 2)) + g.square().sum((1, 2))).sqrt()
     enough = torch.maximum(power * tolerance**2, rounding.square())
     for _ in range(inner):
@@ -155,7 +159,7 @@ def linearized(
 
 
 def balanced(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors of the same product with F^T F = G^T G diagonal, by the singular value decomposition of F G^T."""
+    """(F', G') with F' G'^T = F G^T and F'^T F' = G'^T G' diagonal, by the singular value decomposition of F G^T."""
     left, a = torch.linalg.qr(f)
     right, b = torch.linalg.qr(g)
     u, s, vt = torch.linalg.svd(a @ b.mT)

@@ -1,4 +1,4 @@
-"""Soft imputation by alternating ridge regressions: the nuclear norm penalty in factors."""
+"""Soft-impute by alternating ridge regressions: nuclear norm regularization in factors."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ __all__ = ["SoftImpute"]
 
 @dataclass(frozen=True)
 class SoftImpute:
-    """G <- X^T F (F^T F + lambda/L)^{-1}, then F <- X G (G^T G + lambda/L)^{-1}, X = F G^T - Z/L made anew for each.
+    """G <- X^T F (F^T F + lambda/L)^{-1}, then F <- X G (G^T G + lambda/L)^{-1}, X = F G^T - Z/L recomputed before each.
 
-    Minimizes 1/2 |A(F G^T) - y|^2 + lambda/2 (|F|^2 + |G|^2) by upper bounds: L is the largest eigenvalue of A*A. For sampled
-    entries X is F G^T with the samples put in: imputation. After each half step the factors are balanced by the singular value
-    decomposition of their product. With enough columns the minimum is that of lambda |F G^T|_*.
+    Minimizes 1/2 |A(F G^T) - y|^2 + lambda/2 (|F|^2 + |G|^2) by majorization: L is the largest eigenvalue of A*A. For sampled
+    entries, X is F G^T with the observed entries replaced by their measurements (imputation). After each half step the factors
+    are balanced by the singular value decomposition of their product. With enough columns, the minimizer is that of the penalty
+    lambda |F G^T|_*.
 
-    lambda starts at s^_1 and falls by `shrink` every step, down to `level` sigma sqrt(n/m) where the noise sigma is known,
-    `smallest` s^_1 otherwise. Four passes a step.
+    lambda starts at s^_1 and is multiplied by `shrink` in every step, down to `level` sigma sqrt(n/m) if the noise level sigma is
+    known, else down to `smallest` s^_1. Spectral initialization; four passes per step.
 
     Source: Hastie, Mazumder, Lee and Zadeh, Matrix completion and low-rank SVD via fast alternating least squares, JMLR 2015,
-    algorithm 3.1 (softImpute-ALS; there L p = 1 in our scaling, and lambda is a warm-started grid).
+    algorithm 3.1 (softImpute-ALS; there L p = 1 in our scaling, and lambda runs through a grid with warm starts).
     key: hastie2015
     """
 
@@ -46,7 +47,7 @@ class SoftImpute:
     search_space: ClassVar[SearchSpace] = {"level": (2.0, 1.0, 0.5, 4.0), "shrink": (0.7, 0.5, 0.9)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         proxy = measurements.proxy()
         size, bound = scale(measurements, proxy), _bound(measurements)
@@ -72,7 +73,7 @@ class SoftImpute:
 
 
 def _bound(measurements: Measurements) -> Tensor:
-    """The largest eigenvalue of A*A [seed, 1, 1], or a little more: known for samples, else by power iterations."""
+    """An upper bound of the largest eigenvalue of A*A [seed, 1, 1]: exact for sampled entries, else by power iteration."""
     if isinstance(measurements, SampledMeasurements):
         return measurements.mask.amax(dim=(1, 2)).square()[:, None, None]
     if isinstance(measurements, SparseMeasurements):

@@ -1,4 +1,4 @@
-"""Alternating minimization whose half steps are solved to a constant factor, at a cost linear in the samples and the rank."""
+"""Alternating minimization with inexact half steps, at a cost linear in the number of samples and the rank."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ __all__ = ["InexactAlternatingMinimization", "improved"]
 
 @dataclass(frozen=True)
 class InexactAlternatingMinimization:
-    """As `AlternatingMinimization`, each least-squares problem by `inner` steps of conjugate gradients from the last factor.
+    """`AlternatingMinimization` with `inner` conjugate-gradient iterations per half step, warm-started from the last factor.
 
-    With G = Q R the product is F G^T = (F R^T) Q^T, so that F R^T is where the solution for F starts. For sampled entries the
-    problem falls apart into rows, each with conjugate gradients of its own, all by the same two matrix products. A step of
-    conjugate gradients is two passes, a half step two more. As many outer steps as the exact method, in theory and here.
+    With G = Q R, F G^T = (F R^T) Q^T, so the half step for F starts from F R^T. For sampled entries the least-squares problem
+    separates into rows, each with its own conjugate-gradient coefficients, computed by the same two matrix products. An inner
+    iteration costs two passes, a half step two more. The number of outer steps is that of the exact method, in theory and in
+    our experiments. Not for symmetric problems (UserError).
 
     Source: Gu, Song, Yin and Zhang, Low rank matrix completion via robust alternating minimization in nearly linear time, ICLR
-    2024 (there each regression by sketching and preconditioned refinement).
+    2024 (which solves each regression by sketching and preconditioned refinement).
     key: gu2024
     """
 
@@ -39,9 +40,12 @@ class InexactAlternatingMinimization:
     search_space: ClassVar[SearchSpace] = {"inner": (4, 2, 8, 16)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         if problems[0].symmetric:
-            raise UserError("InexactAlternatingMinimization: a symmetric operator leaves the skew part of F G^T open")
+            raise UserError(
+                "InexactAlternatingMinimization: a symmetric operator does not determine the skew-symmetric part of F G^T; "
+                "use scaled_gd"
+            )
         measurements = measure(problems)
         first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric=False)
 
@@ -59,9 +63,9 @@ class InexactAlternatingMinimization:
 def improved(
     measurements: Measurements, start: Tensor, fixed: Tensor, steps: int, transposed: bool
 ) -> tuple[Tensor, Tensor]:
-    """F after `steps` of conjugate gradients on |A(F Q^T) - y|^2 from `start`, Q = `fixed`, and the residual at the start.
+    """F after `steps` conjugate-gradient iterations on |A(F Q^T) - y|^2 from `start`, Q = `fixed`; and the residual at `start`.
 
-    With `transposed` G of |A(Q G^T) - y|^2. Rows that are solved stand still.
+    If `transposed`, G on |A(Q G^T) - y|^2. Rows whose gradient is zero do not change.
     """
     axes = (2,) if isinstance(measurements, SampledMeasurements | SparseMeasurements) else (1, 2)
 

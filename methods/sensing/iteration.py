@@ -1,4 +1,4 @@
-"""The one iteration of all sensing methods: take steps within the budget of passes, keep snapshots, stop at rounding."""
+"""The outer loop of all sensing methods: steps within the pass budget, snapshots, and stopping criteria."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["State", "iterate"]
 
 State = tuple[Tensor, ...]
 
-# Passes when neither task nor command sets a budget.
+# Default budget in passes, if neither the task nor the command sets one.
 _PASSES = 20_000
-# A residual below is rounding; below the second, one that no longer falls is.
+# A run stops at relative residuals below the first, and below the second if the residual no longer decreases.
 _ROUNDING, _NEAR = 1e-15, 1e-11
 
 
@@ -28,10 +28,11 @@ def iterate(
     advance: Callable[[State, int], tuple[State, Tensor]],
     form: Literal["product", "symmetric", "dense"],
 ) -> list[Estimate]:
-    """Estimates of all members after as many steps as the budget of passes allows, or until their residuals stop falling.
+    """Repeat `advance` until the pass budget is used up or the residual stops decreasing; one estimate per seed.
 
-    advance(state, step): the next state and the residual A(X) - y [seed, value] of the state it was given; steps count
-    from 1. States are tuples of tensors [seed, ...]. A member that is done keeps its state whatever its neighbors do.
+    advance(state, step): returns the next state, and the residual A(X) - y [seed, value] of its argument `state`; `step`
+    counts from 1. A state is a tuple of tensors [seed, ...]. A seed that has stopped keeps its state, independent of other
+    seeds in the batch.
     """
     budget = _PASSES if runs[0].budget is None else runs[0].budget
     state, final = start, [tuple(part[i] for part in start) for i in range(len(runs))]

@@ -1,4 +1,4 @@
-"""Methods on the set of matrices of fixed rank: Riemannian gradient descent and iterative hard thresholding."""
+"""Methods on the manifold of fixed-rank matrices: Riemannian gradient descent and iterative hard thresholding."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ __all__ = ["IterativeHardThresholding", "RiemannianDescent", "exact_step", "tang
 
 Parts = tuple[Tensor, Tensor, Tensor]
 
-# Conjugate directions start anew where the gradient and the carried direction enclose a cosine of this or more.
+# Conjugate directions restart if the cosine between the gradient and the transported direction is this or more.
 _COSINE = 0.1
 
 
 def tangent(z: Matrices, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(M, U_p, V_p) with P_T Z = U M V^T + U_p V^T + U V_p^T, U^T U_p = V^T V_p = 0: the projection on the tangent space at
-    a matrix with column space U and row space V, both orthonormal [seed, n, k].
+    """(M, U_p, V_p) with P_T Z = U M V^T + U_p V^T + U V_p^T and U^T U_p = V^T V_p = 0.
+
+    P_T is the orthogonal projection on the tangent space at a matrix with orthonormal bases U, V [seed, n, k] of its column and
+    row space.
     """
     across = z @ v
     core = u.mT @ across
@@ -34,9 +36,9 @@ def tangent(z: Matrices, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def exact_step(measurements: Measurements, u: Tensor, v: Tensor, parts: Parts) -> Tensor:
-    """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step along P = U M V^T + U_p V^T + U V_p^T given as `tangent` gives it; one pass.
+    """|P|^2 / |A(P)|^2 [seed, 1, 1], the exact step size along P = U M V^T + U_p V^T + U V_p^T; one pass.
 
-    0 where P = 0.
+    parts: (M, U_p, V_p), as returned by `tangent`. The step size is 0 if P = 0.
     """
     image = measurements.product(*_factors(u, v, parts)).square().sum(1)
     step = sum(part.square().sum((1, 2)) for part in parts) / image
@@ -47,12 +49,14 @@ def exact_step(measurements: Measurements, u: Tensor, v: Tensor, parts: Parts) -
 class RiemannianDescent:
     """X <- P_k(X - a P), P = P_T Z, a = |P_T Z|^2/|A(P)|^2, Z = A*(A(X) - y), by a 2k x 2k singular value decomposition.
 
-    conjugate: P = P_T Z + b P_T(P_before) with A(P) orthogonal to A(P_T P_before), a = <P_T Z, P>/|A(P)|^2, and b = 0 where the
-        gradient is far from orthogonal to P_T P_before (a cosine of 0.1 or more). One more pass a step.
+    conjugate: P = P_T Z + b P_T(P_before) with A(P) orthogonal to A(P_T P_before), a = <P_T Z, P>/|A(P)|^2, and b = 0 if the
+        cosine between the gradient and P_T P_before is 0.1 or more (restart). One more pass per step.
 
-    From the spectral start; three passes a step. The steps do not depend on how X is factored, nor, close by, on its condition.
+    Spectral initialization; three passes per step. The iterates do not depend on the factorization of X; near X* the rate does
+    not depend on the condition number of X*.
+
     Source: Wei, Cai, Chan and Leung, Guarantees of Riemannian optimization for low rank matrix recovery, SIAM J. Matrix Anal.
-    Appl. 2016, algorithms 2 and 4 (RGrad, and RCG restarted).
+    Appl. 2016, algorithms 2 and 4 (RGrad, and RCG with restarts).
     key: wei2016
     """
 
@@ -61,10 +65,10 @@ class RiemannianDescent:
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         rank = fitted_rank(problems[0], self.rank)
-        last: tuple[Tensor, Tensor] | None = None  # the direction before, as a product of factors
+        last: tuple[Tensor, Tensor] | None = None  # the previous direction, as a product of factors
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             nonlocal last
@@ -83,20 +87,20 @@ class RiemannianDescent:
 
 
 def _factors(u: Tensor, v: Tensor, parts: Parts) -> tuple[Tensor, Tensor]:
-    """(L, R) with U M V^T + U_p V^T + U V_p^T = L R^T, of 2 k columns."""
+    """(L, R), each with 2 k columns, such that L R^T = U M V^T + U_p V^T + U V_p^T."""
     core, left, right = parts
     return torch.cat([u @ core + left, u], dim=2), torch.cat([v, right], dim=2)
 
 
 def _inner(one: Parts, other: Parts) -> Tensor:
-    """<P, Q> of two tangents at one point [seed, 1, 1]; their three parts are orthogonal."""
+    """<P, Q> [seed, 1, 1] of two tangent vectors at the same point, whose three parts are mutually orthogonal."""
     return torch.stack([(a * b).sum((1, 2)) for a, b in zip(one, other, strict=True)]).sum(0)[:, None, None]
 
 
 def _conjugate(
     measurements: Measurements, u: Tensor, v: Tensor, gradient: Parts, last: tuple[Tensor, Tensor] | None
 ) -> tuple[Parts, Tensor]:
-    """The direction and its exact step."""
+    """The conjugate direction and its exact step size; `last` is the previous direction as a product of factors."""
     image = measurements.product(*_factors(u, v, gradient))
     if last is None:
         direction = gradient
@@ -104,20 +108,22 @@ def _conjugate(
         left, right = last
         across = left @ (right.mT @ v)
         core = u.mT @ across
-        carried = core, across - u @ core, right @ (left.mT @ u) - v @ core.mT
-        other = measurements.product(*_factors(u, v, carried))
+        transported = core, across - u @ core, right @ (left.mT @ u) - v @ core.mT
+        other = measurements.product(*_factors(u, v, transported))
         size = other.square().sum(1)[:, None, None]
-        cosine = _inner(gradient, carried).abs() / (_inner(gradient, gradient) * _inner(carried, carried)).sqrt()
+        cosine = (
+            _inner(gradient, transported).abs() / (_inner(gradient, gradient) * _inner(transported, transported)).sqrt()
+        )
         weight = torch.where((size > 0) & (cosine < _COSINE), -(image * other).sum(1)[:, None, None] / size, 0.0)
         image = image + weight[..., 0] * other
-        core, left, right = (a + weight * b for a, b in zip(gradient, carried, strict=True))
+        core, left, right = (a + weight * b for a, b in zip(gradient, transported, strict=True))
         direction = core, left, right
     size = image.square().sum(1)[:, None, None]
     return direction, torch.where(size > 0, _inner(gradient, direction) / size, 0.0)
 
 
 def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """(F, V) of P_k(U S V^T - step P), V orthonormal, from the 2 k x 2 k matrix of both in the joined bases."""
+    """(F, V) with F V^T = P_k(U S V^T - step P), V orthonormal, by the SVD of a 2 k x 2 k matrix in the joint bases."""
     core, left, right = parts
     q_left, r_left = torch.linalg.qr(left)
     q_right, r_right = torch.linalg.qr(right)
@@ -132,12 +138,12 @@ def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank
 class IterativeHardThresholding:
     """X <- P_k(X - mu Z), Z = A*(A(X) - y); mu = |P_T Z|^2/|A(P_T Z)|^2 (NIHT), or a constant (singular value projection).
 
-    step: the constant mu; 0 takes the normalized step. mu = 1 diverges once the largest eigenvalue of A*A is large; 0.7 works.
-    From the spectral start; three passes a step, two with a constant. The singular value decomposition is of full size.
+    step: the constant mu; 0 means the normalized step size. mu = 1 diverges if the largest eigenvalue of A*A is large; 0.7 works.
+    Spectral initialization; three passes per step, two with constant mu. Each step has an SVD of the full matrix.
 
-    Source: Tanner and Wei, Normalized iterative hard thresholding for matrix completion, SIAM J. Sci. Comput. 2013 (there Z is
-    projected on the column space; here on the tangent space); Jain, Meka and Dhillon, Guaranteed rank minimization via
-    singular value projection, NeurIPS 2010.
+    Source: Tanner and Wei, Normalized iterative hard thresholding for matrix completion, SIAM J. Sci. Comput. 2013 (there mu
+    uses the projection of Z on the column space; here on the tangent space); Jain, Meka and Dhillon, Guaranteed rank
+    minimization via singular value projection, NeurIPS 2010.
     key: tanner2013
     """
 
@@ -146,7 +152,7 @@ class IterativeHardThresholding:
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         rank = fitted_rank(problems[0], self.rank)
 
@@ -154,13 +160,13 @@ class IterativeHardThresholding:
             f, v = state
             residual, z = measurements.normal(f @ v.mT)
             if self.step:
-                moved = f @ v.mT - self.step * z
+                matrix = f @ v.mT - self.step * z
             else:
                 u = torch.linalg.qr(f)[0]
-                moved = f @ v.mT - exact_step(measurements, u, v, tangent(z, u, v)) * z
-            # No decomposition of what has diverged: it would not converge.
-            kept = torch.where(torch.isfinite(moved), moved, 0.0)
-            a, sigma, bt = torch.linalg.svd(kept, full_matrices=False)
+                matrix = f @ v.mT - exact_step(measurements, u, v, tangent(z, u, v)) * z
+            # Non-finite entries are set to zero: the decomposition of a diverged state would fail.
+            finite = torch.where(torch.isfinite(matrix), matrix, 0.0)
+            a, sigma, bt = torch.linalg.svd(finite, full_matrices=False)
             f = (a[..., :rank] * sigma[:, None, :rank]).contiguous()
             return (f, bt.mT[..., :rank].contiguous()), residual
 
@@ -168,7 +174,7 @@ class IterativeHardThresholding:
 
 
 def _orthonormal(measurements: Measurements, rank: int) -> State:
-    """The spectral start as (U S, V), V orthonormal."""
+    """The spectral initialization as (U S, V), V orthonormal."""
     f, g = spectral_product(measurements.proxy(), measurements.shape, rank)
     root = g.norm(dim=1, keepdim=True)
     return f * root, g / root

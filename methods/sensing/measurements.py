@@ -1,7 +1,8 @@
-"""The operators and measurements of a cohort, and linear algebra of its states: everything has a leading seed axis.
+"""Measurements of a batch of seeds with dense or structured operators; every tensor has a leading seed axis.
 
-One pass of a shared operator is one matrix product for all its seeds, padded to a multiple of four: the bits of a row of a
-matrix product depend on how many rows the kernel takes at once, and a member's bits must not depend on its neighbors.
+One pass of a shared operator is one matrix product for all its seeds, padded to a multiple of four rows: the rounding of a row
+of a matrix product depends on how many rows the kernel processes at once, and results must not depend on the other seeds in a
+batch.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from dynamark.tasks.problems import Operator, Recovery
 __all__ = ["DenseMeasurements", "StructuredMeasurements", "measure", "same_operator"]
 
 _ROWS = 4
-# A stored operator larger than the cache is read once for both products (bytes).
+# Dense operators larger than this (bytes) are read once for both products of a gradient.
 _CACHE = 16_000_000
-# After passes over so many bytes a run is long, and compiling that reading pays.
+# Bytes read by all passes after which a run is long enough for compilation to pay off.
 _LONG = 20_000_000_000
-# With this many measurements an entry, or more, a decomposition of the operator pays.
+# Measurements per matrix entry from which a QR decomposition of the operator pays off.
 _TALL = 1.5
-# Below this share of sampled entries sparse products are faster than masks.
+# Below this fraction of sampled entries, sparse products are faster than masks.
 _DENSITY = 0.05
 
 
 def same_operator(one: Operator, other: Operator) -> bool:
-    """Whether two operators are made of the very same arrays."""
+    """Whether two operators have the same type and share their arrays (identity, not equality of values)."""
     if type(one) is not type(other) or not dataclasses.is_dataclass(one):
         return one is other
     parts = [(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one)]
@@ -41,10 +42,10 @@ def same_operator(one: Operator, other: Operator) -> bool:
 
 
 class DenseMeasurements(Measurements):
-    """Operators stored as matrices: one product for all seeds that share one, where problems say so, else one a member.
+    """Dense operators: one matrix product per operator and pass if problems share operators, else one per seed.
 
-    groups: the distinct operators, each with its members. Operators with many more measurements than entries are reduced,
-    which changes no loss.
+    groups: the distinct operators, each with the indices of its seeds. An operator with many more measurements than matrix
+    entries is replaced by the R factor of its QR decomposition, which leaves the loss unchanged.
     """
 
     def __init__(self, problems: Sequence[Recovery]) -> None:
@@ -54,8 +55,8 @@ class DenseMeasurements(Measurements):
         for i, problem in enumerate(problems):
             operator = problem.operator
             assert isinstance(operator, DenseOperator)
-            known = (members for other, members in self.groups if problem.shared and same_operator(other, operator))
-            if (members := next(known, None)) is not None:
+            equal = (members for other, members in self.groups if problem.shared and same_operator(other, operator))
+            if (members := next(equal, None)) is not None:
                 members.append(i)
             else:
                 self.groups.append((operator, [i]))
@@ -71,28 +72,28 @@ class DenseMeasurements(Measurements):
     def _product(self, flat: Tensor, forward: bool) -> Tensor:
         matrices = [operator.rows.T if forward else operator.rows for operator, _ in self.groups]
         if not self._shared:
-            return torch.stack([own @ matrix for own, matrix in zip(flat, matrices, strict=True)])
+            return torch.stack([x @ matrix for x, matrix in zip(flat, matrices, strict=True)])
         parts = []
         for matrix, (_, members) in zip(matrices, self.groups, strict=True):
-            own = flat if len(members) == len(flat) else flat[members]
-            padded = torch.nn.functional.pad(own, (0, 0, 0, -len(own) % _ROWS))
-            parts.append((padded @ matrix)[: len(own)])
+            x = flat if len(members) == len(flat) else flat[members]
+            padded = torch.nn.functional.pad(x, (0, 0, 0, -len(x) % _ROWS))
+            parts.append((padded @ matrix)[: len(x)])
         return parts[0] if len(parts) == 1 else torch.cat(parts)[self._back]
 
     def gradient(
         self, left: Float[Tensor, "seed row k"], right: Float[Tensor, "seed column k"]
     ) -> tuple[Tensor, Matrices]:
-        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y): two passes, of large operators of one's own in one reading."""
+        """The residual A(L R^T) - y and Z = A*(A(L R^T) - y); large operators that are not shared are read only once."""
         size = self.groups[0][0].rows.numel() * self.y.element_size()
         if self._shared or size <= _CACHE:
             return super().gradient(left, right)
-        # By passes of a member: what it gets must not depend on how many others there are.
+        # Decided by the passes per seed: results must not depend on the number of other seeds in the batch.
         compiled = self.passes * size > _LONG and self.y.device.type == "cpu" and available()
         read_once = read_compiled if compiled else read_by_blocks
         self.passes += 2
         flat = self._flat(left @ right.mT)
-        read = [read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
-        residual, z = (torch.stack(parts) for parts in zip(*read, strict=True))
+        pairs = [read_once(operator.rows, flat[i], self.y[i]) for operator, (i,) in self.groups]
+        residual, z = (torch.stack(parts) for parts in zip(*pairs, strict=True))
         return residual, self._matrices(z)
 
     def _flat(self, matrix: Tensor) -> Tensor:
@@ -113,20 +114,20 @@ class DenseMeasurements(Measurements):
 
 
 def _reduced(operator: DenseOperator, values: Sequence[Tensor]) -> tuple[DenseOperator, Sequence[Tensor]]:
-    """|A x - y| = |(R; 0) x - (Q^T y; |y - Q Q^T y|)| with A = Q R, where A has more rows than columns."""
+    """(R; 0) and (Q^T y; |y - Q Q^T y|) with A = Q R, whose residual has norm |A x - y|; unchanged unless A is tall."""
     count, entries = operator.rows.shape
     if count < _TALL * entries:
         return operator, values
     q, r = torch.linalg.qr(operator.rows)
     rows = torch.cat([r, torch.zeros_like(r[:1])])
-    seen = [q.T @ y for y in values]
-    rest = [(y - q @ own).norm()[None] for y, own in zip(values, seen, strict=True)]
+    projected = [q.T @ y for y in values]
+    rest = [(y - q @ part).norm()[None] for y, part in zip(values, projected, strict=True)]
     smaller = dataclasses.replace(operator, rows=rows)
-    return smaller, [torch.cat(parts) for parts in zip(seen, rest, strict=True)]
+    return smaller, [torch.cat(parts) for parts in zip(projected, rest, strict=True)]
 
 
 class StructuredMeasurements(Measurements):
-    """Operators that are applied by a fast transform: all members at once where they share one, else one by one."""
+    """Operators applied by a fast transform: one call for all seeds if they share an operator, else one per seed."""
 
     def __init__(self, problems: Sequence[Recovery]) -> None:
         self.y = torch.stack([p.y for p in problems])
@@ -139,17 +140,17 @@ class StructuredMeasurements(Measurements):
         """A(X)."""
         self.passes += 1
         parts = matrix.chunk(len(self.operators))
-        return torch.cat([o.forward(own) for o, own in zip(self.operators, parts, strict=True)])
+        return torch.cat([o.forward(part) for o, part in zip(self.operators, parts, strict=True)])
 
     def adjoint(self, values: Float[Tensor, "seed value"]) -> Float[Tensor, "seed row column"]:
         """A*(z)."""
         self.passes += 1
         parts = values.chunk(len(self.operators))
-        return torch.cat([o.adjoint(own) for o, own in zip(self.operators, parts, strict=True)])
+        return torch.cat([o.adjoint(part) for o, part in zip(self.operators, parts, strict=True)])
 
 
 def measure(problems: Sequence[Recovery]) -> Measurements:
-    """The measurements of a cohort."""
+    """The measurements of a batch of problems, in the class that suits their operators."""
     operator = problems[0].operator
     if isinstance(operator, DenseOperator):
         return DenseMeasurements(problems)

@@ -1,4 +1,4 @@
-"""Descent on factors with momentum: Nesterov's and the heavy ball, plain or preconditioned, restarted when the loss rises."""
+"""Gradient descent on factors with Nesterov or heavy-ball momentum, optional preconditioning, and adaptive restart."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ __all__ = ["AcceleratedDescent"]
 class AcceleratedDescent:
     """Nesterov: X' = Y - eta D(Y), Y' = X' + b (X' - X), b = (t - 1)/t', t' = (1 + sqrt(1 + 4 t^2))/2 from t = 1.
 
-    Heavy ball: Y' = Y - eta D(Y) + b (Y - Y_before), b = `weight`. D is the gradient, Z X of a symmetric problem and (Z G, Z^T F)
-    of two factors; `preconditioned` multiplies by inverse Gram matrices, Z G (G^T G)^{-1}, as `ScaledGradientDescent` does. The
-    momentum of a member is dropped (t = 1, b = 0 for one step) when its residual has risen. From the spectral start; two passes
-    a step.
+    Heavy ball: Y' = Y - eta D(Y) + b (Y - Y_before), b = `weight`. D is the gradient: Z X for a symmetric problem, (Z G, Z^T F)
+    for two factors. `preconditioned` multiplies it by inverse Gram matrices, Z G (G^T G)^{-1}, as in `ScaledGradientDescent`. The
+    momentum of a seed is reset (t = 1, b = 0 for one step) whenever its residual increases. Spectral initialization; two passes
+    per step.
 
-    step: eta, divided by s^_1 = |A*y|_2 unless preconditioned.
+    step: eta, divided by s^_1 = |A*y|_2 unless `preconditioned`.
 
     Source: Nesterov 1983; the restart is the function scheme of O'Donoghue and Candès, Adaptive restart for accelerated gradient
-    schemes, Found. Comput. Math. 2015, section 3.2 (there for convex functions: here once close to the truth).
+    schemes, Found. Comput. Math. 2015, section 3.2 (analyzed there for convex functions; here it applies near the ground truth).
     key: odonoghue2015
     """
 
@@ -44,7 +44,7 @@ class AcceleratedDescent:
     search_space: ClassVar[SearchSpace] = {"step": (0.25, 0.1, 0.4), "weight": (0.9, 0.8, 0.95)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         symmetric, proxy = problems[0].symmetric, measurements.proxy()
         first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric, proxy)
@@ -59,23 +59,23 @@ class AcceleratedDescent:
             now = residual.norm(dim=1)[:, None, None]
             age = torch.where(now > last, 1.0, age)
             last = now
-            moved = tuple(y - step * d for y, d in zip(state, self._direction(state, z), strict=True))
+            points = tuple(y - step * d for y, d in zip(state, self._direction(state, z), strict=True))
             if self.momentum == "nesterov":
                 older = (1 + (1 + 4 * age.square()).sqrt()) / 2
                 push = (age - 1) / older
-                ahead = tuple(new + push * (new - old) for new, old in zip(moved, before, strict=True))
-                before, age = moved, older
+                ahead = tuple(new + push * (new - old) for new, old in zip(points, before, strict=True))
+                before, age = points, older
             else:
                 push = torch.where(age > 1, self.weight, 0.0)
-                ahead = tuple(new + push * (y - old) for new, y, old in zip(moved, state, before, strict=True))
+                ahead = tuple(new + push * (y - old) for new, y, old in zip(points, state, before, strict=True))
                 before, age = state, age + 1
             return ahead, residual
 
         return iterate(measurements, runs, first, advance, "symmetric" if symmetric else "product")
 
     def _direction(self, state: State, z: Matrices) -> tuple[Tensor, ...]:
-        """The gradient by each factor, preconditioned or not."""
-        others = state[::-1]  # the factor that multiplies Z for each
+        """The gradient with respect to each factor, multiplied by the inverse Gram matrix if `preconditioned`."""
+        others = state[::-1]  # the factor by which Z is multiplied
         parts = (z @ others[0], z.mT @ others[1]) if len(state) == 2 else (z @ others[0],)
         if not self.preconditioned:
             return parts

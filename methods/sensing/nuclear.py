@@ -1,4 +1,4 @@
-"""Convex recovery: the matrix of least nuclear norm."""
+"""Convex recovery: nuclear norm minimization."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = ["NuclearNorm", "PenalisedNuclearNorm", "projection", "shrink"]
 
 
 def shrink(matrix: Tensor, threshold: Tensor) -> Tensor:
-    """U max(S - threshold, 0) V^T: the proximal map of the nuclear norm. threshold [seed, 1, 1]."""
+    """U max(S - threshold, 0) V^T, the proximal operator of threshold |X|_*; threshold [seed, 1, 1]."""
     u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
     return (u * (s[:, None, :] - threshold).clamp(min=0)) @ vt
 
 
 def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
-    """X -> X - A^+ (A(X) - y), the nearest matrix with A(X) = y (least squares where there is none)."""
+    """The map X -> X - A^+ (A(X) - y), the projection on {A(X) = y} (on the least-squares solutions if that set is empty)."""
     if isinstance(measurements, SampledMeasurements):
         inverse = torch.where(measurements.mask > 0, 1 / measurements.mask, 0.0)
 
@@ -40,14 +40,14 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
 
         return sampled
     if not isinstance(measurements, DenseMeasurements):
-        raise UserError("NuclearNorm: projects with stored or sampled operators; use nuclear_penalized")
+        raise UserError("NuclearNorm needs a DenseOperator or SampledOperator; use nuclear_penalized")
     inverses = [torch.linalg.pinv(operator.rows) for operator, _ in measurements.groups]
     order = {i: inverse for inverse, (_, members) in zip(inverses, measurements.groups, strict=True) for i in members}
 
     def dense(matrix: Tensor) -> Tensor:
         residual = measurements.forward(matrix) - measurements.y
         measurements.passes += 1
-        flat = torch.stack([order[i] @ own for i, own in enumerate(residual)])
+        flat = torch.stack([order[i] @ r for i, r in enumerate(residual)])
         step = unvectorize(flat, matrix.shape[-1]) if measurements.symmetric else flat.view_as(matrix)
         return matrix - step
 
@@ -56,14 +56,14 @@ def projection(measurements: Measurements) -> Callable[[Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class NuclearNorm:
-    """min |X|_* subject to A(X) = y, by the alternating direction method: X = Pi(W - U), W = shrink(X + U), U <- U + X - W.
+    """min |X|_* subject to A(X) = y, by ADMM: X = Pi(W - U), W = shrink(X + U), U <- U + X - W.
 
-    Pi is the projection on {A(X) = y}, by the pseudo-inverse of A, made once; the threshold is `weight` s^_1. Three passes a
-    step: two of the projection, and one that tells how far W is from the measurements. Succeeds from about the statistical
-    dimension of measurements on. The estimate is W, dense. For noise-free measurements.
+    Pi is the projection on {A(X) = y}, by the pseudo-inverse of A, which is computed once; shrink is `shrink` with threshold
+    `weight` s^_1. Three passes per step: two of the projection, one for the residual of W. Recovers X* if the number of
+    measurements exceeds about the statistical dimension. The estimate is W, dense. For noise-free measurements.
 
     Source: Recht, Fazel and Parrilo, Guaranteed minimum-rank solutions of linear matrix equations via nuclear norm
-    minimization, SIAM Review 2010; the splitting is Boyd et al. 2011, section 5.2.
+    minimization, SIAM Review 2010; the splitting is that of Boyd et al. 2011, section 5.2.
     key: recht2010
     """
 
@@ -71,7 +71,7 @@ class NuclearNorm:
     search_space: ClassVar[SearchSpace] = {"weight": (0.1, 0.03, 0.3, 1.0)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         threshold = self.weight * scale(measurements)
         project = projection(measurements)
@@ -92,12 +92,13 @@ class NuclearNorm:
 class PenalisedNuclearNorm:
     """min 1/2 |A(X) - y|^2 + lambda |X|_*, by accelerated proximal gradient with continuation lambda <- max(0.7 lambda, last).
 
-    lambda starts at |A*y|_2 and is lowered every `hold` steps; the last is `level` sigma sqrt(n/m) where the noise sigma is
-    known, `smallest` s^_1 otherwise. The step is 1/L with L by power iterations; the momentum restarts whenever the
-    objective's gradient opposes the last move. Two passes a step; the estimate is dense.
+    lambda starts at |A*y|_2 and decreases every `hold` steps; `last` is `level` sigma sqrt(n/m) if the noise level sigma is
+    known, else `smallest` s^_1. The step size is 1/L, with L, the largest eigenvalue of A*A, by power iteration; the momentum
+    restarts whenever the proximal gradient has a positive inner product with the last step. Two passes per step; the estimate
+    is dense.
 
     Source: Toh and Yun, An accelerated proximal gradient algorithm for nuclear norm regularized linear least squares
-    problems, Pac. J. Optim. 2010 (continuation with 0.7); restart of O'Donoghue and Candes 2015.
+    problems, Pac. J. Optim. 2010 (continuation with 0.7); the restart is that of O'Donoghue and Candes 2015.
     key: toh2010
     """
 
@@ -107,7 +108,7 @@ class PenalisedNuclearNorm:
     search_space: ClassVar[SearchSpace] = {"level": (2.0, 1.0, 0.5, 4.0), "hold": (10, 5, 20)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         size = scale(measurements)
         curvature = largest_eigenvalue(measurements)
@@ -136,7 +137,7 @@ class PenalisedNuclearNorm:
 
 
 def largest_eigenvalue(measurements: Measurements, steps: int = 20) -> Tensor:
-    """A little more than the largest eigenvalue of A*A [seed, 1, 1], by power iterations from A*y."""
+    """1.05 times the estimate of the largest eigenvalue of A*A [seed, 1, 1] by `steps` power iterations from A*y."""
     x = measurements.adjoint(measurements.y)
     size = torch.ones(len(x), 1, 1, dtype=x.dtype, device=x.device)
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS on factors, with the exact minimizer along every line."""
+"""Limited-memory BFGS on factors, with exact line search."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Pair = tuple[Tensor, Tensor, Tensor]
 class QuasiNewton:
     """x <- x + a p, p = -H g: limited-memory BFGS on the factors x = (F, G), or x = X where the problem is symmetric.
 
-    H is the inverse Hessian of the last `memory` pairs s = x' - x, y = g' - g, by two loops, scaled by s^T y/y^T y. Along a line
-    the residual is r_0 + a r_1 + a^2 r_2, so that the loss is a quartic of a, and its least value over a > 0, which meets the
-    strong Wolfe conditions with any constants, is found from the roots of a cubic: two passes, besides two for the gradient.
-    Pairs without s^T y > 0 are left out. From the spectral start.
+    H approximates the inverse Hessian from the last `memory` pairs s = x' - x, y = g' - g, by the two-loop recursion, with
+    initial scaling s^T y/y^T y. Along a line the residual is r_0 + a r_1 + a^2 r_2, so the loss is a quartic polynomial in a; its
+    minimizer over a > 0, computed from the roots of a cubic, satisfies the strong Wolfe conditions with any constants. The line
+    search costs two passes, the gradient two. Pairs without s^T y > 0 are ignored. Spectral initialization.
 
     Source: Liu and Nocedal, On the limited memory BFGS method for large scale optimization, Math. Program. 1989; on factors,
     Burer and Monteiro 2003.
@@ -41,7 +41,7 @@ class QuasiNewton:
     search_space: ClassVar[SearchSpace] = {"memory": (10, 5, 20, 40)}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem, all members together."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         symmetric, rows = problems[0].symmetric, measurements.shape[0]
         first = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric)
@@ -64,8 +64,8 @@ class QuasiNewton:
             p, q = sides(direction := -two_loops(gradient, pairs))
             linear = measurements.product(torch.cat([p, f], dim=2), torch.cat([g, q], dim=2))
             step = line_minimum(residual, linear, measurements.product(p, q))
-            moved = x + step * direction
-            return ((moved,) if symmetric else (moved[:, :rows], moved[:, rows:])), residual
+            following = x + step * direction
+            return ((following,) if symmetric else (following[:, :rows], following[:, rows:])), residual
 
         return iterate(measurements, runs, first, advance, "symmetric" if symmetric else "product")
 
@@ -75,14 +75,14 @@ def _inner(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _pair(s: Tensor, y: Tensor) -> Pair:
-    """(s, y, 1/s^T y), the last 0 for members whose pair says nothing."""
-    curve = _inner(s, y)
-    told = curve > 1e-12 * (_inner(s, s) * _inner(y, y)).sqrt()
-    return s, y, torch.where(told, 1 / curve, 0.0)
+    """(s, y, 1/s^T y), the last 0 for seeds without positive curvature s^T y, whose pair is then ignored."""
+    curvature = _inner(s, y)
+    positive = curvature > 1e-12 * (_inner(s, s) * _inner(y, y)).sqrt()
+    return s, y, torch.where(positive, 1 / curvature, 0.0)
 
 
 def two_loops(gradient: Float[Tensor, "seed n k"], pairs: Sequence[Pair]) -> Float[Tensor, "seed n k"]:
-    """H g of the pairs (s, y, 1/s^T y), the newest last; g itself without any."""
+    """H g by the two-loop recursion; pairs (s, y, 1/s^T y), the newest last; H = I without pairs."""
     q, weights = gradient, []
     for s, y, rho in reversed(pairs):
         weights.append(rho * _inner(s, q))
@@ -98,16 +98,16 @@ def two_loops(gradient: Float[Tensor, "seed n k"], pairs: Sequence[Pair]) -> Flo
 def line_minimum(
     constant: Float[Tensor, "seed value"], linear: Float[Tensor, "seed value"], square: Float[Tensor, "seed value"]
 ) -> Float[Tensor, "seed 1 1"]:
-    """The a > 0 with the least |r_0 + a r_1 + a^2 r_2|^2, each member's own; 0 where the loss does not fall."""
+    """argmin over a > 0 of |r_0 + a r_1 + a^2 r_2|^2 for each seed; 0 if there is no stationary point a > 0."""
     c, b, a = constant, linear, square
     quartic = torch.stack([(a * a).sum(1), 2 * (a * b).sum(1), (b * b + 2 * a * c).sum(1), 2 * (b * c).sum(1)], dim=1)
-    found = []
-    for own in quartic.cpu().numpy():  # |r|^2 = q_0 a^4 + q_1 a^3 + q_2 a^2 + q_3 a + |r_0|^2
-        if not np.isfinite(own).all():
-            found.append(0.0)
+    minimizers = []
+    for q in quartic.cpu().numpy():  # |r|^2 = q_0 a^4 + q_1 a^3 + q_2 a^2 + q_3 a + |r_0|^2
+        if not np.isfinite(q).all():
+            minimizers.append(0.0)
             continue
-        roots = np.roots([4 * own[0], 3 * own[1], 2 * own[2], own[3]])
+        roots = np.roots([4 * q[0], 3 * q[1], 2 * q[2], q[3]])
         steps = roots.real[(np.abs(roots.imag) <= 1e-9 * np.abs(roots)) & (roots.real > 0)]
-        loss = ((own[0] * steps + own[1]) * steps + own[2]) * steps * steps + own[3] * steps
-        found.append(float(steps[np.argmin(loss)]) if len(steps) else 0.0)
-    return constant.new_tensor(found)[:, None, None]
+        loss = ((q[0] * steps + q[1]) * steps + q[2]) * steps * steps + q[3] * steps
+        minimizers.append(float(steps[np.argmin(loss)]) if len(steps) else 0.0)
+    return constant.new_tensor(minimizers)[:, None, None]

@@ -1,8 +1,9 @@
-"""A x - y and A^T (A x - y) in one reading of a matrix A that is larger than the cache: of a gradient step, all that takes time.
+"""r = A x - y and z = A^T r with a single read of A from memory, for matrices A larger than the cache.
 
-In torch the second product finds each block of rows in the cache shared by all cores, where a reading costs most of one from
-memory. Compiled, it finds four rows in the core's own cache. An optional extra
-(`pip install 'dynamark[numba]'`) that changes the time, and the result only by rounding.
+These two products take nearly all the time of a gradient step. In torch, A is processed in blocks of rows, and the second
+product reads each block from the cache shared by all cores, which is not much faster than memory. The version compiled with numba
+processes four rows at a time, which stay in the core's own cache. numba is an optional extra (`pip install 'dynamark[numba]'`):
+it changes the run time, and the result only by rounding errors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 
 __all__ = ["available", "read_by_blocks", "read_compiled"]
 
-# Bytes of a block: it stays in the cache until its second product.
+# Bytes per block of rows: small enough to stay in the cache until the second product.
 _BLOCK = 2_500_000
 
 
@@ -33,34 +34,34 @@ def available() -> bool:
 def read_by_blocks(
     rows: Float[Tensor, "m entry"], x: Float[Tensor, " entry"], y: Float[Tensor, " m"]
 ) -> tuple[Tensor, Tensor]:
-    """The residual and z, block by block of rows."""
+    """The residual r = A x - y and z = A^T r, computed by blocks of rows in torch."""
     residual, z = torch.empty_like(y), torch.zeros_like(x)
     count = max(1, _BLOCK // (rows.shape[1] * rows.element_size()))
     for start in range(0, len(rows), count):
-        block, own = rows[start : start + count], residual[start : start + count]
-        torch.addmv(y[start : start + count], block, x, beta=-1, out=own)
-        z.addmv_(block.T, own)
+        block, part = rows[start : start + count], residual[start : start + count]
+        torch.addmv(y[start : start + count], block, x, beta=-1, out=part)
+        z.addmv_(block.T, part)
     return residual, z
 
 
 def read_compiled(
     rows: Float[Tensor, "m entry"], x: Float[Tensor, " entry"], y: Float[Tensor, " m"]
 ) -> tuple[Tensor, Tensor]:
-    """The residual and z, four rows at a time. The first call in a process compiles: a second or two."""
+    """The residual r = A x - y and z = A^T r, compiled with numba; the first call in a process takes a second or two."""
     residual, z = torch.empty_like(y), torch.zeros_like(x)
-    _compiled()(*(part.detach().contiguous().numpy() for part in (rows, x, y)), residual.numpy(), z.numpy())
+    _kernel()(*(part.detach().contiguous().numpy() for part in (rows, x, y)), residual.numpy(), z.numpy())
     return residual, z
 
 
 @functools.cache
-def _compiled() -> Any:
+def _kernel() -> Any:
     numba = importlib.import_module("numba")
-    # Tests wrap functions in checks of their types, which do not compile.
+    # Tests wrap functions in type checks, which numba cannot compile.
     return numba.njit(inspect.unwrap(_walk), fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")
 
 
 def _walk(rows: Any, x: Any, y: Any, residual: Any, z: Any) -> None:  # pragma: no cover - compiled
-    """Four rows meet x, then add to z: more would not fit into the cache of a core, fewer read x and z more often."""
+    """Four rows at a time: more would not fit into the core's cache, fewer would read x and z more often."""
     count, last = len(rows), len(rows) - 1
     weights = np.zeros(4, rows.dtype)
     for start in range(0, count, 4):
@@ -73,7 +74,7 @@ def _walk(rows: Any, x: Any, y: Any, residual: Any, z: Any) -> None:  # pragma: 
             s1 += p1[j] * v
             s2 += p2[j] * v
             s3 += p3[j] * v
-        # Rows beyond the last are the last again, with weight zero.
+        # Past the end, the last row is repeated with weight zero.
         weights[:] = 0
         for i, total in enumerate((s0, s1, s2, s3)):
             if start + i < count:

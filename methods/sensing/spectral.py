@@ -1,4 +1,4 @@
-"""The spectral estimate: the start of most methods, and a method of its own."""
+"""The spectral estimate, which is also the initialization of most other methods."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Spectral"]
 
 @dataclass(frozen=True)
 class Spectral:
-    """P_k(A*y): the best approximation of rank k of A*y, whose mean over Gaussian operators is X*.
+    """P_k(A*y): the best rank-k approximation of A*y, whose expectation over Gaussian operators is X*.
 
-    Positive semidefinite for symmetric problems; for sampled entries trimmed first. Costs one pass. Its error is of order
-    sqrt(r n / m) |X*|.
+    Symmetric problems: the best positive semidefinite approximation. Sampled entries: A*y is trimmed first (see
+    `SampledMeasurements.proxy`). Costs one pass. The error is of order sqrt(r n / m) |X*|.
 
     Source: Keshavan, Montanari and Oh, Matrix completion from a few entries, IEEE Trans. Inf. Theory 2010.
     key: keshavan2010
@@ -29,11 +29,11 @@ class Spectral:
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimates(self, problems: Sequence[Recovery], runs: Sequence[Run]) -> list[Estimate]:
-        """One estimate a problem."""
+        """One estimate per problem; all seeds are solved in one batch."""
         measurements = measure(problems)
         symmetric = problems[0].symmetric
         factors = spectral(measurements, fitted_rank(problems[0], self.rank), symmetric)
         for i, run in enumerate(runs):
             run.snapshot(0, tuple(part[i] for part in factors), measurements.passes)
         members = [tuple(part[i] for part in factors) for i in range(len(problems))]
-        return [Estimate(own, "symmetric" if symmetric else "product") for own in members]
+        return [Estimate(factors, "symmetric" if symmetric else "product") for factors in members]

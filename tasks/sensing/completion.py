@@ -57,6 +57,6 @@ class Completion(LowRankRecovery):
 
 @functools.lru_cache(maxsize=8)
 def _mask(task: Completion, group: int) -> SampledOperator:
-    seen = task.rng(group, "operator").random((task.rows, task.columns)) < task.probability
-    row, column = (torch.from_numpy(places) for places in np.nonzero(seen))
+    mask = task.rng(group, "operator").random((task.rows, task.columns)) < task.probability
+    row, column = (torch.from_numpy(places) for places in np.nonzero(mask))
     return SampledOperator(row, column, (task.rows, task.columns), 1 / float(np.sqrt(task.probability)))

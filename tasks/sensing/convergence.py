@@ -26,8 +26,8 @@ def reach(axis: Float[ndarray, " t"], error: Float[ndarray, " t"], level: float)
     j = int(below[0])
     if j == 0 or error[j] == 0:
         return float(axis[j])
-    share = np.log(error[j - 1] / level) / np.log(error[j - 1] / error[j])
-    return float(axis[j - 1] + share * (axis[j] - axis[j - 1]))
+    fraction = np.log(error[j - 1] / level) / np.log(error[j - 1] / error[j])
+    return float(axis[j - 1] + fraction * (axis[j] - axis[j - 1]))
 
 
 @dataclass(frozen=True)

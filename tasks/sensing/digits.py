@@ -28,8 +28,8 @@ def _images() -> tuple[ndarray, ndarray]:
     The test part of "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998, UCI Machine Learning Repository,
     CC BY 4.0), whose pixels are integers from 0 to 16.
     """
-    with np.load(Path(__file__).parent / "digits.npz") as held:
-        return held["images"].astype(float) / 16, held["labels"].astype(float)
+    with np.load(Path(__file__).parent / "digits.npz") as archive:
+        return archive["images"].astype(float) / 16, archive["labels"].astype(float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class Digits(Task):
     kind: ClassVar[type] = Training
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {}, "standard": {}}
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("error", about="share of wrong labels on held-out images"),
-        Metric("cross_entropy", "nat", about="mean negative log probability of the label"),
+        Metric("error", about="error rate on held-out images"),
+        Metric("cross_entropy", "nat", about="mean negative log-probability of the correct label on held-out images"),
     )
 
     @property
@@ -60,8 +60,8 @@ class Digits(Task):
         images, labels = _images()
         order = self.rng(0, "split").permutation(len(labels))
         by_label = order[np.argsort(labels[order], kind="stable")]
-        held = np.linspace(0, len(labels) - 1, _TEST).round().astype(int)
-        test, train = by_label[held], np.delete(by_label, held)
+        positions = np.linspace(0, len(labels) - 1, _TEST).round().astype(int)
+        test, train = by_label[positions], np.delete(by_label, positions)
         return {
             "train": images[train],
             "train_labels": labels[train],

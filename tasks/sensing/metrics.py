@@ -27,7 +27,7 @@ __all__ = [
 
 Pair = tuple[ndarray, ndarray]
 
-# The error of an answer that is not finite, and the largest that counts.
+# Upper bound of all errors, also assigned to estimates that are not finite.
 WORST = 1e3
 
 _FORMS = ("product", "symmetric", "dense")

@@ -37,7 +37,7 @@ def tangent_least_squares(
     design = operator.forward(with_u if symmetric else torch.cat([with_u, with_v])).T
     weights = torch.linalg.lstsq(design, y[:, None], driver="gelsd").solution[:, 0]
     first = weights[: r * columns].reshape(r, columns).T  # U first^T + second V^T
-    if symmetric:  # the operator saw the symmetric part only
+    if symmetric:  # a symmetric operator measures only the symmetric part
         half = first.numpy() / 2
         return np.hstack([left, half]), np.hstack([half, right])
     second = weights[r * columns :].reshape(rows, r)
@@ -76,9 +76,9 @@ def loss_minimizer(
         down, across = z @ g, z.T @ f
         if max(float(down.norm()), float(across.norm())) <= tolerance * float(y.norm()):
             break
-        below = f - step * down @ torch.linalg.inv(g.T @ g)
-        g = below if symmetric else g - step * across @ torch.linalg.inv(f.T @ f)
-        f = below
+        next_f = f - step * down @ torch.linalg.inv(g.T @ g)
+        g = next_f if symmetric else g - step * across @ torch.linalg.inv(f.T @ f)
+        f = next_f
     return f.numpy(), g.numpy()
 
 

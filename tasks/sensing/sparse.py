@@ -37,7 +37,7 @@ class SparseCompletion(Completion):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.noise or self.fit_rank:
-            raise UserError("SparseCompletion: noise and fit_rank are not offered; use sensing/completion")
+            raise UserError("SparseCompletion does not support noise or fit_rank; use sensing/completion instead")
 
     @property
     def measurements(self) -> int:

@@ -24,7 +24,7 @@ from dynamark.tasks.sensing.truth import degrees_of_freedom, low_rank, measureme
 __all__ = ["AsymmetricSensing", "GaussianSensing", "LowRankRecovery", "PositiveSensing"]
 
 _LEVELS = (2, 3, 4, 6, 8, 10)
-# Singular values below this share of the largest do not count as learned.
+# Singular values below this fraction of the largest are not counted in the effective rank.
 _SMALL = 0.05
 
 
@@ -53,21 +53,30 @@ class LowRankRecovery(Task):
     symmetric: ClassVar[bool] = False
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("rel", about="relative error in the Frobenius norm"),
-        Metric("relr", about="the same, of the estimate truncated to the true rank"),
+        Metric("relr", about="relative error in the Frobenius norm of the estimate truncated to the true rank"),
         Metric("loss", about="relative residual |A(X) - y|/|y|"),
         Metric("spectral", about="relative error in the spectral norm"),
-        *(Metric(f"steps_{k}", "step", about=f"steps until rel <= 1e-{k}; absent when never") for k in _LEVELS),
-        *(Metric(f"passes_{k}", "pass", about=f"passes until rel <= 1e-{k}; absent when never") for k in _LEVELS),
-        Metric("rate", "1/step", lower_is_better=False, about="-d log rel / d step where convergence is linear"),
-        Metric("rate_r2", lower_is_better=False, about="R^2 of that line"),
-        Metric("power", lower_is_better=False, about="-d log rel^2 / d log step over the last 95 % of the steps"),
-        Metric("risk", about="squared error over its mean when the tangent space is known (noisy Gaussian tasks)"),
-        Metric("best_risk", about="the least of that over all snapshots: stopping by an oracle"),
+        *(Metric(f"steps_{k}", "step", about=f"steps until rel <= 1e-{k}; missing if not reached") for k in _LEVELS),
+        *(
+            Metric(f"passes_{k}", "pass", about=f"operator passes until rel <= 1e-{k}; missing if not reached")
+            for k in _LEVELS
+        ),
+        Metric("rate", "1/step", lower_is_better=False, about="linear convergence rate -d log rel / d step"),
+        Metric("rate_r2", lower_is_better=False, about="R^2 of the linear fit of log rel that gives `rate`"),
+        Metric(
+            "power",
+            lower_is_better=False,
+            about="power-law exponent -d log rel^2 / d log step over the last 95 % of the steps",
+        ),
+        Metric(
+            "risk", about="squared error / expected squared error of the tangent-space oracle (noisy Gaussian tasks)"
+        ),
+        Metric("best_risk", about="smallest `risk` over all snapshots: early stopping by an oracle"),
     )
 
     def __post_init__(self) -> None:
         if self.symmetric and self.rows != self.columns:
-            raise UserError(f"{type(self).__name__}: a symmetric matrix has as many rows as columns")
+            raise UserError(f"{type(self).__name__}: a symmetric matrix needs rows == columns")
         if not 1 <= self.rank <= min(self.rows, self.columns):
             raise UserError(
                 f"{type(self).__name__}: rank {self.rank} is not between 1 and {min(self.rows, self.columns)}"
@@ -140,15 +149,15 @@ class LowRankRecovery(Task):
         expected = self.expected_error()
         if expected is not None:
             values["risk"] = (values["rel"] / expected) ** 2
-        drawn = self._spectra(estimate, truth) if seed == 0 else []
+        curves = self._spectra(estimate, truth) if seed == 0 else []
         steps, iterates = metrics.snapshots(solution)
         if iterates is None:
-            return Scores(values, tuple(drawn))
+            return Scores(values, tuple(curves))
         error = metrics.relative_error(iterates, truth)
         if expected is not None:
             values["best_risk"] = float(error.min() / expected) ** 2
         convergence = convergence_rate(steps, error)
-        # The kind of convergence (0 floor, 1 linear, 2 power, 3 stalled, 4 mixed), and whether the run ended within it.
+        # The kind of convergence (0 floor, 1 linear, 2 power, 3 stalled, 4 mixed); whether the run ended before it converged.
         facts = {"kind": float(KINDS.index(convergence.kind)), "unfinished": float(convergence.unfinished)}
         for name in ("rate", "rate_r2", "power"):
             if (value := getattr(convergence, name)) is not None:
@@ -159,17 +168,17 @@ class LowRankRecovery(Task):
         for axis, places in axes.items():
             reached = {f"{axis}_{k}": reach(places, error, 10.0**-k) for k in _LEVELS}
             values |= {name: at for name, at in reached.items() if at is not None}
-        drawn += [Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()]
-        return Scores(values, (*drawn, *self.ranks(steps, metrics.singular_values(iterates))), facts)
+        curves += [Curve(f"error_by_{axis}", at, error) for axis, at in axes.items()]
+        return Scores(values, (*curves, *self.ranks(steps, metrics.singular_values(iterates))), facts)
 
     @staticmethod
     def _spectra(estimate: Pair, truth: Pair) -> list[Curve]:
         """Curves of the singular values of the estimate and of the ground truth, for plots."""
-        drawn = []
+        curves = []
         for name, pair in (("singular_values", estimate), ("singular_values_true", truth)):
             values = metrics.singular_values(pair)
-            drawn.append(Curve(name, np.arange(1.0, len(values) + 1), values))
-        return drawn
+            curves.append(Curve(name, np.arange(1.0, len(values) + 1), values))
+        return curves
 
     def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
         """The effective rank by step: how many of the singular `values` [snapshot, k] exceed 5 % of the largest."""

@@ -76,11 +76,11 @@ class IncrementalSensing(GaussianSensing):
 
     def ranks(self, steps: ndarray, values: ndarray) -> tuple[Curve, ...]:
         """The effective rank and the leading singular values of the iterates, each by step."""
-        learned = (
+        modes = (
             Curve(f"singular_value_{i + 1}_by_steps", steps, values[:, i])
             for i in range(min(self.rank, values.shape[1]))
         )
-        return (*super().ranks(steps, values), *learned)
+        return (*super().ranks(steps, values), *modes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class NoisySensing(FewMeasurements):
 
 @functools.lru_cache(maxsize=4)
 def _correlated(task: CorrelatedSensing, group: int) -> DenseOperator:
-    # A = L G L^T with the Cholesky factor of C has the law of C^{1/2} G C^{1/2}: G's is invariant under rotations.
+    # A = L G L^T with the Cholesky factor L of C has the distribution of C^{1/2} G C^{1/2}: that of G is rotation-invariant.
     powers = np.cumprod([1.0, *[task.correlation] * (task.rows - 1)])
     i, j = np.indices((task.rows, task.rows))
     root = np.where(i >= j, powers[np.abs(i - j)], 0.0)

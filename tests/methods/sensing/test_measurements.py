@@ -81,7 +81,7 @@ def test_few_samples_are_measured_sparsely_and_as_by_masks() -> None:
     u, s, v = leading(sparse.proxy(), sparse.shape, 2)
     torch.testing.assert_close(s, torch.linalg.svdvals(masked.proxy())[:, :2], rtol=1e-3, atol=0)
     torch.testing.assert_close(u.mT @ (masked.proxy() @ v), s.diag_embed(), rtol=1e-3, atol=1e-3)
-    with pytest.raises(UserError, match="not formed"):
+    with pytest.raises(UserError, match="not materialized"):
         sparse.normal(f @ g.mT)
 
 
