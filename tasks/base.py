@@ -1,4 +1,4 @@
-"""What a task is: a frozen dataclass of parameters with pure functions of a seed."""
+"""The base class of tasks: a frozen dataclass of parameters, with methods that are pure functions of a seed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dynamark.tasks.problems import Problem
 
 __all__ = ["Curve", "Metric", "Scores", "Solution", "Task"]
 
-# The model's answers as plain arrays: "forecast.<rollout>", "prediction", "factor.<i>", "eigenvalues" ...
+# The output of a model as plain arrays: "forecast.<rollout>", "prediction", "factor.<i>", "eigenvalues" ...
 Solution = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Name, unit and direction of a score; `lower_is_better` is None for a quantity that is only reported."""
+    """Name, unit, direction and description of a score; `lower_is_better` is None for quantities that are only reported."""
 
     name: str
     unit: str = ""
@@ -34,9 +34,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Curve:
-    """Numbers over an axis: error by horizon, regret over time.
+    """Values over an axis, for example the error by horizon or the regret over time.
 
-    most: points that a row keeps, evenly spread; a picture (an attractor) needs more than a line, up to 2,000.
+    most: maximum number of points stored in a row, evenly spaced; up to 2,000 for an attractor, which needs more than a line.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a solution is worth: scores by name, curves, and facts. A score that does not apply is left out.
+    """The evaluation of a solution: scores, curves and facts, by name. Scores that do not apply are omitted.
 
-    values: scores that the task declares as metrics; the primary one among them.
-    facts: what is said of the answer and is no score, such as a category; rows hold them as `fact.<name>`.
+    values: values of the metrics declared by the task, including the primary metric.
+    facts: properties of the solution that are not scores, such as a category; stored in rows as `fact.<name>`.
     """
 
     values: Mapping[str, float]
@@ -60,11 +60,11 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """One standardized instance. Its fields are its parameters; its methods are pure functions of (task, seed).
+    """One standardized task instance. The fields are its parameters; the methods are pure functions of (task, seed).
 
-    A subclass states the kind of its problem, its version (raised when the meaning of a score changes), its tiers (the
-    fields in which the tiers differ) and its metrics, the primary one first, and says how an instance is generated, posed
-    and scored.
+    A subclass defines the kind of problem, the version (increased when the meaning of a score changes), the tiers (the fields
+    in which the tiers differ) and the metrics, the primary metric first, and implements `generate`, `problem`, `score`,
+    `baseline` and `oracle`.
     """
 
     name: str = ""
@@ -75,28 +75,29 @@ class Task(ABC):
     version: ClassVar[int] = 1
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": {}, "standard": {}, "large": {}}
     metrics: ClassVar[tuple[Metric, ...]]
-    # Whether skill is measured on the logarithm of the primary score, and the least score that counts.
+    # Whether skill is computed from the logarithm of the primary score, which is then bounded below by `floor`.
     log_scale: ClassVar[bool] = True
-    # The two ends of the scale lie apart: on every tier and seed the oracle scores at most this share of the baseline (the
-    # baseline at most this share of the oracle, where larger is better).
+    # Required separation of the skill scale: on every tier and seed, oracle <= margin * baseline (baseline <= margin * oracle
+    # if larger is better).
     margin: ClassVar[float] = 0.5
-    # Whether the data is expensive, so that it is cached on disk.
+    # Whether the data is expensive to generate and is therefore cached on disk.
     cached: ClassVar[bool] = False
 
     @classmethod
     def at(cls, tier: str, **fields: Any) -> Task:
-        """The instance of this tier; `fields` override its parameters."""
+        """The instance of this tier; `fields` override its parameters. UserError if the tier or a parameter does not exist."""
         if tier not in cls.tiers:
             raise unknown("tier", tier, list(cls.tiers))
-        known = {f.name for f in dataclasses.fields(cls)}
+        parameters = {f.name for f in dataclasses.fields(cls)}
         for name in fields:
-            if name not in known:
-                raise UserError(f"{cls.__name__} has no parameter '{name}'; it has: {', '.join(sorted(known - _OWN))}")
+            if name not in parameters:
+                valid = ", ".join(sorted(parameters - _RESERVED))
+                raise UserError(f"{cls.__name__} has no parameter '{name}'; it has: {valid}")
         return cls(**{"tier": tier, **cls.tiers[tier], **fields})
 
     @property
     def family(self) -> str:
-        """The family: the part of the name before the slash."""
+        """The family of the task, which is the part of its name before the slash."""
         return self.name.split("/")[0]
 
     @property
@@ -106,78 +107,78 @@ class Task(ABC):
 
     @property
     def floor(self) -> float:
-        """Scores below this count as this much; only for logarithmic scales."""
+        """Lower bound of the primary score on logarithmic scales: smaller scores are replaced by it."""
         return 0.0
 
     @property
     def budget(self) -> int | None:
-        """Steps or passes that a method may take at most; None leaves it to the method."""
+        """Maximum number of training steps or operator passes of a method; None if the method decides."""
         return None
 
     @property
     def criterion(self) -> Mapping[str, Any]:
-        """How a model is judged on validation data: a name of `tasks/criteria.py` and its arguments, plain data."""
+        """The validation criterion: a name in `tasks/criteria.py` and the arguments of its function, as plain data."""
         return {"name": "relative_error"}
 
     @property
     def unavailable(self) -> str | None:
-        """Why there is no such instance here (an extra is missing; no salt makes it anew), said of the task; None if there is."""
+        """Why the instance is unavailable (a missing extra, or recorded data with a salt), as a predicate; None if available."""
         return None
 
     def fields(self) -> dict[str, Any]:
-        """The parameters of the instance, the tier among them."""
+        """The parameters of the instance, including the tier."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in {"name", "salt"}}
 
     @functools.cached_property
     def digest(self) -> str:
-        """What the instance is, in 64 hexadecimal digits: its name, version, parameters and salt."""
-        told = {"name": self.name, "version": self.version, "fields": self.fields(), "salt": self.salt}
-        return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """SHA-256 of the name, version, parameters and salt of the instance, as 64 hexadecimal digits."""
+        identity = {"name": self.name, "version": self.version, "fields": self.fields(), "salt": self.salt}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     def entropy(self, seed: int, axis: str) -> list[int]:
-        """The words of a seed sequence that belongs to this instance, this axis ("data", "method") and this seed."""
+        """Entropy of the seed sequence of this instance, axis ("data" or "method") and seed, as 32-bit words and the seed."""
         words = hashlib.sha256(f"{self.digest}/{axis}".encode()).digest()[:16]
         return [*np.frombuffer(words, dtype=np.uint32).tolist(), seed]
 
     def rng(self, seed: int, axis: str = "data", *path: int) -> np.random.Generator:
-        """Random numbers of this instance and seed; each axis and path is an independent stream."""
+        """A random generator for this instance and seed; each axis and path gives an independent stream."""
         return np.random.default_rng(np.random.SeedSequence(self.entropy(seed, axis), spawn_key=path))
 
     def data(self, seed: int) -> Mapping[str, np.ndarray]:
-        """Everything random about the instance: what is handed out and the truth. Generated once a process."""
-        return _remembered(self, seed)
+        """All random data of the instance, problem data and ground truth; memoized within a process."""
+        return _memoized(self, seed)
 
     @abstractmethod
     def generate(self, seed: int) -> dict[str, np.ndarray]:
-        """Make the data: float64 arrays by name."""
+        """Generate the data, float64 arrays by name."""
 
     @abstractmethod
     def problem(self, seed: int) -> Problem:
-        """What a method is handed, with the query."""
+        """The problem given to a method, including the query."""
 
     @abstractmethod
     def score(self, solution: Solution, seed: int) -> Scores:
-        """What the answers are worth. Answers may hold NaN and infinity: they get the worst score, not an error."""
+        """The scores of a solution. NaN and infinity in a solution give the worst score, never an exception."""
 
     @abstractmethod
     def baseline(self, seed: int) -> float:
-        """The primary score of a trivial answer, computed."""
+        """The primary score of a trivial solution, computed from the data."""
 
     @abstractmethod
     def oracle(self, seed: int) -> float | None:
-        """The primary score of the best possible answer, computed; None where it is unknown."""
+        """The primary score of the best possible solution, computed from the data; None if unknown."""
 
 
-_OWN = {"name", "salt", "tier"}
+_RESERVED = {"name", "salt", "tier"}
 
 
 @functools.lru_cache(maxsize=16)
-def _remembered(task: Task, seed: int) -> Mapping[str, np.ndarray]:
+def _memoized(task: Task, seed: int) -> Mapping[str, np.ndarray]:
     if task.cached:
         from dynamark.tasks.cache import cached
 
         arrays = cached(f"{task.digest[:32]}-{seed}", lambda: task.generate(seed))
     else:
         arrays = task.generate(seed)
-    # Bits of matrix products follow the memory layout, and that of fresh arrays differs from that of the cache.
+    # The rounding of matrix products depends on the memory layout, which may differ between generated and cached arrays.
     return {name: np.asarray(array, order="C") for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""The cache of expensive data on disk, and data as an Arrow table.
+"""The disk cache of expensive data, and the conversion of data to an Arrow table.
 
 An instance's data is a set of named float64 arrays. On disk each array is one row of an Arrow data set (name, shape,
 values), written and read with `datasets`. The cache is keyed by the digest of the task and the seed, so a changed
@@ -23,12 +23,12 @@ __all__ = ["arrow_table", "cached", "content_digest"]
 
 Arrays = Mapping[str, np.ndarray]
 
-# Beside the data of an entry: the digest of its content, compared whenever it is read.
+# File in the folder of an entry with the digest of its content, verified on every read.
 _DIGEST = "sha256"
 
 
 def content_digest(arrays: Arrays) -> str:
-    """sha256 over the names, shapes and bytes of all arrays."""
+    """SHA-256 of the names, shapes and bytes of all arrays."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name], dtype="<f8")
@@ -38,15 +38,15 @@ def content_digest(arrays: Arrays) -> str:
 
 
 def cached(entry: str, generate: Callable[[], Arrays]) -> Arrays:
-    """The data of an entry from the cache, generated and stored when it is not there yet."""
+    """The data of a cache entry; if missing or corrupt, it is generated and stored."""
     folder = cache_folder() / "data" / entry
     if folder.is_dir():
         try:
             return _read(folder)
-        except Exception:  # a torn or foreign entry is made again, never an error
+        except Exception:  # a corrupt entry is regenerated, never an error
             shutil.rmtree(folder, ignore_errors=True)
     arrays = generate()
-    with contextlib.suppress(OSError):  # a full or read-only disk costs time, not results
+    with contextlib.suppress(OSError):  # with a full or read-only disk, the data is not cached
         _write(folder, arrays)
     return arrays
 
@@ -62,25 +62,25 @@ def _read(folder: Path) -> dict[str, np.ndarray]:
         for name, shape, flat in zip(names.to_pylist(), shapes.to_pylist(), values, strict=True)
     }
     if (folder / _DIGEST).read_text() != content_digest(arrays):
-        raise ValueError("the content is not what was written")
+        raise ValueError("the digest of the content does not match")
     return arrays
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed: another process that makes the same entry never sees half of it.
-    with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
-        arrow_table(arrays).save_to_disk(str(Path(beside) / "entry"))
-        (Path(beside) / "entry" / _DIGEST).write_text(content_digest(arrays))
+    # Written to a temporary folder and renamed, so that other processes never read a partial entry.
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        arrow_table(arrays).save_to_disk(str(Path(temporary) / "entry"))
+        (Path(temporary) / "entry" / _DIGEST).write_text(content_digest(arrays))
         try:
-            (Path(beside) / "entry").rename(folder)
+            (Path(temporary) / "entry").rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
 
 
 def arrow_table(arrays: Arrays) -> Any:
-    """The arrays as a `datasets.Dataset`, a row an array."""
+    """The arrays as a `datasets.Dataset` with one row per array: name, shape and values (float64, row-major)."""
     import datasets
 
     datasets.disable_progress_bars()

@@ -1,4 +1,4 @@
-"""The tasks by name. A table of strings: listing it imports no task."""
+"""The tasks by name, as strings, so that listing them imports no task module."""
 
 TASKS: dict[str, str] = {
     # sensing

@@ -1,8 +1,8 @@
-"""What data must satisfy before a method sees it: checked here, and nowhere else.
+"""Validation of the data of a problem before it is given to a method; this is the only place where data is checked.
 
-Observations, inputs and second successors are finite (but where a mask hides them) and become float64; each trajectory has
-as many samples as the method needs; trajectories of unequal length become windows of equal length. What is wrong is said in
-one line: which data, where (trajectory, time, channel, counted from 0), and what to do.
+Observations, inputs and second successors must be finite, except where masked, and are converted to float64; each trajectory
+must have as many samples as the method needs; trajectories of unequal length are cut into windows of equal length. Errors are
+UserErrors of one line: which data, where (trajectory, time, channel, counted from 0), and the remedy.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ __all__ = ["accepted", "resting", "windowed"]
 
 P = TypeVar("P")
 
-# Fields of trajectories with an axis of time.
+# Fields of `Trajectories` with a time axis.
 _TIMED = ("observations", "inputs", "gaps", "seen", "twin", "weights")
 
 
 def accepted(problem: P, shortest: int | None = None) -> P:
-    """The problem as a method may see it; UserError where the data is not fit.
+    """The validated and converted problem that is given to a method; UserError if the data is invalid.
 
-    shortest: the least number of samples of a training trajectory that the method declares; by default two where it is to
-        forecast and one where it is to predict.
+    shortest: minimum number of samples per training trajectory, as declared by the method; by default 2 for `Forecasting` and 1
+        for `Prediction`.
     """
     rule: Callable[[Any, int | None], Any] = _RULES[type(problem)]
     return rule(problem, shortest)
@@ -87,14 +87,14 @@ def _recovery(problem: Recovery, shortest: int | None) -> Recovery:
             f"measurement {int(bad[0])} is {float(problem.y[bad[0]])}; leave it out, with its row of the operator"
         )
     if len(problem.y) == 0 or not bool((problem.y != 0).any()):
-        raise UserError("all measurements are zero, and so is the matrix of least rank: there is nothing to recover")
+        raise UserError("all measurements are zero, so the zero matrix is a solution; give non-zero measurements")
     return problem
 
 
 def _training(problem: Training, shortest: int | None) -> Training:
     bad = (~problem.inputs.isfinite()).nonzero()
     if len(bad):
-        raise UserError(f"sample {int(bad[0, 0])} has an input that is no finite number; leave it out")
+        raise UserError(f"sample {int(bad[0, 0])} has a non-finite input; leave it out")
     return problem
 
 
@@ -111,9 +111,9 @@ _RULES: dict[type, Callable[[Any, int | None], Any]] = {
 
 
 def resting(context: Trajectories) -> Trajectories:
-    """An empty context as one sample at rest, observation and input zero: for models that continue from what they see.
+    """Replace an empty context by one sample at rest, with zero observation and input.
 
-    Others declare `from_rest = True` and are handed the empty context.
+    Only for models that need at least one observation; models with `from_rest = True` are given the empty context.
     """
     if context.observations.shape[1]:
         return context
@@ -130,14 +130,14 @@ def _rollout(name: str, rollout: Rollout) -> Rollout:
 
 
 def _equal_only(where: str, paths: Trajectories) -> Trajectories:
-    """Trajectories that are answered one for one, so that they cannot be cut."""
+    """Checked trajectories of a query, which must have equal length because they cannot be cut into windows."""
     if paths.lengths is not None:
-        raise UserError(f"{where} have unequal lengths; give each length a query of its own")
+        raise UserError(f"{where} have unequal lengths; give a separate query for each length")
     return _checked(where, paths)
 
 
 def _trajectories(where: str, paths: Trajectories, shortest: int) -> Trajectories:
-    """Checked and of equal length."""
+    """Checked trajectories, cut into windows of equal length if their lengths differ."""
     if len(paths) == 0:
         raise UserError(f"{where}: there is no trajectory; give at least one")
     if paths.lengths is None:
@@ -162,7 +162,7 @@ def _count(samples: int) -> str:
 
 
 def _checked(where: str, paths: Trajectories) -> Trajectories:
-    """In float64 and finite; what a mask hides becomes the mean of what it shows."""
+    """Trajectories in float64 with finite values; non-finite masked values are replaced by the mean of the finite ones."""
     hidden = torch.zeros(paths.observations.shape[:2], dtype=torch.bool, device=paths.observations.device)
     if paths.lengths is not None:
         hidden = torch.arange(hidden.shape[1], device=hidden.device) >= paths.lengths[:, None]
@@ -181,33 +181,33 @@ def _checked(where: str, paths: Trajectories) -> Trajectories:
 
 
 def _fitting(hidden: Tensor, inputs: Tensor) -> Tensor | None:
-    """The mask for inputs, which may reach further than the observations do."""
+    """The mask of the inputs: that of the observations, or None if the inputs have more steps than the observations."""
     return hidden if inputs.shape[:2] == hidden.shape else None
 
 
 def _finite(where: str, values: Tensor, hidden: Tensor | None = None) -> Tensor:
-    """float64; raise where a value that is not hidden is not finite, and fill in those that are."""
+    """Values in float64; hidden non-finite values become the mean of their channel. UserError for others."""
     values = values.double()
     finite = values.isfinite()
     if bool(finite.all()):
         return values
-    shown = finite if hidden is None else finite | hidden[..., None]
-    bad = (~shown).nonzero()
+    valid = finite if hidden is None else finite | hidden[..., None]
+    bad = (~valid).nonzero()
     if len(bad):
         n, t, c = bad[0].tolist()
         raise UserError(
             f"{where}: {float(values[n, t, c])} at trajectory {n}, time {t}, channel {c}; fill it in, cut the trajectory there, "
-            "or hide it by `seen`"
+            "or mask it with `seen`"
         )
     mean = torch.nan_to_num(values.where(finite, torch.nan).nanmean((0, 1)))
     return values.where(finite, mean)
 
 
 def windowed(paths: Trajectories) -> Trajectories:
-    """Windows as long as the shortest trajectory, evenly placed, that together hold every step of every trajectory.
+    """Evenly spaced windows, as long as the shortest trajectory, that together cover every step of every trajectory.
 
-    A trajectory of l samples gives ceil((l - 1)/(w - 1)) windows of w samples, which share at least one sample each, so that no
-    pair of successive samples is lost; some count twice.
+    A trajectory of l samples gives ceil((l - 1)/(w - 1)) windows of w samples. Consecutive windows share at least one sample, so
+    that every pair of successive samples is in some window; some pairs are in two.
     """
     if paths.lengths is None:
         return paths

@@ -1,7 +1,7 @@
-"""How a model is judged on validation data: the task's primary score, as far as validation data can tell it.
+"""Validation criteria: estimates of the primary score of a task from validation data, for the selection of hyper-parameters.
 
-A task names its criterion and the criterion's parameters (`Task.criterion`); a function here computes it from a fitted model
-and a problem without its query, so that test data cannot have a part in it.
+A task defines the name and the arguments of its criterion (`Task.criterion`). A function of this module computes it from a
+fitted model and a problem without its query, so that test data cannot influence the selection.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from dynamark.tasks.problems import Forecasting, HasSpectrum, Prediction, Trajec
 
 __all__ = ["CRITERIA", "Criterion", "judged", "relative_error"]
 
-# A name of `CRITERIA` under "name", and the arguments of its function.
+# A key of `CRITERIA` under "name", and the arguments of its function.
 Criterion = Mapping[str, Any]
 
-# Pairs at most on which a spectrum is judged, and steps at most of a free run.
+# Maximum number of pairs of states for `_spectrum`, and maximum number of steps of a free run.
 _PAIRS, _FREE = 5000, 25_000
-# Origins from which few validation trajectories are continued, and standard deviations beyond which a free run has escaped.
+# Number of forecast origins if there are few validation trajectories; |z| above which a free run counts as diverged.
 _ORIGINS, _ESCAPED = 10, 10.0
-# Channels up to which cells can be filled.
+# Largest number of channels for D_stsp by binning.
 _CELLS_UP_TO = 3
 
 
 def judged(criterion: Criterion, model: Any, problem: Prediction | Forecasting) -> float:
-    """The criterion of a model on the problem's validation data; infinite if it is not a number."""
+    """The criterion of a model on the validation data of the problem; infinity instead of NaN."""
     options = {name: value for name, value in criterion.items() if name != "name"}
     with torch.no_grad():
         error = CRITERIA[criterion["name"]](model, problem, **options)
@@ -42,10 +42,10 @@ def judged(criterion: Criterion, model: Any, problem: Prediction | Forecasting) 
 
 
 def relative_error(model: Any, problem: Prediction | Forecasting, start: int = 0) -> float:
-    """mean |answer - y|^2 / mean |y|^2 over the validation sequences, from `start` on.
+    """mean |prediction - y|^2 / mean |y|^2 over the validation sequences, from index `start` on.
 
-    A predictor answers one step ahead, where outputs were seen; a forecaster continues each sequence after its context, which is
-    at most half of it.
+    A predictor predicts one step ahead, scored at observed outputs; a forecaster continues each sequence after its context, which
+    is at most half of the sequence.
     """
     validation = problem.validation
     if isinstance(problem, Prediction):
@@ -61,7 +61,7 @@ def relative_error(model: Any, problem: Prediction | Forecasting, start: int = 0
 
 
 def _horizons(model: Any, problem: Forecasting, horizons: Sequence[int], floor: float) -> float:
-    """The geometric mean over horizons of the relative squared error, from several origins of each validation sequence."""
+    """Geometric mean over horizons of the relative squared error, averaged over several origins per validation sequence."""
     validation, longest = problem.validation, max(horizons)
     last = validation.observations.shape[1] - longest
     origins = np.unique(np.linspace(min(problem.context, last), last, _ORIGINS).astype(int))
@@ -70,15 +70,15 @@ def _horizons(model: Any, problem: Forecasting, horizons: Sequence[int], floor: 
         for o in origins
     ]
     squared = torch.stack([(answer - truth).double().square().mean(dim=(0, 2)) for answer, truth in pairs]).mean(dim=0)
-    power = validation.observations.double().square().mean()
-    chosen = (squared / power)[[h - 1 for h in horizons]]
+    mean_square = validation.observations.double().square().mean()
+    chosen = (squared / mean_square)[[h - 1 for h in horizons]]
     return float(chosen.clamp(min=floor).log().mean().exp())
 
 
 def _flow(model: Any, problem: Forecasting, horizon: int) -> float:
-    """The mean of nrmse over the steps ahead, up to `horizon`, in units of the training data's standard deviation.
+    """Mean NRMSE over the forecast steps up to `horizon`, in units of the standard deviation of the training data.
 
-    Few validation trajectories are continued from several origins in their first half.
+    If there are few validation trajectories, each is continued from several origins in its first half.
     """
     validation, train = problem.validation, _plain(problem.train.observations)
     count, length = validation.observations.shape[:2]
@@ -95,9 +95,9 @@ def _flow(model: Any, problem: Forecasting, horizon: int) -> float:
 
 
 def _divergence(model: Any, problem: Forecasting) -> float:
-    """D_stsp of a free run from the begin of the validation trajectory, of which the first fifth is dropped.
+    """D_stsp of a free run from the start of the validation trajectory, after the first fifth of the run is discarded.
 
-    A run that escapes counts as a fixed point at the mean, as where test data is scored.
+    A run that diverges is replaced by a fixed point at the mean, as in the scoring of test data.
     """
     validation = problem.validation
     truth = _plain(validation.observations)[0]
@@ -113,10 +113,10 @@ def _divergence(model: Any, problem: Forecasting) -> float:
 
 
 def _spectrum(model: Any, problem: Forecasting) -> float:
-    """How well the eigenpairs predict: mean over observables f of |f(x+) - sum_k c_k lambda_k phi_k(x)|^2 / var f.
+    """Prediction error of the eigenpairs: mean over observables f of |f(x+) - sum_k c_k lambda_k phi_k(x)|^2 / var f.
 
-    The true spectrum is not to be had from data, so that the primary score cannot be computed on validation data. c is fitted on
-    training states; the observables are powers and waves of the standardized state. A model without a spectrum scores 1.
+    A substitute for the primary score, which needs the true spectrum. The coefficients c are fitted on training states; the
+    observables are z, z^2, z^3, sin 2z and cos 2z of the standardized state z. A model without a spectrum scores 1.
     """
     if not isinstance(model, HasSpectrum):
         return 1.0
@@ -128,17 +128,19 @@ def _spectrum(model: Any, problem: Forecasting) -> float:
         return np.concatenate([z, z**2, z**3, np.sin(2 * z), np.cos(2 * z)], axis=1)
 
     values = _plain(model.eigenvalues())
-    at_train, at_held = (_plain(model.eigenfunctions(torch.from_numpy(x[:, None]))) for x, _ in (train, validation))
+    at_train, at_validation = (
+        _plain(model.eigenfunctions(torch.from_numpy(x[:, None]))) for x, _ in (train, validation)
+    )
     truth = observed(validation[1])
-    if not (np.isfinite(values).all() and np.isfinite(at_train).all() and np.isfinite(at_held).all()):
+    if not (np.isfinite(values).all() and np.isfinite(at_train).all() and np.isfinite(at_validation).all()):
         return math.inf
     weights = np.linalg.lstsq(at_train.astype(complex), observed(train[0]).astype(complex), rcond=1e-10)[0]
-    guess = ((at_held * values) @ weights).real
+    guess = ((at_validation * values) @ weights).real
     return float(np.mean(np.mean((truth - guess) ** 2, axis=0) / truth.var(axis=0)))
 
 
 def _pairs(paths: Trajectories) -> tuple[ndarray, ndarray]:
-    """States and their successors, evenly thinned."""
+    """States and their successors [pair, dim], evenly subsampled to at most `_PAIRS`."""
     x = _plain(paths.observations)
     before, after = (part.reshape(-1, x.shape[2]) for part in (x[:, :-1], x[:, 1:]))
     every = -(-len(before) // _PAIRS)
@@ -146,14 +148,14 @@ def _pairs(paths: Trajectories) -> tuple[ndarray, ndarray]:
 
 
 def _continued(model: Any, paths: Trajectories, context: int, steps: int) -> Tensor:
-    """The forecast of each trajectory after its first samples."""
+    """The forecast of `steps` steps of each trajectory after its first `context` samples."""
     inputs = None if paths.inputs is None else paths.inputs[:, context : context + steps]
     answer: Tensor = model.forecast(_until(paths, context), steps, inputs)
     return answer
 
 
 def _until(paths: Trajectories, time: int) -> Trajectories:
-    """The first samples."""
+    """The first `time` samples of each trajectory."""
     parts: dict[str, Any] = {f.name: getattr(paths, f.name) for f in dataclasses.fields(paths)}
     parts |= {name: part[:, :time] for name, part in parts.items() if isinstance(part, Tensor)}
     return Trajectories(**parts)

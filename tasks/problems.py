@@ -1,7 +1,7 @@
-"""The shared vocabulary: what a method is handed, what it returns, and what its model is asked.
+"""The interface between tasks and methods: problems, models and queries.
 
-Five kinds of problem; each has one protocol. A method implements the protocols of the kinds that it can solve, in the
-singular (one problem) and, where seeds can be solved together, in the plural:
+There are five kinds of problem, each with one protocol. A method implements the protocols of the kinds that it can solve, in the
+singular (one problem) and, if seeds can be batched, in the plural:
 
 =============  ====================================  ====================
 kind           a method implements                   and returns
@@ -13,7 +13,7 @@ kind           a method implements                   and returns
 `Training`     `fit_network`, `fit_networks`         a `Network`
 =============  ====================================  ====================
 
-The query (the held-out contexts and inputs to answer) is part of a problem, but hidden from a method while it fits.
+The query (held-out contexts and inputs for evaluation) is part of a problem, but not available to a method during fitting.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Sequences or trajectories, of equal length where `lengths` does not say otherwise.
+    """Sequences or trajectories, of equal length unless `lengths` is given.
 
     observations: states or outputs.
     inputs: known inputs; input t is known when output t is predicted.
     dt: time between two samples (1 for maps).
-    gaps: time since the previous sample, where sampling is irregular.
-    seen: False where an observation is hidden (sparse targets).
-    twin: a second, independent successor of each state (stochastic systems).
+    gaps: time since the previous sample, if sampling is irregular.
+    seen: mask of the observations, False where an observation is missing (sparse targets).
+    twin: a second, independent successor sample of each state (stochastic systems).
     weights: quadrature weights of the samples.
-    lengths: samples of each trajectory where they differ; what stands beyond them is filling. A method never sees this: it is
-        handed windows of equal length that hold every step (`tasks/contract.py`).
+    lengths: number of samples of each trajectory, if they differ; later samples are padding. Methods never get this: they get
+        windows of equal length that cover every step (`tasks/contract.py`).
     """
 
     observations: Float[Tensor, "trajectory time dim"]
@@ -93,13 +93,13 @@ class Trajectories:
 class Operator(Protocol):
     """A linear map from matrices [..., row, column] to measurements [..., m], and its adjoint.
 
-    Both accept leading batch axes. One `forward` or one `adjoint` is one pass. Those of `numerics/operators.py` measure factors
-    besides: `product`(L, R) = A(L R^T) and `back`(z, R) = A*(z) R, with no matrix of full size where entries are sampled.
+    Both accept leading batch axes. One `forward` or one `adjoint` is one pass. The operators of `numerics/operators.py` also have
+    products with factors, `product`(L, R) = A(L R^T) and `back`(z, R) = A*(z) R, without a full matrix if entries are sampled.
     """
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the matrices it measures."""
+        """Rows and columns of X."""
         ...
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
@@ -113,13 +113,13 @@ class Operator(Protocol):
 
 @dataclass(frozen=True)
 class Recovery:
-    """Recover X* of low rank from y = A(X*) + noise.
+    """Recover the low-rank matrix X* from y = A(X*) + noise.
 
-    The loss is 1/2 |A(F G^T) - y|^2, for a symmetric problem 1/4 |A(X X^T) - y|^2; step sizes refer to it.
+    The loss is 1/2 |A(F G^T) - y|^2, or 1/4 |A(X X^T) - y|^2 for a symmetric problem; step sizes refer to this loss.
 
-    rank: the exact rank or an upper bound on it, as `rank_is_exact` says; None when it is unknown.
-    noise: standard deviation of the entries of the noise times sqrt(m), where the task tells it.
-    shared: whether other seeds measure with the very same operator, so that one matrix product serves several.
+    rank: the exact rank if `rank_is_exact`, else an upper bound; None if unknown.
+    noise: standard deviation of the noise entries times sqrt(m); None if unknown or zero.
+    shared: whether other seeds use the identical operator object, so that one matrix product serves several seeds.
     """
 
     operator: Operator
@@ -151,7 +151,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class OnlineQuery:
-    """Sequences that are revealed step by step: predict, then see the output."""
+    """Sequences that are revealed step by step: an output is revealed after its prediction."""
 
     inputs: Float[Tensor, "sequence time channel"]
     outputs: Float[Tensor, "sequence time dim"]
@@ -159,7 +159,7 @@ class OnlineQuery:
 
 @dataclass(frozen=True)
 class Online:
-    """Predict each output of a sequence before it is revealed; nothing is known in advance but the sizes."""
+    """Online learning: predict each output of a sequence before it is revealed; only the sizes are known in advance."""
 
     channels: int
     dim: int
@@ -169,7 +169,7 @@ class Online:
 
 @dataclass(frozen=True)
 class Rollout:
-    """Continue these contexts for `horizon` steps. A context of length 0 starts from rest, driven by `inputs`."""
+    """Continue these contexts for `horizon` steps. With a context of length 0, start from rest, driven by `inputs`."""
 
     context: Trajectories
     horizon: int
@@ -178,10 +178,10 @@ class Rollout:
 
 @dataclass(frozen=True)
 class ForecastingQuery:
-    """What a forecaster is asked: named rollouts, and what only a model can tell.
+    """Evaluation of a forecaster: named rollouts, eigenfunctions and the Lyapunov spectrum.
 
     points: windows of states at which eigenfunctions are evaluated (window 1 on the Markov track).
-    lyapunov_steps: length of the orbits that measure the Lyapunov spectrum of a model with a Jacobian; 0 for none.
+    lyapunov_steps: length of the orbits for the Lyapunov spectrum of a model with a Jacobian; 0 to skip it.
     """
 
     rollouts: Mapping[str, Rollout]
@@ -191,9 +191,9 @@ class ForecastingQuery:
 
 @dataclass(frozen=True)
 class Forecasting:
-    """Learn the dynamics from trajectories, then continue others.
+    """Learn the dynamics from trajectories, then continue other trajectories.
 
-    context: observations that a model is shown before it continues a trajectory: 1 on the Markov track, 0 from rest.
+    context: number of observations given to a model before the forecast: 1 on the Markov track, 0 from rest.
     """
 
     train: Trajectories
@@ -204,14 +204,14 @@ class Forecasting:
 
 @dataclass(frozen=True)
 class TrainingQuery:
-    """Held-out inputs of a network."""
+    """Held-out inputs to classify."""
 
     inputs: Float[Tensor, "sample *feature"]
 
 
 @dataclass(frozen=True)
 class Training:
-    """Train a multilayer perceptron with the given layer widths on labeled samples (cross entropy)."""
+    """Train a multilayer perceptron with the given layer widths on labeled samples (cross-entropy)."""
 
     inputs: Float[Tensor, "sample *feature"]
     labels: Int[Tensor, " sample"]
@@ -234,13 +234,13 @@ KINDS: dict[type, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Estimate:
-    """A matrix in factors: `product` F G^T of (F, G), `symmetric` X X^T of (X,), `dense` (X,), or `cp` of any order."""
+    """A factored matrix: `product` F G^T of (F, G), `symmetric` X X^T of (X,), `dense` X of (X,), or `cp` of any order."""
 
     factors: tuple[Tensor, ...]
     form: Literal["product", "symmetric", "cp", "dense"]
 
     def parameter_count(self) -> int:
-        """Entries of the factors."""
+        """The number of entries of all factors."""
         return sum(factor.numel() for factor in self.factors)
 
 
@@ -260,14 +260,14 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class Learner(Protocol):
-    """Predicts, then learns from the output that is revealed."""
+    """An online learner: predicts, then learns from the revealed output."""
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
-        """The predictions of the outputs that belong to these inputs, one a sequence."""
+        """The predicted outputs for these inputs, one per sequence."""
         ...
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
-        """Learn from the outputs just predicted. Sequences are independent: each has a learner's state of its own."""
+        """Learn from the true outputs of the last prediction. Sequences are independent, each with its own state."""
         ...
 
 
@@ -278,13 +278,13 @@ class Forecaster(Protocol):
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The `horizon` observations that follow each context; inputs[:, i] belongs to step i of the forecast."""
+        """Forecast the `horizon` observations after each context; inputs[:, i] is the input of forecast step i."""
         ...
 
 
 @runtime_checkable
 class HasJacobian(Protocol):
-    """A forecaster whose state is the observation, or holds it: its Lyapunov spectrum can be measured."""
+    """A forecaster with a step map and its Jacobian, whose Lyapunov spectrum can be computed."""
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
         """The state after the context."""
@@ -304,11 +304,11 @@ class HasSpectrum(Protocol):
     """A forecaster with a Koopman spectrum."""
 
     def eigenvalues(self) -> Tensor:
-        """Complex eigenvalues of one time step [mode]."""
+        """Complex eigenvalues of the Koopman operator of one time step [mode]."""
         ...
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """Complex values [point, mode], columns in the order of the eigenvalues."""
+        """Complex values of the eigenfunctions [point, mode], in the order of the eigenvalues."""
         ...
 
 
@@ -317,16 +317,16 @@ class Network(Protocol):
     """A trained classifier."""
 
     def logits(self, inputs: Float[Tensor, "sample *feature"]) -> Float[Tensor, "sample label"]:
-        """Unnormalized log probabilities."""
+        """Unnormalized log-probabilities."""
         ...
 
 
 @dataclass
 class Run:
-    """What a method may use besides its problem: randomness, device, budget, and ways to report.
+    """The context of a run: random generators, device, budget, and callbacks for reports.
 
-    entropy: the words that seed the run; two runs with the same words draw the same numbers.
-    budget: training steps or operator passes at most (never seconds); None leaves it to the method.
+    entropy: entropy of the random generators; runs with equal entropy draw equal numbers.
+    budget: maximum number of training steps or operator passes (never seconds); None if the method decides.
     """
 
     entropy: Sequence[int] = (0,)
@@ -343,7 +343,7 @@ class Run:
 
     @property
     def generator(self) -> torch.Generator:
-        """Seeded torch generator on the CPU: draw there, then move, so that every device sees the same numbers."""
+        """Seeded torch generator on the CPU: sample on the CPU, then move, so that all devices get the same numbers."""
         if self._torch is None:
             state = np.random.SeedSequence(list(self.entropy), spawn_key=(0,)).generate_state(1, np.uint64)
             self._torch = torch.Generator().manual_seed(int(state[0]) >> 1)
@@ -357,30 +357,30 @@ class Run:
         return self._numpy
 
     def limit(self, default: int) -> int:
-        """The number of steps to take: the method's own default, within the budget."""
+        """The number of steps: `default`, but at most the budget."""
         return default if self.budget is None else min(default, self.budget)
 
     def progress(self, step: int, total: int) -> None:
-        """Say that `step` of `total` steps are done."""
+        """Report that `step` of `total` steps are done."""
         self.steps = step
         if self.on_progress is not None:
             self.on_progress(step, total)
 
     def curve(self, name: str, step: float, value: float) -> None:
-        """Record one point of a curve, for instance the training loss."""
+        """Record one point of a curve, for example of the training loss."""
         self.curves.setdefault(name, []).append((float(step), float(value)))
 
     def fact(self, name: str, value: float) -> None:
-        """Record a number about the fitted model, for instance its number of linear regions."""
+        """Record a property of the fitted model, for example its number of linear regions."""
         self.facts[name] = float(value)
 
     @staticmethod
     def wants_snapshot(step: int) -> bool:
-        """Whether a snapshot is due: at each of the first 50 steps, then at steps that grow by 5 %."""
+        """Whether a snapshot is due: at steps 0 to 50, then at log-spaced steps, each about 5 % after the last."""
         return step <= 50 or int(np.log(step) / np.log(1.05)) != int(np.log(step - 1) / np.log(1.05))
 
     def snapshot(self, step: int, factors: tuple[Tensor, ...], passes: int | None = None) -> None:
-        """Keep a copy of an iterate, if one is due at this step; `passes` of the operator were made until then."""
+        """Store a copy of an iterate if a snapshot is due at this step; `passes`: operator passes so far."""
         if self.wants_snapshot(step):
             self.snapshots.append((step, tuple(f.detach().clone() for f in factors)))
             if passes is not None:

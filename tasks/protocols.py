@@ -1,7 +1,7 @@
-"""What a method must have to solve a kind of problem, as typed protocols.
+"""Protocols that a method implements, one per kind of problem.
 
-A method implements the protocols of the kinds that it can solve, one problem at a time; where seeds can be solved together,
-it may have the plural beside or instead (`fit_forecasters(problems, runs) -> models`).
+A method implements the protocols of the kinds that it can solve, one problem at a time. If seeds can be batched, it may
+implement the plural in addition or instead (`fit_forecasters(problems, runs) -> models`).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class FitsPredictor(Protocol):
 
 @runtime_checkable
 class FitsLearner(Protocol):
-    """Learns online: predicts, then is told the output."""
+    """Learns online: predicts each output before it is revealed."""
 
     def fit_learner(self, problem: Online, run: Run) -> Learner:
-        """A learner at its first step."""
+        """A learner in its initial state."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Multilayer perceptrons of a cohort as plain matrices: outputs, and the gradient of every weight matrix by hand.
+"""Forward pass and manual backpropagation of multilayer perceptrons, for a batch of seeds.
 
-All methods of this room train through the gradient dW of the whole weight matrix: that of a factor of W = U S V^T is a product
-with the other factors at the same weights, dU = dW V S^T, dS = U^T dW V. One pass then serves them all.
+All methods in this folder use the gradient dW of the full weight matrix: the gradients of the factors of W = U S V^T are
+products of dW with the other factors, dU = dW V S^T and dS = U^T dW V, so one backward pass gives all of them.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ __all__ = ["batches", "gradients", "outputs", "report", "steps_of"]
 
 
 def outputs(weights: Sequence[Tensor], biases: Sequence[Tensor], inputs: Tensor) -> list[Tensor]:
-    """The inputs of each layer and the logits: h_0 = x, h_l = relu(W_l h_{l-1} + b_l), the last without relu.
+    """The inputs h_0, h_1, ... of all layers and the logits: h_0 = x, h_l = relu(W_l h_{l-1} + b_l), the logits without relu.
 
     weights [seed, out, in], biases [seed, out], inputs [seed, sample, feature].
     """
-    found = [inputs]
+    values = [inputs]
     for layer, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        value = torch.baddbmm(bias[:, None], found[-1], weight.mT)
-        found.append(value if layer == len(weights) - 1 else value.relu())
-    return found
+        value = torch.baddbmm(bias[:, None], values[-1], weight.mT)
+        values.append(value if layer == len(weights) - 1 else value.relu())
+    return values
 
 
 def gradients(
@@ -35,7 +35,7 @@ def gradients(
     inputs: Float[Tensor, "seed sample feature"],
     labels: Int[Tensor, "seed sample"],
 ) -> tuple[list[Tensor], list[Tensor], Float[Tensor, " seed"]]:
-    """The gradients of the mean cross entropy by weights and biases, and its value for each member."""
+    """The gradients of the mean cross-entropy with respect to weights and biases, and its value for each seed."""
     layers = outputs(weights, biases, inputs)
     logs = layers[-1].log_softmax(-1)
     loss = -logs.gather(-1, labels[..., None])[..., 0].mean(1)
@@ -51,7 +51,7 @@ def gradients(
 
 
 def steps_of(problem: Training, run: Run, epochs: float, batch: int) -> int:
-    """Steps of so many epochs of whole batches, within the budget."""
+    """The number of steps of `epochs` epochs of full batches, at most the budget of the run."""
     size = min(batch, len(problem.labels))
     return run.limit(round(epochs * (len(problem.labels) // size)))
 
@@ -59,9 +59,9 @@ def steps_of(problem: Training, run: Run, epochs: float, batch: int) -> int:
 def batches(
     problems: Sequence[Training], runs: Sequence[Run], steps: int, batch: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs [seed, sample, feature] and labels of each step; every epoch in a new order, drawn by each member itself.
+    """Inputs [seed, sample, feature] and labels [seed, sample] of each step; each seed shuffles the samples in every epoch.
 
-    An epoch ends with the last whole batch.
+    Incomplete batches at the end of an epoch are dropped.
     """
     count = len(problems[0].labels)
     size = min(batch, count)
@@ -70,7 +70,9 @@ def batches(
         at = step % (count // size)
         if at == 0:
             orders = [torch.randperm(count, generator=run.generator) for run in runs]
-        rows = [own[at * size : (at + 1) * size].to(p.inputs.device) for own, p in zip(orders, problems, strict=True)]
+        rows = [
+            order[at * size : (at + 1) * size].to(p.inputs.device) for order, p in zip(orders, problems, strict=True)
+        ]
         yield (
             torch.stack([p.inputs[r].flatten(1) for p, r in zip(problems, rows, strict=True)]),
             torch.stack([p.labels[r] for p, r in zip(problems, rows, strict=True)]),
@@ -78,7 +80,7 @@ def batches(
 
 
 def report(runs: Sequence[Run], step: int, steps: int, loss: Tensor, evaluations: int) -> None:
-    """Progress, the curve of the training loss, and how many gradients were evaluated."""
+    """Report progress, the curve of the training loss and, at the last step, the number of gradient evaluations as a fact."""
     for i, run in enumerate(runs):
         run.progress(step, steps)
         if Run.wants_snapshot(step):

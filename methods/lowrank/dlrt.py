@@ -1,4 +1,4 @@
-"""Dynamical low-rank training: integrate the gradient flow on the manifold of fixed rank by its factors K, L and S."""
+"""Dynamical low-rank training (DLRT): gradient flow on the manifold of fixed-rank matrices, by K, L and S steps."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Layer = tuple[Tensor, Tensor, Tensor]
 
 
 def new_bases(layer: Layer, gradient: Tensor, rate: float, augmented: bool) -> Layer:
-    """Bases after the K and the L step, and S = (U_1^T U) S (V^T V_1) in them: W itself is projected, not moved.
+    """(U_1, S_1, V_1): the bases after the K and the L step, and S_1 = (U_1^T U) S (V^T V_1), the projection of W on them.
 
-    K = U S - eta dW V, L = V S^T - eta dW^T U, both at the same weights; U_1 spans K (augmented: [K, U]), V_1 likewise L.
+    K = U S - eta dW V and L = V S^T - eta dW^T U, both at the same weights; U_1 is an orthonormal basis of K, V_1 of L
+    (`augmented`: of [K, U] and [L, V]).
     """
     u, s, v = layer
     left, right = u @ s - rate * gradient @ v, v @ s.mT - rate * gradient.mT @ u
@@ -35,23 +36,24 @@ def new_bases(layer: Layer, gradient: Tensor, rate: float, augmented: bool) -> L
 def _step(
     layers: Sequence[Layer], biases: Sequence[Tensor], x: Tensor, y: Tensor, rate: float, augmented: bool
 ) -> tuple[list[Layer], list[Tensor], Tensor]:
-    """K and L step, then S <- S - eta U^T dW V and b <- b - eta db in the new bases; and the loss before."""
+    """K and L step, then S <- S - eta U^T dW V and b <- b - eta db in the new bases; and the loss before the step."""
     by_weight, _, loss = gradients([u @ s @ v.mT for u, s, v in layers], biases, x, y)
-    based = [new_bases(own, d, rate, augmented) for own, d in zip(layers, by_weight, strict=True)]
-    by_weight, by_bias, _ = gradients([u @ s @ v.mT for u, s, v in based], biases, x, y)
-    moved = [(u, s - rate * u.mT @ d @ v, v) for (u, s, v), d in zip(based, by_weight, strict=True)]
-    return moved, [b - rate * d for b, d in zip(biases, by_bias, strict=True)], loss
+    projected = [new_bases(layer, d, rate, augmented) for layer, d in zip(layers, by_weight, strict=True)]
+    by_weight, by_bias, _ = gradients([u @ s @ v.mT for u, s, v in projected], biases, x, y)
+    following = [(u, s - rate * u.mT @ d @ v, v) for (u, s, v), d in zip(projected, by_weight, strict=True)]
+    return following, [b - rate * d for b, d in zip(biases, by_bias, strict=True)], loss
 
 
 @dataclass(frozen=True)
 class DynamicalLowRank:
-    """DLRT of fixed rank, W = U S V^T: K and L step, new bases by QR, then a step of S and the biases in them.
+    """DLRT with fixed rank, W = U S V^T: K and L step, new bases by QR, then a gradient step of S and the biases.
 
-    What a step does to W does not depend on how small its singular values are, where two factors stall. Two gradients a step: K
-    and L share one, since both are taken at the same weights (the official code evaluates it twice). Starts as `TwoFactors`.
+    The change of W per step is robust to small singular values, with which `TwoFactors` stalls. Two gradients per step: the K and
+    L steps share one, because both are evaluated at the same weights (the official code evaluates it twice). The initialization
+    is that of `TwoFactors`.
 
     Source: Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco, Low-rank lottery tickets: finding efficient low-rank neural
-    networks via matrix differential equations, NeurIPS 2022, algorithm 1 (there eta = 0.05; here that of the baselines).
+    networks via matrix differential equations, NeurIPS 2022, algorithm 1 (there eta = 0.05; here the eta of the baselines).
     key: schotthoefer2022
     """
 
@@ -64,7 +66,7 @@ class DynamicalLowRank:
     search_space: ClassVar[SearchSpace] = {"rate": (0.1, 0.03, 0.05, 0.2)}
 
     def fit_networks(self, problems: Sequence[Training], runs: Sequence[Run]) -> list[FactoredNetwork]:
-        """One network a problem, all members together."""
+        """One network per problem; all seeds are trained in one batch."""
         layers = frames(problems, runs, rank_of(problems[0], self.rank), self.decay, self.start)
         biases = [torch.zeros_like(u[..., 0]) for u, _, _ in layers]
         steps = steps_of(problems[0], runs[0], self.epochs, self.batch)
@@ -75,7 +77,7 @@ class DynamicalLowRank:
 
 
 def cut(layer: Layer, tolerance: float, least: int, most: int) -> Layer:
-    """U S V^T of the smallest rank whose dropped singular values have norm at most `tolerance` |S|_F, within the bounds."""
+    """U S V^T truncated to the smallest rank, from `least` to `most`, with |dropped singular values| <= tolerance |S|_F."""
     u, s, v = layer
     p, values, qt = torch.linalg.svd(s, full_matrices=False)
     tails = values[0].square().flip(0).cumsum(0).flip(0).sqrt()
@@ -86,11 +88,13 @@ def cut(layer: Layer, tolerance: float, least: int, most: int) -> Layer:
 
 @dataclass(frozen=True)
 class AdaptiveDynamicalLowRank:
-    """DLRT that finds its ranks: bases augmented to [K, U] and [L, V], a step of S, then |dropped| <= theta |S|_F.
+    """Rank-adaptive DLRT: bases of [K, U] and [L, V], a step of S, then truncation with |dropped values| <= theta |S|_F.
 
-    theta: the tolerance; larger ones compress more. Ranks start at `start_rank`, which also bounds them, and stay above 1.
-    Facts: the rank of each layer, and `compression`, the share of the parameters of full layers that is saved. The ranks of
-    members differ, so that they are trained one by one.
+    theta: truncation tolerance; larger values compress more.
+    start_rank: initial and largest rank of each layer; ranks are at least 2.
+
+    Records the facts `rank_<layer>` and `compression`, the fraction of the parameters of full layers that is saved. Seeds are not
+    batched, because their ranks differ.
 
     Source: Schotthöfer et al. 2022, algorithm 1 with the augmented bases of Ceruti, Kusch and Lubich 2022. The line of the
     official code that forms the new V lacks a transpose; this follows the paper.
@@ -106,13 +110,13 @@ class AdaptiveDynamicalLowRank:
     search_space: ClassVar[SearchSpace] = {"rate": (0.1, 0.05, 0.2), "theta": (0.1, 0.05, 0.15)}
 
     def fit_network(self, problem: Training, run: Run) -> FactoredNetwork:
-        """The network."""
+        """The trained network."""
         layers = frames([problem], [run], self.start_rank, 1.0, self.start)
         biases = [torch.zeros_like(u[..., 0]) for u, _, _ in layers]
         steps = steps_of(problem, run, self.epochs, self.batch)
         for step, (x, y) in enumerate(batches([problem], [run], steps, self.batch), 1):
             layers, biases, loss = _step(layers, biases, x, y, self.rate, augmented=True)
-            layers = [cut(own, self.theta, 2, self.start_rank) for own in layers]
+            layers = [cut(layer, self.theta, 2, self.start_rank) for layer in layers]
             report([run], step, steps, loss, 2)
         network = members([(u @ s, v.mT) for u, s, v in layers], biases)[0]
         for i, (_, s, _) in enumerate(layers):

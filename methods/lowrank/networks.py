@@ -1,4 +1,4 @@
-"""Trained perceptrons with weights in factors, and how they start."""
+"""Perceptrons with factored weights, and their initialization."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from dynamark.tasks.problems import Run, Training
 
 __all__ = ["FactoredNetwork", "Start", "frames", "he_weights", "members", "rank_of"]
 
-# Where the factors start: random frames and values, or the leading part of He's matrices.
+# Initial factors: random frames and singular values, or the leading part of He-initialized matrices.
 Start = Literal["random", "he"]
 
 
 @dataclass(frozen=True)
 class FactoredNetwork:
-    """A perceptron whose weights are products of the factors of each layer (one factor: a full matrix)."""
+    """A perceptron; the weight matrix of a layer is the product of its factors (a single factor is a full matrix)."""
 
     factors: tuple[tuple[Tensor, ...], ...]
     biases: tuple[Tensor, ...]
 
     def logits(self, inputs: Float[Tensor, "sample *feature"]) -> Float[Tensor, "sample label"]:
-        """The outputs of the last layer."""
+        """The outputs of the last layer, before the softmax."""
         weights = [(layer[0] if len(layer) == 1 else torch.linalg.multi_dot(layer))[None] for layer in self.factors]
         return outputs(weights, [b[None] for b in self.biases], inputs.flatten(1)[None])[-1][0]
 
     def parameter_count(self) -> int:
-        """Entries of all factors and biases."""
+        """The number of entries of all factors and biases."""
         return sum(f.numel() for layer in self.factors for f in layer) + sum(b.numel() for b in self.biases)
 
 
 def members(factors: Sequence[tuple[Tensor, ...]], biases: Sequence[Tensor]) -> list[FactoredNetwork]:
-    """The networks of a cohort, one a member."""
+    """One network per seed, from factors [seed, ...] and biases [seed, out] of each layer."""
     return [
         FactoredNetwork(tuple(tuple(f[i] for f in layer) for layer in factors), tuple(b[i] for b in biases))
         for i in range(len(biases[0]))
@@ -45,7 +45,7 @@ def members(factors: Sequence[tuple[Tensor, ...]], biases: Sequence[Tensor]) -> 
 
 
 def rank_of(problem: Training, rank: int | None) -> int:
-    """The method's own rank if it has one, else the problem's, else that of full matrices."""
+    """`rank` if given, else the rank in the problem, else the largest layer width (full rank)."""
     return rank or problem.rank or max(problem.widths)
 
 
@@ -60,23 +60,24 @@ def _normal(run: Run, rows: int, columns: int, like: Tensor) -> Tensor:
 def he_weights(problems: Sequence[Training], runs: Sequence[Run]) -> list[Tensor]:
     """Full matrices with entries N(0, 2/in) [seed, out, in] (He et al. 2015)."""
     like = problems[0].inputs
-    drawn = [[_normal(run, *size, like) * (2 / size[1]) ** 0.5 for size in _sizes(problems[0])] for run in runs]
-    return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
+    samples = [[_normal(run, *size, like) * (2 / size[1]) ** 0.5 for size in _sizes(problems[0])] for run in runs]
+    return [torch.stack(layer) for layer in zip(*samples, strict=True)]
 
 
 def frames(
     problems: Sequence[Training], runs: Sequence[Run], rank: int, decay: float, start: Start = "random"
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """U [seed, out, r], S diagonal [seed, r, r] and V [seed, in, r] of each layer; r is `rank`, at most the smaller side.
+    """Initial U [seed, out, r], diagonal S [seed, r, r] and V [seed, in, r] of each layer; r = min(rank, out, in).
 
-    `random`: orthonormal frames, singular values |N(0, 1)| in descending order, the start of the official code of Schotthöfer et
-    al. 2022; `he`: the leading ones of a matrix with entries N(0, 2/in) (He et al. 2015). The j-th value (from 0) is divided by
-    decay^j.
+    start: `random`: random orthonormal frames and singular values |N(0, 1)| in descending order, as in the official code of
+        Schotthöfer et al. 2022; `he`: the leading singular vectors and values of a matrix with entries N(0, 2/in) (He et al.
+        2015).
+    decay: the j-th singular value (j from 0) is divided by decay^j.
     """
     like = problems[0].inputs
-    drawn: list[list[tuple[Tensor, Tensor, Tensor]]] = []
+    networks: list[list[tuple[Tensor, Tensor, Tensor]]] = []
     for run in runs:
-        own = []
+        layers = []
         for rows, columns in _sizes(problems[0]):
             r = min(rank, rows, columns)
             if start == "he":
@@ -85,14 +86,13 @@ def frames(
             else:
                 u, v = (torch.linalg.qr(_normal(run, n, r, like))[0] for n in (rows, columns))
                 values = _normal(run, r, 1, like)[:, 0].abs().sort(descending=True)[0]
-            own.append((u, (values / decay ** torch.arange(r, dtype=like.dtype, device=like.device)).diag(), v))
-        drawn.append(own)
-    layers = range(len(problems[0].widths) - 1)
+            layers.append((u, (values / decay ** torch.arange(r, dtype=like.dtype, device=like.device)).diag(), v))
+        networks.append(layers)
     return [
         (
-            torch.stack([own[i][0] for own in drawn]),
-            torch.stack([own[i][1] for own in drawn]),
-            torch.stack([own[i][2] for own in drawn]),
+            torch.stack([layers[i][0] for layers in networks]),
+            torch.stack([layers[i][1] for layers in networks]),
+            torch.stack([layers[i][2] for layers in networks]),
         )
-        for i in layers
+        for i in range(len(problems[0].widths) - 1)
     ]

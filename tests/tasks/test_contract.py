@@ -68,7 +68,7 @@ def posed(train: Trajectories, query: ForecastingQuery | None = None) -> Forecas
             posed(
                 Trajectories(X), ForecastingQuery({"a": Rollout(Trajectories(X, lengths=torch.tensor([1, 2, 3])), 3)})
             ),
-            "the contexts of 'a' have unequal lengths; give each length a query of its own",
+            "the contexts of 'a' have unequal lengths; give a separate query for each length",
         ),
         (
             Recovery(DenseOperator(torch.ones(2, 4), (2, 2)), torch.tensor([1.0, torch.nan]), False),

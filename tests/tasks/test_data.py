@@ -65,7 +65,7 @@ class Turned(Costly):
 def test_fresh_and_cached_data_have_the_same_layout(task: Costly) -> None:
     turned = Turned(name="test/turned", tier="tiny", length=5)
     fresh = turned.data(0)["paths"]
-    base._remembered.cache_clear()
+    base._memoized.cache_clear()
     again = turned.data(0)["paths"]
     assert Costly.made == [0]
     assert fresh.strides == again.strides
