@@ -54,7 +54,7 @@ class Wake(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Two steps of order 8 a sample."""
+        """Two steps of order 8 per sample."""
         return ODE(mean_field, substeps=2)
 
     @property
