@@ -1,4 +1,4 @@
-"""What is compared: pluggable methods that learn dynamics."""
+"""Pluggable methods that learn dynamics."""
 
 if __name__ != "dynamark.methods":
     raise ImportError("import dynamark.methods instead: this folder is part of the package dynamark")

@@ -1,4 +1,4 @@
-"""The methods by name. A table of strings: listing it imports no method."""
+"""The built-in methods by name, as strings: listing them imports no method module."""
 
 METHODS: dict[str, str] = {
     "persistence": "dynamark.methods.trivial:Persistence",

@@ -1,7 +1,7 @@
-"""All seeds at once: the parameters of several equal networks stacked along a leading seed axis.
+"""All seeds in one batch: the parameters of several equal networks, stacked along a leading seed axis.
 
-Small networks are bound by overhead, not by arithmetic; stacked, eight train in the time of two or three. Members never mix:
-the loss is a sum over members, so gradients stay apart, and a NaN stays in its member.
+The run time of small networks is overhead, not arithmetic; stacked, eight train in the time of two or three. The members of a
+batch are independent: the loss is a sum over members, so each gradient depends on one member only, and so does a NaN.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Stacked"]
 
 
 class Stacked:
-    """Several modules of equal structure, as one: parameters and buffers are [seed, ...]."""
+    """Several modules of equal structure as one; parameters and buffers have shape [seed, ...]."""
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.modules = list(modules)
@@ -29,11 +29,11 @@ class Stacked:
         return len(self.modules)
 
     def each(self, loss: Callable[..., Tensor], *batch: Any) -> Tensor:
-        """loss(module, *batch) for every member at once [seed, ...]; the batch's tensors are [seed, ...].
+        """loss(module, *batch) for all members at once, shape [seed, ...]; the tensors of `batch` have shape [seed, ...].
 
-        `module` is called like the module itself; methods other than `forward` are reached by `module(..., method=name)`
-        where the module's forward offers that. A module that says `stacked = True` takes the leading axis of parameters and
-        batch itself and returns a loss a member: `vmap` is left out, which costs a small network half of its time.
+        `module` is called like the module itself; its other methods are called by `module(..., method=name)` if the module's
+        forward supports that. A module with the attribute `stacked = True` handles the leading seed axis of parameters and
+        batch itself and returns one loss per member: this avoids `vmap`, which takes half of the run time of a small network.
         """
         if getattr(self._skeleton, "stacked", False):
             state = (self.parameters, self.buffers)
@@ -45,12 +45,12 @@ class Stacked:
 
             return loss(module, *own)
 
-        # A module that draws random numbers in forward would draw the same for all members: masks are passed in.
+        # A module that draws random numbers in forward would draw the same ones for all members: pass masks as inputs.
         mapped: Callable[..., Tensor] = vmap(one, randomness="error")
         return mapped(self.parameters, self.buffers, *batch)
 
     def write_back(self, parameters: dict[str, Tensor] | None = None) -> list[nn.Module]:
-        """The modules with the stacked values written into them."""
+        """Copy the stacked parameters, or those given, into the modules, and return the modules."""
         values = self.parameters if parameters is None else parameters
         with torch.no_grad():
             for i, module in enumerate(self.modules):

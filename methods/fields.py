@@ -1,10 +1,10 @@
-"""What a hyper-parameter may be: its type, and a range or a pattern beside the field.
+"""The allowed values of a hyper-parameter: its type, and a range or a pattern in the annotation of the field.
 
     rank: Annotated[int, Range(0, 1000)] = 0
     start: Literal["random", "spectral"] = "random"
 
-`check_fields` refuses a value that the annotation does not allow, before any process starts. A class that declares no range
-still gets its annotations checked; what an annotation does not decide (another class, say) is allowed.
+`check_fields` rejects a value that the annotation does not allow, before any process starts. The type of a field without a range
+is checked too; annotations that are not understood here (another class, for example) allow every value.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ __all__ = [
 
 @runtime_checkable
 class Limit(Protocol):
-    """What stands beside a type in `Annotated` and narrows it."""
+    """A restriction of a type, used as metadata of `Annotated`."""
 
     def allows(self, value: Any) -> bool:
         """Whether a value of the type is allowed."""
         ...
 
     def of(self, base: str) -> str:
-        """The type in words, narrowed: "a number" becomes "a number above 0"."""
+        """The description of the restricted type: "a number" becomes "a number above 0"."""
         ...
 
 
 @dataclass(frozen=True)
 class Range:
-    """low <= value <= high, above < value < below; infinite only where `high` says so, never NaN."""
+    """low <= value <= high, above < value < below; infinity only if it equals `high`, never NaN."""
 
     low: float | None = None
     high: float | None = None
@@ -65,7 +65,7 @@ class Range:
     below: float | None = None
 
     def allows(self, value: Any) -> bool:
-        """Whether a number lies within."""
+        """Whether a number lies in the range."""
         return (
             (math.isfinite(value) or value == self.high)
             and (self.low is None or value >= self.low)
@@ -75,29 +75,29 @@ class Range:
         )
 
     def of(self, base: str) -> str:
-        """The base type with its ends."""
-        ends = [
-            f"{word} {end:g}" if isinstance(end, float) else f"{word} {end}"
-            for word, end in (
+        """The base type followed by the bounds."""
+        bounds = [
+            f"{word} {bound:g}" if isinstance(bound, float) else f"{word} {bound}"
+            for word, bound in (
                 ("from", self.low),
                 ("above", self.above),
                 ("to" if self.low is not None else "at most", self.high),
                 ("below", self.below),
             )
-            if end is not None
+            if bound is not None
         ]
-        return " ".join([base, *ends])
+        return " ".join([base, *bounds])
 
 
 @dataclass(frozen=True)
 class Spelled:
-    """A text that matches a pattern as a whole; `meaning` says in words what it is."""
+    """A string that matches a pattern from beginning to end; `meaning` describes it in words."""
 
     pattern: str
     meaning: str
 
     def allows(self, value: Any) -> bool:
-        """Whether the text matches."""
+        """Whether the whole string matches the pattern."""
         return re.fullmatch(self.pattern, value) is not None
 
     def of(self, base: str) -> str:
@@ -107,18 +107,18 @@ class Spelled:
 
 @dataclass(frozen=True)
 class Increasing:
-    """A tuple of numbers none of which is less than the one before it."""
+    """A tuple of numbers in increasing order; equal neighbors are allowed."""
 
     def allows(self, value: Any) -> bool:
-        """Whether the order holds."""
+        """Whether the numbers are in increasing order."""
         return list(value) == sorted(value)
 
     def of(self, base: str) -> str:
-        """The base type, in order."""
+        """The base type, followed by "in increasing order"."""
         return f"{base}, in increasing order"
 
 
-# Common fields. The upper ends keep out slips such as `delays=100000`, not large experiments.
+# Common fields. The upper bounds exclude typing errors such as `delays=100000`, not large experiments.
 Order = Annotated[int, Range(0, 10_000)]  # a rank, a degree, a lag; 0 has a meaning
 Count = Annotated[int, Range(1, 10_000)]  # as `Order`, at least one
 Size = Annotated[int, Range(1, 100_000)]  # units, features, centers
@@ -128,20 +128,20 @@ Positive = Annotated[float, Range(above=0)]
 Penalty = Annotated[float, Range(low=0)]
 Share = Annotated[float, Range(above=0, high=1)]
 
-# What a method wants to see of its data (see `runners/execute/units.py`); "standardized" where it says nothing.
+# The units in which a method gets its data (see `runners/execute/units.py`); the default is "standardized".
 Units = Literal["standardized", "scaled", "raw"]
 
-# Fields of a method with the values to try, its default first. Candidates are drawn from the products of these values.
+# Fields of a method with the values to try, the default first. Candidates are drawn from the product of these values.
 SearchSpace = Mapping[str, Sequence[Any]]
 
-_NAMES = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", type(None): "None"}
+_NAMES = {bool: "True or False", int: "an integer", float: "a number", str: "a string", type(None): "None"}
 
 
-def check_fields(cls: type, fields: Mapping[str, Any], shown: str | None = None) -> None:
+def check_fields(cls: type, fields: Mapping[str, Any], label: str | None = None) -> None:
     """Raise a UserError, one line, for the first value that the annotation of its field does not allow.
 
-    fields: the values that were given; a name that the class has no field for, and a field's own default, are passed over.
-    shown: what to call the class.
+    fields: values by name; names that are not fields of the class, and values equal to the default of their field, are skipped.
+    label: name of the class in the message.
     """
     annotations = annotations_of(cls)
     defaults = {f.name: f.default for f in dataclasses.fields(cls)} if dataclasses.is_dataclass(cls) else {}
@@ -149,18 +149,18 @@ def check_fields(cls: type, fields: Mapping[str, Any], shown: str | None = None)
         if name not in annotations or (value == defaults.get(name, ...) and type(value) is type(defaults[name])):
             continue
         if not fits(annotations[name], value):
-            wanted = allowed(annotations[name])
-            raise UserError(f"'{shown or cls.__name__}' cannot take {name}={value!r}: {name} must be {wanted}")
+            rule = allowed(annotations[name])
+            raise UserError(f"'{label or cls.__name__}' cannot take {name}={value!r}: {name} must be {rule}")
 
 
 def annotations_of(cls: type) -> dict[str, Any]:
-    """The annotation of each field of a dataclass; `Any` where it cannot be evaluated (a name known to type checkers only)."""
-    found: dict[str, Any] = {}
+    """The annotation of each field of a class; `Any` if it cannot be evaluated (a name that only type checkers know)."""
+    annotations: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         scope = {**vars(sys.modules.get(base.__module__, types)), **vars(base)}
         for name, annotation in vars(base).get("__annotations__", {}).items():
-            found[name] = _evaluated(annotation, scope)
-    return {name: annotation for name, annotation in found.items() if get_origin(annotation) is not ClassVar}
+            annotations[name] = _evaluated(annotation, scope)
+    return {name: annotation for name, annotation in annotations.items() if get_origin(annotation) is not ClassVar}
 
 
 def _evaluated(annotation: Any, scope: Mapping[str, Any]) -> Any:
@@ -176,7 +176,7 @@ def _evaluated(annotation: Any, scope: Mapping[str, Any]) -> Any:
 
 
 def fits(annotation: Any, value: Any) -> bool:
-    """Whether a value is what an annotation allows."""
+    """Whether an annotation allows a value."""
     annotation = getattr(annotation, "__value__", annotation)  # of a `type` statement
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -233,7 +233,7 @@ _RULES: tuple[tuple[tuple[Any, ...], _Rule], ...] = (
 
 
 def allowed(annotation: Any) -> str:
-    """What an annotation allows: "a whole number from 1 to 4000 or None"."""
+    """The values that an annotation allows, in words: "an integer from 1 to 4000 or None"."""
     annotation = getattr(annotation, "__value__", annotation)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:

@@ -1,4 +1,4 @@
-"""The trivial answers, against which skill is judged."""
+"""Trivial forecasts, the references for skill."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Constant", "Mean", "Persistence"]
 
 @dataclass(frozen=True)
 class Persistence:
-    """x_{t+h} = x_t: repeats the last observation. A context of length zero is continued by zeros."""
+    """x_{t+h} = x_t: repeats the last observation. After an empty context it predicts zeros."""
 
     data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Persistence:
-        """Nothing to learn."""
+        """The method itself: there is nothing to fit."""
         return self
 
     def forecast(
@@ -37,19 +37,19 @@ class Persistence:
 
 @dataclass(frozen=True)
 class Mean:
-    """x_{t+h} = the mean of all training observations: what a mixing system allows at long horizons."""
+    """x_{t+h} = the mean of all training observations: the best forecast of a mixing system at long horizons."""
 
     data_units: ClassVar[Units] = "raw"
     search_space: ClassVar[SearchSpace] = {}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Constant:
-        """One mean a channel."""
+        """Compute one mean per channel."""
         return Constant(problem.train.observations.double().mean(dim=(0, 1)))
 
 
 @dataclass(frozen=True)
 class Constant:
-    """Always the same answer."""
+    """A forecast that is always `value`."""
 
     value: Float[Tensor, " dim"]
 
@@ -60,14 +60,14 @@ class Constant:
         return self.value.expand(len(context), horizon, -1)
 
     def eigenvalues(self) -> Tensor:
-        """The Koopman spectrum: 1, of the constant, and 0, of whatever has mean zero."""
+        """The Koopman spectrum: 1 for the constant, and 0 for observables with mean zero."""
         return torch.eye(1 + self.value.numel(), dtype=torch.complex128)[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """The constant, and the state less the value."""
+        """The constant, and the state minus `value`."""
         x = points[:, -1].double()
         return torch.cat([torch.ones_like(x[:, :1]), x - self.value], dim=1).to(torch.complex128)
 
     def parameter_count(self) -> int:
-        """One a channel."""
+        """One number per channel."""
         return self.value.numel()

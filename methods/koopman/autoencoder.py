@@ -1,4 +1,4 @@
-"""Koopman autoencoders: a trained lift whose features move linearly, returned to the state every few steps."""
+"""Koopman autoencoders: an encoder whose latent states evolve linearly, with periodic re-encoding in forecasts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dynamark.tasks.problems import Forecasting, Run
 
 __all__ = ["PERIODS", "KoopmanAutoencoder", "KoopmanNetwork", "lifted_model"]
 
-# Periods of re-encoding among which validation data chooses, 0 for never.
+# Re-encoding periods, in steps, among which validation data chooses; 0 never re-encodes.
 PERIODS = (0, 1, 2, 5, 10, 25, 50)
 
 
 class KoopmanNetwork(nn.Module):
-    """Encoder, decoder and a free matrix K; states in units of the training data."""
+    """Encoder, decoder and an unconstrained matrix K; its inputs are scaled states."""
 
     def __init__(self, widths: tuple[int, ...], activation: str, start: Tensor) -> None:
         super().__init__()
@@ -36,18 +36,18 @@ class KoopmanNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Reconstructions, predictions from the first state, their latent states, and the latent states of the window.
 
-        [window, time, dim or latent]; predictions and their latents have no entry at time 0. Only the first `reconstructed`
-        states are decoded from their own code, all of them by default.
+        Shapes are [window, time, dim or latent]; predictions and their latent states start at time 1. Only the first
+        `reconstructed` states are reconstructed from their own latent states; None reconstructs all.
         """
-        shown = window.shape[1] if reconstructed is None else reconstructed
+        count = window.shape[1] if reconstructed is None else reconstructed
         latent = self.encoder(window)
-        z, rolled = latent[:, 0], []
+        z, path = latent[:, 0], []
         for _ in range(window.shape[1] - 1):
             z = z @ self.matrix
-            rolled.append(z)
-        moved = torch.stack(rolled, dim=1)
-        decoded = self.decoder(torch.cat([latent[:, :shown], moved], dim=1))
-        return decoded[:, :shown], decoded[:, shown:], moved, latent
+            path.append(z)
+        latent_path = torch.stack(path, dim=1)
+        decoded = self.decoder(torch.cat([latent[:, :count], latent_path], dim=1))
+        return decoded[:, :count], decoded[:, count:], latent_path, latent
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class KoopmanAutoencoder:
     """z = e(x), z <- z K, x = d(z), with re-encoding z <- e(d(z)) every k steps when forecasting.
 
     loss = mean |d(z_0 K^t) - x_t|^2 + mean |d(e(x_t)) - x_t|^2 + alignment * mean |z_0 K^t - e(x_t)|^2, t = 1..window, in units
-    of the training data's standard deviation. Between 0 and never lies the best period: decoding and encoding projects back on
-    the manifold of encoded states, at the price of the reconstruction error.
+    of the training data's standard deviation. Re-encoding projects a latent state back onto the manifold of encoded states, at
+    the price of the reconstruction error: the best period is neither every step nor never.
 
-    reencode_every: k, 0 for never, None to choose among `PERIODS` by the error on validation trajectories.
-    clip_rho: clip the moduli of K's eigenvalues to 1 before forecasting, the control that tells accuracy from stability.
-    steps, batch, latent, hidden: the budget and sizes of our own comparison; the paper's are not stated in its text, and a public
-    notebook has 2e4 steps of 256 windows and a latent space of 64.
+    reencode_every: k; 0 never re-encodes, None chooses among `PERIODS` by the error on validation trajectories.
+    clip_rho: clip the moduli of K's eigenvalues to 1 before forecasting, a control that separates accuracy from stability.
+    steps, batch, latent, hidden: budget and sizes of this benchmark. The paper's text does not state its own; a public notebook
+    uses 2e4 steps of 256 windows and 64 latent states.
 
     Source: Fathi et al. 2023, Course correcting Koopman representations, section 3; the loss is Lusch et al. 2018.
     key: fathi2023
@@ -80,7 +80,7 @@ class KoopmanAutoencoder:
     search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "latent": (16, 8, 32)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
-        """All seeds in one training loop."""
+        """Train all seeds in one loop."""
         scalings = [Scaling(problem.train) for problem in problems]
         paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
         networks = [self._network(problem.train.dim, run) for problem, run in zip(problems, runs, strict=True)]
@@ -99,10 +99,10 @@ class KoopmanAutoencoder:
             return KoopmanNetwork((dim, *self.hidden, self.latent), self.activation, start)
 
     def _loss(self, network: Any, window: Tensor) -> Tensor:
-        decoded, predicted, moved, latent = network(window)
+        decoded, predicted, latent_path, latent = network(window)
         prediction = (predicted - window[:, 1:]).square().mean()
         reconstruction = (decoded - window).square().mean()
-        return prediction + reconstruction + self.alignment * (moved - latent[:, 1:]).square().mean()
+        return prediction + reconstruction + self.alignment * (latent_path - latent[:, 1:]).square().mean()
 
     def _model(self, network: nn.Module, scale: Scaling, problem: Forecasting) -> LiftedModel:
         model = lifted_model(network, scale, clip=self.clip_rho)
@@ -111,7 +111,10 @@ class KoopmanAutoencoder:
 
 
 def lifted_model(network: nn.Module, scale: Scaling, clip: bool = False) -> LiftedModel:
-    """A trained network (`encoder`, `decoder`, `matrix`) as a lifted model in float64: |lambda|^500 needs its digits."""
+    """The lifted model of a trained network (`encoder`, `decoder`, `matrix`) in float64, as |lambda|^500 amplifies errors.
+
+    clip: clip the moduli of the matrix's eigenvalues to 1.
+    """
     network = network.double().requires_grad_(False)
     encoder, decoder, matrix = network.encoder, network.decoder, network.matrix
     assert isinstance(encoder, nn.Module)

@@ -1,4 +1,4 @@
-"""Consistent Koopman autoencoders: a forward and a backward matrix that undo each other."""
+"""Consistent Koopman autoencoders: matrices for steps forward and backward, trained to be inverse to each other."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ __all__ = ["ConsistentAutoencoder", "JointScaling", "inconsistency"]
 
 
 class ConsistentNetwork(KoopmanNetwork):
-    """A Koopman network with a matrix for steps back."""
+    """A Koopman network with a second matrix for backward steps."""
 
     def __init__(self, widths: tuple[int, ...], start: Tensor) -> None:
         super().__init__(widths, "tanh", start)
         self.back = nn.Parameter(start.clone())
 
     def forward(self, window: Tensor, reconstructed: int | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Reconstructions, predictions from the first state, predictions back from the last (nearest first), both matrices."""
+        """Reconstructions, predictions from the first state, backward predictions from the last (latest first), both matrices."""
         decoded, predicted, _, latent = super().forward(window, reconstructed)
-        z, rolled = latent[:, -1], []
+        z, path = latent[:, -1], []
         for _ in range(window.shape[1] - 1):
             z = z @ self.back
-            rolled.append(z)
-        return decoded, predicted, self.decoder(torch.stack(rolled, dim=1)), torch.stack([self.matrix, self.back])
+            path.append(z)
+        return decoded, predicted, self.decoder(torch.stack(path, dim=1)), torch.stack([self.matrix, self.back])
 
 
 class JointScaling(Scaling):
-    """One affine map for all coordinates, which takes the training data onto [-1, 1].
+    """One affine map for all coordinates, which takes the training data to [-1, 1].
 
-    Coordinates keep their share of the signal, and the clipped gradient its size.
+    It preserves the relative variance of the coordinates, and so the size of the gradient to which `clip` refers.
     """
 
     def __init__(self, train: Trajectories) -> None:
@@ -53,13 +53,13 @@ class JointScaling(Scaling):
 class ConsistentAutoencoder:
     """T mean |d(e(x)) - x|^2 + sum_t |d(z_0 C^t) - x_t|^2 + backward sum_t |d(z_T D^t) - x_{T-t}|^2 + consistency * gap(C, D),
 
-    gap = sum_k (|D_k: C_:k - I|^2 + |C_k: D_:k - I|^2)/(2k), over the first k rows and columns, so that D undoes C.
-    Norms of states are means over windows and coordinates.
+    gap = sum_k (|D_k: C_:k - I|^2 + |C_k: D_:k - I|^2)/(2k), over the first k rows and columns, which makes D the inverse of C.
+    Squared norms of states are means over windows and coordinates.
 
-    One affine map for all coordinates, as their data has, takes the training states onto [-1, 1].
+    One affine map for all coordinates takes the training states to [-1, 1], as in the paper's data.
 
-    Source: Azencot et al. 2020, eqs. (7)-(13); weights of their code. The learning rate falls exponentially to a hundredth,
-    where theirs is cut at four epochs; steps are counted, not epochs.
+    Source: Azencot et al. 2020, eqs. (7)-(13), with the loss weights of the authors' code. The learning rate decays exponentially
+    to a hundredth, where the authors reduce it at four epochs; the budget is in steps, not epochs.
     key: azencot2020
     """
 
@@ -100,18 +100,18 @@ class ConsistentAutoencoder:
             return ConsistentNetwork((dim, *self.hidden, self.latent), start)
 
     def _loss(self, network: Any, window: Tensor) -> Tensor:
-        decoded, predicted, returned, matrices = network(window)
+        decoded, predicted, backward, matrices = network(window)
         steps = window.shape[1] - 1
         identity = (decoded - window).square().mean()
         ahead = (predicted - window[:, 1:]).square().mean()
-        back = (returned - window[:, :-1].flip(1)).square().mean()
+        back = (backward - window[:, :-1].flip(1)).square().mean()
         return steps * (identity + ahead + self.backward * back) + self.consistency * inconsistency(
             matrices[0], matrices[1]
         )
 
 
 def inconsistency(c: Tensor, d: Tensor) -> Tensor:
-    """sum_k (|D_k: C_:k - I_k|^2 + |C_k: D_:k - I_k|^2)/(2k); 0 exactly where D is the inverse of C."""
+    """sum_k (|D_k: C_:k - I_k|^2 + |C_k: D_:k - I_k|^2)/(2k): 0 if and only if D is the inverse of C."""
     total = c.new_zeros(())
     for k in range(1, len(c) + 1):
         eye = torch.eye(k, dtype=c.dtype)

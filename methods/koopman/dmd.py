@@ -1,4 +1,4 @@
-"""Dynamic mode decomposition of states or of windows of delays, truncated by a singular value decomposition."""
+"""Dynamic mode decomposition of states or of delay windows, truncated by a singular value decomposition."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["DMD", "DMDModel", "HankelDMD", "delayed_pairs", "dmd"]
 class DMD:
     """X ~ U S V*, K~ = U* Y V S^{-1} (snapshots in columns): the best linear map on the leading r left singular vectors.
 
-    rank: r; 0 keeps every direction above rounding. exact: steps leave the span of X for that of Y, x+ = Y V S^{-1} U* x
-    (exact DMD, whose modes are Y V S^{-1} w); otherwise they are projected, x+ = U K~ U* x.
+    rank: r; 0 uses all directions above rounding errors. exact: True maps into the span of Y, x+ = Y V S^{-1} U* x (exact DMD,
+    whose modes are Y V S^{-1} w); False projects onto the span of X, x+ = U K~ U* x (projected DMD).
 
     Source: Schmid 2010; Tu et al. 2014, algorithms 1 and 2.
     key: tu2014
@@ -40,10 +40,10 @@ class DMD:
 
 @dataclass(frozen=True)
 class HankelDMD:
-    """DMD of windows (x_{n-d+1}, ..., x_n): a linear recurrence, which d >= 2m delays make exact for m tones.
+    """DMD of windows (x_{n-d+1}, ..., x_n): a linear recurrence, exact for m sinusoids if d >= 2m.
 
-    rank: r; 0 takes the least r whose singular values hold `energy` of sum s^2. A forecast shifts the window: the newest block of
-    the predicted window is the next state. A context shorter than d is filled by repeating its first state.
+    delays: d. rank: r; 0 uses the smallest r whose singular values contain the share `energy` of sum s^2. The newest block of a
+    predicted window is the next state. A context shorter than d is padded by repeating its first state.
 
     Source: Arbabi and Mezic 2017, section 3.
     key: arbabi2017
@@ -64,7 +64,7 @@ class HankelDMD:
 
 @dataclass(frozen=True)
 class DMDModel:
-    """z = w U, w+ = z B, B [rank, window * dim]: a linear map of windows, of rank r. Rows are windows, oldest state first."""
+    """z = w U, w+ = z B, B [rank, window * dim]: a linear map of rank r on windows w, which are rows, oldest state first."""
 
     basis: Float[Tensor, "entry rank"]
     step: Float[Tensor, "rank entry"]
@@ -74,8 +74,8 @@ class DMDModel:
         """The coordinates z of the latest window."""
         delays = len(self.basis) // self.dim
         states = states.double()[:, -delays:]
-        filled = torch.cat([states[:, :1].expand(-1, delays - states.shape[1], -1), states], dim=1)
-        return filled.flatten(1) @ self.basis
+        padded = torch.cat([states[:, :1].expand(-1, delays - states.shape[1], -1), states], dim=1)
+        return padded.flatten(1) @ self.basis
 
     @cached_property
     def reduced(self) -> Float[Tensor, "rank rank"]:
@@ -98,7 +98,7 @@ class DMDModel:
         return torch.stack(latent, dim=1) @ self.step[:, -self.dim :]
 
     def eigenvalues(self) -> Tensor:
-        """Eigenvalues of the reduced map."""
+        """The eigenvalues of the reduced map."""
         return self._eig[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
@@ -106,7 +106,7 @@ class DMDModel:
         return self._window(points).to(torch.complex128) @ self._eig[1]
 
     def parameter_count(self) -> int:
-        """What a forecast needs: the basis, the reduced map and the newest block of the step."""
+        """The numbers that a forecast needs: the basis, the reduced map and the newest block of B."""
         rank = self.step.shape[0]
         return self.basis.numel() + rank * rank + rank * self.dim
 
@@ -127,10 +127,11 @@ def dmd(
     energy: float = 1.0,
     exact: bool = True,
 ) -> tuple[Float[Tensor, "entry rank"], Float[Tensor, "rank entry"]]:
-    """U and B of the rank-r linear map x U B of least squared error to y.
+    """U and B of the linear map x -> x U B of rank r with the least squared error to y.
 
-    rank 0 takes as many directions as hold `energy`, all above rounding when it is 1. Where rows are fewer than entries and
-    energy is given up anyway, the snapshots' Gram matrix is decomposed instead: faster, at half the digits in what is dropped.
+    rank: r; 0 uses as many directions as contain the share `energy` of sum s^2, all above rounding errors if it is 1. If energy
+    is below 1 and there are fewer rows than columns, the Gram matrix of the rows is decomposed instead: faster, with half as
+    many correct digits in the directions that are dropped.
     """
     if energy < 1 and len(x) < x.shape[1]:
         values, vectors = torch.linalg.eigh(x @ x.T)
@@ -138,11 +139,11 @@ def dmd(
         vh = u.T @ x / torch.where(s > 0, s, 1.0)[:, None]
     else:
         u, s, vh = torch.linalg.svd(x, full_matrices=False)
-    kept = int((s > s[0] * max(x.shape) * torch.finfo(x.dtype).eps).sum())
+    numerical_rank = int((s > s[0] * max(x.shape) * torch.finfo(x.dtype).eps).sum())
     if not rank and energy < 1:
-        held = s.square().cumsum(0) / s.square().sum()
-        rank = int((held < energy).sum()) + 1
-    rank = min(rank or kept, kept)
+        cumulative = s.square().cumsum(0) / s.square().sum()
+        rank = int((cumulative < energy).sum()) + 1
+    rank = min(rank or numerical_rank, numerical_rank)
     basis = vh[:rank].T
     step = (u[:, :rank] / s[:rank]).T @ y
     return basis, step if exact else step @ basis @ basis.T

@@ -1,4 +1,4 @@
-"""Features learnt for an evolution operator: two networks trained on a score of their covariances, then least squares."""
+"""Learned features for an evolution operator: two networks trained on a score of their covariances, then least squares."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ _JITTER = 1e-6
 
 
 class Circle(nn.Module):
-    """(sin, cos)(2 pi x): states of period 1."""
+    """(sin, cos)(2 pi x), for states with period 1."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Two numbers a coordinate."""
+        """All sines, then all cosines: two numbers per coordinate."""
         return torch.cat([torch.sin(2 * math.pi * x), torch.cos(2 * math.pi * x)], dim=-1)
 
 
 class PairNetwork(nn.Module):
-    """f for states and g for their successors, of the same shape: LeakyReLU between the layers.
+    """f for states and g for their successors: two networks of equal architecture, with LeakyReLU between the layers.
 
-    biases: of the hidden layers. Without them f is homogeneous, f(a x) = a f(x) for a > 0 up to its last bias: enough on the
-    circle, whose points all have one length, but of one coordinate nothing beyond {1, max(x, 0), min(x, 0)}.
+    biases: whether hidden layers have biases. Without them f is homogeneous, f(a x) = a f(x) for a > 0, up to its last bias: that
+    suffices on the circle, where all points have the same norm, but for one coordinate features only span
+    {1, max(x, 0), min(x, 0)}.
     """
 
     def __init__(self, widths: tuple[int, ...], biases: bool = True) -> None:
@@ -50,9 +51,9 @@ class PairNetwork(nn.Module):
 
 
 def _network(widths: tuple[int, ...], biases: bool) -> nn.Sequential:
-    """Weights uniform within sqrt(3/inputs), within 1 in the first layer; the last layer's biases 0: as their code starts.
+    """Weights uniform in +-sqrt(3/inputs), in +-1 in the first layer, and last biases 0, as in the authors' code.
 
-    Biases of hidden layers, which their code has none of, as torch draws them: uniform within 1/sqrt(inputs).
+    Biases of hidden layers, which the authors' code does not have, use PyTorch's default: uniform in +-1/sqrt(inputs).
     """
     layers: list[nn.Module] = []
     for i, (n_in, n_out) in enumerate(pairwise(widths)):
@@ -70,21 +71,21 @@ def _network(widths: tuple[int, ...], biases: bool) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class LearnedFeatures:
-    """K = E[f(x)' f(x)]^{-1} E[f(x)' f(x+)] with f trained, beside g, on the covariances C_x, C_y, C_xy of f(x) and g(x+):
+    """K = E[f(x)' f(x)]^{-1} E[f(x)' f(x+)], f trained together with g on the covariances C_x, C_y, C_xy of f(x) and g(x+):
 
     relaxed      -|C_xy|_F^2 / (|C_x| |C_y|) + gamma (R(C_x) + R(C_y))/2, |C| the largest eigenvalue;
     projection   -tr(C_x^{-1} C_xy C_y^{-1} C_xy') + gamma (R(C_x) + R(C_y))/2;
     vamp         -tr(C_x^{-1} C_xy C_y^{-1} C_xy');
-    contrastive  tr(C_x C_y) - 2 tr C_xy, |truncated operator - sum_i f_i g_i|^2 up to a constant.
+    contrastive  tr(C_x C_y) - 2 tr C_xy, which is |truncated operator - sum_i f_i g_i|^2 up to a constant.
 
-    R(C) = mean_i (c_i^2 - c_i - ln c_i), 0 at the identity alone, keeps features orthonormal. g is given up after training. The
-    state is read out of f by least squares, so forecasts are conditional means as far as f spans the coordinates.
+    R(C) = mean_i (c_i^2 - c_i - ln c_i), 0 only at the identity, keeps features orthonormal. g is discarded after training. The
+    state is read out from f by least squares, so forecasts are conditional means as far as f spans the coordinates.
 
-    circle: states are angles of period 1, shown as (sin, cos)(2 pi x), and hidden layers have no biases, as in the paper.
-    steps, rate: their 500 epochs of two batches, and their rate before a search that stays below 1e-4.
+    circle: states are angles with period 1, encoded as (sin, cos)(2 pi x), and hidden layers have no biases, as in the paper.
+    steps, rate: the paper's 500 epochs of two batches, and its learning rate before a search, which stays below 1e-4.
     Source: Kostic et al. 2024, Learning invariant representations of time-homogeneous stochastic dynamical systems, eqs. (7)
-    and (8) (relaxed, projection); Wu and Noe 2020 (vamp); HaoChen et al. 2021 (contrastive). Sizes are those of their
-    experiment on the noisy logistic map.
+    and (8) (relaxed, projection); Wu and Noe 2020 (vamp); HaoChen et al. 2021 (contrastive). Sizes are those of the experiment
+    of Kostic et al. on the noisy logistic map.
     key: kostic2024
     """
 
@@ -100,29 +101,29 @@ class LearnedFeatures:
 
     @property
     def data_units(self) -> Units:
-        """Angles are shown as they are."""
+        """Raw for angles, else standardized."""
         return "raw" if self.circle else "standardized"
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
-        """All seeds in one training loop, then one regression a seed."""
+        """Train all seeds in one loop, then solve one regression per seed."""
         inputs = [Circle() if self.circle else Scaling(problem.train) for problem in problems]
         data = [pairs(problem.train) for problem in problems]
         if any(bool((x == x[0]).all()) for x, _ in data):
             raise UserError(
-                "the training data never changes, so there are no features to learn; give a series that varies"
+                "the training data is constant, so there are no features to learn; use training data that varies"
             )
-        shown = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
+        encoded = [tuple(scale(part).float() for part in both) for scale, both in zip(inputs, data, strict=True)]
         networks = []
-        for (x, _), run in zip(shown, runs, strict=True):
+        for (x, _), run in zip(encoded, runs, strict=True):
             with seeded(run):
                 networks.append(PairNetwork((x.shape[1], *self.hidden, self.features), not self.circle))
 
         def batch(member: int, run: Run) -> tuple[Tensor, ...]:
-            x, y = shown[member]
+            x, y = encoded[member]
             if len(x) <= self.batch:
                 return x, y
-            chosen = torch.randint(len(x), (self.batch,), generator=run.generator)
-            return x[chosen], y[chosen]
+            sample = torch.randint(len(x), (self.batch,), generator=run.generator)
+            return x[sample], y[sample]
 
         def loss(network: Any, x: Tensor, y: Tensor) -> Tensor:
             f, g = network(x, y)
@@ -133,14 +134,14 @@ class LearnedFeatures:
         return [_regress(n, i, *both) for n, i, both in zip(trained, inputs, data, strict=True)]
 
 
-def _regress(network: nn.Module, shown: nn.Module, x: Tensor, y: Tensor) -> LiftedModel:
-    """Least squares of f(x+) and of the state on f(x)."""
+def _regress(network: nn.Module, encode: nn.Module, x: Tensor, y: Tensor) -> LiftedModel:
+    """The model with K and the readout from least squares of f(x+) and of the state on f(x)."""
     network = network.double().requires_grad_(False)
     encoder = network.now
     assert isinstance(encoder, nn.Module)
 
     def lift(states: Tensor) -> Tensor:
-        return encoder(shown(states))
+        return encoder(encode(states))
 
     at_x, at_y = lift(x), lift(y)
     solution = torch.linalg.lstsq(at_x, torch.cat([at_y, x], dim=1), driver="gelsd").solution
@@ -152,7 +153,7 @@ def _regress(network: nn.Module, shown: nn.Module, x: Tensor, y: Tensor) -> Lift
 def feature_loss(
     f: Float[Tensor, "pair feature"], g: Float[Tensor, "pair feature"], score: Score, gamma: float = 1.0
 ) -> Tensor:
-    """What `LearnedFeatures` minimizes; covariances are not centerd."""
+    """The loss that `LearnedFeatures` minimizes; covariances are not centered."""
     c_x, c_y, c_xy = _covariances(f, g)
     if score == "contrastive":
         return (c_x * c_y).sum() - 2 * c_xy.diagonal().sum()
@@ -172,8 +173,8 @@ def feature_loss(
 def _covariances(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """E f'f, E g'g and E f'g, padded with zeros to a multiple of eight rows and columns.
 
-    Batched products of 7 columns round differently from one place of the batch to the next, those of eight do not: a member's
-    bits must not depend on its neighbors.
+    Batched products of 7 columns round differently at different positions of the batch, those of 8 do not: the results of a
+    member must not depend, even in the last bit, on the other seeds in the batch.
     """
     f, g = (nn.functional.pad(part, (0, -part.shape[1] % 8)) for part in (f, g))
     n = len(f)
@@ -181,9 +182,9 @@ def _covariances(f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def metric_distortion(c: Float[Tensor, "row row"], features: int) -> Tensor:
-    """R(C) = mean_i (c_i^2 - c_i - ln c_i) over the eigenvalues of the leading block: 0 where all are 1.
+    """R(C) = mean_i (c_i^2 - c_i - ln c_i) over the eigenvalues of the leading `features` x `features` block; 0 if all are 1.
 
-    The rest of the diagonal, padding, becomes 1, whose share is 0.
+    The padding on the rest of the diagonal is set to 1, which contributes 0.
     """
     padding = torch.diag((torch.arange(len(c)) >= features).to(c))
     values = torch.linalg.eigvalsh(c + padding).clamp(min=1e-12)

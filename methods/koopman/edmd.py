@@ -1,4 +1,4 @@
-"""Extended dynamic mode decomposition: a linear map of a dictionary of observables."""
+"""Extended dynamic mode decomposition: a linear map on a dictionary of observables."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["EDMD", "MPEDMD", "linear_model"]
 class EDMD:
     """K = G^+ A, G = Psi_x* Psi_x, A = Psi_x* Psi_y: the least-squares map of features, psi(y) ~ psi(x) K.
 
-    dictionary, size: see `dictionaries.build`, of degree 3 where `size` is None; constant and state are appended unless the
-    state is in the span (`append`).
-    ridge: relative to tr(G)/N. It biases K by about its size: 0 for exact work. Where cond(G) > 1e10, or without a ridge, K
-    comes from the triangular factor of [Psi_x Psi_y], directions below `rcond` dropped.
-    relift: decode and lift anew every so many steps; 0 never.
+    dictionary, size: see `dictionaries.build`; degree 3 if `size` is None.
+    append: add the constant and the state to the dictionary if its span does not contain the state.
+    ridge: relative to tr(G)/N. It biases K by about its value; 0 is unbiased. If cond(G) > 1e10, or if ridge is 0, K is computed
+    from the triangular factor of [Psi_x Psi_y] without directions below `rcond`.
+    relift: decode and lift again every `relift` steps; 0 never.
 
     Source: Williams, Kevrekidis, Rowley 2015, eqs. (12)-(16).
     key: williams2015
@@ -45,11 +45,11 @@ class EDMD:
 
     @property
     def data_units(self) -> Units:
-        """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
+        """Raw for angles and for listed monomials such as {x1, x2, x1^2}, whose span a shift would change; else standardized."""
         return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
-        """One least-squares solve."""
+        """Solve one least-squares problem."""
         x, y = pairs(problem.train)
         lift = build(self.dictionary, self.size, x, run.numpy, self.append)
         matrix = galerkin(lifted_pairs(lift, x, y), self.ridge) if self.ridge > 0 else None
@@ -62,8 +62,8 @@ class EDMD:
 class MPEDMD:
     """K = R^{-1} U R, G = R* R, U the unitary polar factor of R^{-*} A R^{-1}: EDMD for measure-preserving systems.
 
-    Every eigenvalue lies on the unit circle, whether or not the system preserves a measure. Dictionary and appended columns as
-    in `EDMD`; combinations of features that vanish on the data, as cos^2 + sin^2 - 1 does, have eigenvalue 0.
+    Every eigenvalue lies on the unit circle, whether or not the system preserves a measure, except that combinations of features
+    that vanish on the data, such as cos^2 + sin^2 - 1, have eigenvalue 0. dictionary, size, append, relift: as in `EDMD`.
 
     Source: Colbrook 2023, The mpEDMD algorithm for data-driven computations of measure-preserving dynamical systems.
     key: colbrook2023
@@ -77,7 +77,7 @@ class MPEDMD:
 
     @property
     def data_units(self) -> Units:
-        """Data as it is where the dictionary is listed or of angles: a shift would take {x1, x2, x1^2} out of its invariance."""
+        """Raw for angles and for listed monomials such as {x1, x2, x1^2}, whose span a shift would change; else standardized."""
         return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LiftedModel:
@@ -89,9 +89,9 @@ class MPEDMD:
 
 
 def linear_model(lift: Dictionary, matrix: Tensor, x: Tensor, relift: int = 0) -> LiftedModel:
-    """The model of a dictionary, read out by x = psi(x) C: exact where the state is in the span, else by least squares.
+    """The model of a dictionary with the readout x = psi(x) C: exact if the span contains the state, else by least squares.
 
-    A readout of unit columns is counted as if it were dense.
+    parameter_count counts C as a dense matrix, even if its columns are unit vectors.
     """
     readout = lift.readout(x.shape[1])
     if readout is None:

@@ -1,4 +1,4 @@
-"""Methods of PyDMD and pysindy, an extra: `pip install 'dynamark[dmd]'`. Fitted there, forecast here."""
+"""Methods fitted by PyDMD and pysindy, an optional extra: `pip install 'dynamark[dmd]'`. Forecasts are computed here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["HAVOK", "BaggedDMD", "PySINDy"]
 
 
 def extra(module: str) -> Any:
-    """A module of the extra, or a UserError that says how to install it."""
+    """A module of the optional extra; UserError with the command that installs it if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as missing:
@@ -35,10 +35,11 @@ def extra(module: str) -> Any:
 
 @dataclass(frozen=True)
 class BaggedDMD:
-    """Optimized DMD on `trials` random subsets of the snapshots, rates averaged: PyDMD's BOPDMD, rates in conjugate pairs.
+    """Optimized DMD on `trials` random subsets of the snapshots, with averaged rates: PyDMD's BOPDMD.
 
-    trials: 0 fits all snapshots at once. share: the part of the snapshots in a subset. rank: number of rates; 0 takes the
-    dimension of the state. Trajectories are channels of one fit; amplitudes and modes as in `OptDMD`.
+    trials: number of subsets; 0 fits all snapshots at once. share: fraction of the snapshots in a subset. rank: number of rates;
+    0 uses the dimension of the state. Rates form complex-conjugate pairs. Trajectories are channels of one fit; amplitudes and
+    modes are computed as in `OptDMD`.
 
     Source: Sashidhar and Kutz 2022; PyDMD.
     key: sashidhar2022
@@ -51,7 +52,7 @@ class BaggedDMD:
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8), "share": (0.6, 0.8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
-        """Variable projection, `trials` times; PyDMD draws from NumPy's global generator, which is seeded and restored."""
+        """Variable projection, `trials` times; NumPy's global generator, which PyDMD uses, is seeded and then restored."""
         bopdmd = extra("pydmd").BOPDMD
         x = problem.train.observations.double()
         rank = self.rank or x.shape[2]
@@ -71,10 +72,10 @@ class BaggedDMD:
 
 @dataclass(frozen=True)
 class HAVOK:
-    """v' = A v + B v_r on the leading r principal components of windows: PyDMD's HAVOK, forecast with the forcing v_r at zero.
+    """v' = A v + B v_r on the leading r principal components of delay windows: PyDMD's HAVOK, forecast with v_r = 0.
 
-    A tool of analysis, whose forecast loses what the forcing would have told. It reads one trajectory: of several, the first.
-    delays: states in a window; rank: r, 0 for PyDMD's own choice.
+    HAVOK is an analysis tool; its forecast here ignores the forcing v_r, which is not known in advance. Of several trajectories
+    only the first is used. delays: states in a window; rank: r; 0 uses PyDMD's default choice.
 
     Source: Brunton et al. 2017, Chaos as an intermittently forced linear system; PyDMD.
     key: brunton2017
@@ -86,15 +87,15 @@ class HAVOK:
     search_space: ClassVar[SearchSpace] = {"delays": (32, 8, 16, 64), "rank": (0, 4, 8, 16)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> DMDModel:
-        """One singular value decomposition; the flow of A over a time step."""
+        """One singular value decomposition, and the flow of A over one time step."""
         havok = extra("pydmd").HAVOK
         x = problem.train.observations[0].double()
         delays = min(self.delays, len(x) // 2)
         model = havok(svd_rank=self.rank, delays=delays).fit(x.T.numpy(), problem.train.dt)
         flow = torch.linalg.matrix_exp(problem.train.dt * torch.from_numpy(np.asarray(model.A, dtype=float)))
-        kept = len(flow)
+        rank = len(flow)
         u, s = (torch.from_numpy(np.asarray(part, dtype=float)) for part in (model.modes, model.singular_vals))
-        u, s = u[:, :kept], s[:kept]
+        u, s = u[:, :rank], s[:rank]
         return DMDModel(u / s, flow.T @ (u * s).T, x.shape[1])
 
 
@@ -102,7 +103,7 @@ class HAVOK:
 class PySINDy:
     """x' = Theta(x) Xi, Xi sparse: pysindy with polynomials and thresholded least squares, integrated by steps of order 8.
 
-    pysindy's own `simulate` takes over a second a trajectory. substeps: steps of the integrator a sample.
+    substeps: integration steps per sample. pysindy's own `simulate` takes over a second per trajectory and is not used.
 
     Source: Brunton, Proctor and Kutz 2016; Kaptanoglu et al. 2022 for pysindy.
     key: kaptanoglu2022
@@ -111,7 +112,7 @@ class PySINDy:
     degree: Annotated[int, Range(1, 20)] = 3
     threshold: Penalty = 0.05
     substeps: Annotated[int, Range(1, 1000)] = 2
-    data_units: ClassVar[Units] = "raw"  # sparse there
+    data_units: ClassVar[Units] = "raw"  # the equations are sparse in these units
     search_space: ClassVar[SearchSpace] = {"threshold": (0.05, 0.01, 0.1, 0.3), "degree": (3, 2, 5)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> FieldModel:
@@ -130,7 +131,7 @@ class PySINDy:
 
 @dataclass(frozen=True)
 class FieldModel:
-    """x' = Xi m(x), m the monomials of these powers."""
+    """x' = Xi m(x), m the monomials with the given powers, Xi the coefficients."""
 
     powers: Int[ndarray, "feature dim"]
     coefficients: Float[ndarray, "dim feature"]
@@ -143,12 +144,12 @@ class FieldModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The flow; an orbit that escapes overflows."""
+        """Integrate the equation; a trajectory that diverges becomes infinite."""
         start = context.observations[:, -1].double().numpy()
         with np.errstate(all="ignore"):
             path = dop853(self._rates, start, self.dt, horizon, self.substeps)
         return torch.from_numpy(np.nan_to_num(path[:, 1:], nan=math.inf))
 
     def parameter_count(self) -> int:
-        """Coefficients that are not zero."""
+        """The number of nonzero coefficients."""
         return int(np.count_nonzero(self.coefficients))

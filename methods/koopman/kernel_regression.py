@@ -31,14 +31,14 @@ KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def scale_of(x: Float[Tensor, "point dim"]) -> float:
-    """The median distance of two points, the usual scale of a kernel."""
+    """The median distance between two points, the usual scale of a kernel."""
     return float(torch.cdist(x, x).median().clamp(min=1e-150))
 
 
 def kernel_matrix(
     name: str, x: Float[Tensor, "some dim"], y: Float[Tensor, "others dim"], scale: float
 ) -> Float[Tensor, "some others"]:
-    """k(|x - y| / scale) for the kernel of this name."""
+    """k(|x - y| / scale) for the kernel with the given name; UserError if it is unknown."""
     if name not in KERNELS:
         raise unknown("kernel", name, list(KERNELS))
     return KERNELS[name](torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") / scale)
@@ -50,11 +50,11 @@ class KernelKoopman:
 
     rrr  reduced-rank regression: the r leading solutions of L K u = s^2 (K + ridge I) u, u' K (K + ridge I) u = 1, V = K U;
     pcr  principal components: K U = U diag(l), V = U diag(1/(l + ridge)), the r leading ones;
-    krr  ridge regression: the same with all components above rounding.
+    krr  ridge regression: as pcr, with all components above rounding errors.
 
-    Eigenvalues of G are those of V' M U, M = ZS*. kernel: a name of `KERNELS`, for instance gaussian, exp(-r^2/2). scale: 0 takes
-    the median distance of the data. At most `points` pairs are used, evenly spaced. Forecasts are G^n of the coordinates,
-    E[x_n | x_0].
+    The eigenvalues of G are those of V' M U, M = ZS*. kernel: a name in `KERNELS`, for instance gaussian, exp(-r^2/2). scale: 0
+    uses the median distance of the data. At most `points` pairs are used, evenly spaced. A forecast applies G^n to the
+    coordinate functions, which estimates E[x_n | x_0].
 
     Source: Kostic et al. 2022, Learning dynamical systems via Koopman operator regression in RKHS, theorem 2 and appendix.
     key: kostic2022
@@ -74,14 +74,14 @@ class KernelKoopman:
 
     @property
     def data_units(self) -> Units:
-        """A scale that is given is one of the data."""
+        """Raw if `scale` is given, which is in units of the data; else standardized."""
         return "raw" if self.scale else "standardized"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Two eigendecompositions of at most `points` x `points` matrices."""
         x, y = pairs(problem.train)
-        chosen = torch.linspace(0, len(x) - 1, min(self.points, len(x))).long()
-        x, y = x[chosen], y[chosen]
+        sample = torch.linspace(0, len(x) - 1, min(self.points, len(x))).long()
+        x, y = x[sample], y[sample]
         scale = self.scale or scale_of(x)
         n = len(x)
         k_xx, k_yy = (kernel_matrix(self.kernel, part, part, scale) / n for part in (x, y))
@@ -91,13 +91,13 @@ class KernelKoopman:
         return KernelModel(self.kernel, scale, x, left / root, reduced, right.T @ y / root)
 
     def _factors(self, k_xx: Tensor, k_yy: Tensor) -> tuple[Tensor, Tensor]:
-        """U and V."""
+        """U and V of the estimator."""
         values, vectors = torch.linalg.eigh(k_xx)
         values = values.clamp(min=0)
         if self.estimator != "rrr":
             rank = self.rank if self.estimator == "pcr" else int((values > 1e-14 * values[-1]).sum())
-            kept, basis = values[-rank:], vectors[:, -rank:]
-            return basis, basis / (kept + self.ridge)
+            leading, basis = values[-rank:], vectors[:, -rank:]
+            return basis, basis / (leading + self.ridge)
         # Symmetric form: s = (K + ridge)^{1/2} K^{1/2} u is an eigenvector of T L T, T = K^{1/2} (K + ridge)^{-1/2}.
         half = (vectors * (values / (values + self.ridge)).sqrt()) @ vectors.T
         squared, s = torch.linalg.eigh(half @ k_yy @ half)
@@ -124,7 +124,7 @@ class KernelModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The conditional mean."""
+        """The conditional mean E[x_n | x_0], n = 1 .. horizon."""
         z, latent = self._lift(context.observations[:, -1]), []
         for _ in range(horizon):
             latent.append(z)
@@ -137,13 +137,13 @@ class KernelModel:
         return values, vectors
 
     def eigenvalues(self) -> Tensor:
-        """Of V' M U."""
+        """The eigenvalues of V' M U."""
         return self._eig[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
-        """k(x, centers) U c at the last state of each window."""
+        """k(x, centers) U c at the last state x of each window, c the eigenvectors of V' M U."""
         return self._lift(points[:, -1]).to(torch.complex128) @ self._eig[1]
 
     def parameter_count(self) -> int:
-        """Centers, weights, reduced map and readout."""
+        """Entries of the centers, weights, reduced map and readout."""
         return self.centers.numel() + self.weights.numel() + self.reduced.numel() + self.readout.numel()

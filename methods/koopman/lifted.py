@@ -1,4 +1,4 @@
-"""A fitted linear map of features: rollout with periodic return to the state, eigenvalues, eigenfunctions."""
+"""Models that are linear in their features: forecasts with periodic re-lifting, eigenvalues, eigenfunctions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 8192
 
 
 def pairs(trajectories: Trajectories) -> tuple[Float[Tensor, "pair dim"], Float[Tensor, "pair dim"]]:
-    """All states that have a successor, and the successors."""
+    """All states that have a successor, and their successors."""
     x = trajectories.observations.double()
     return x[:, :-1].reshape(-1, x.shape[2]), x[:, 1:].reshape(-1, x.shape[2])
 
@@ -27,19 +27,19 @@ def pairs(trajectories: Trajectories) -> tuple[Float[Tensor, "pair dim"], Float[
 def lifted_pairs(
     lift: Dictionary, x: Float[Tensor, "pair dim"], y: Float[Tensor, "pair dim"]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """(psi(x), psi(y)) in chunks."""
+    """(psi(x), psi(y)) in chunks of pairs."""
     for start in range(0, len(x), _CHUNK):
         yield lift(x[start : start + _CHUNK]), lift(y[start : start + _CHUNK])
 
 
 @dataclass(frozen=True)
 class LiftedModel:
-    """psi <- psi K, x = decode(psi); every `relift` steps the state is decoded and lifted anew (0: never).
+    """psi <- psi K, x = decode(psi); every `relift` steps the state is decoded and lifted again (0: never).
 
-    A lift is a dictionary or a trained encoder. Returning to the state keeps psi on the image of the state space, from which a
+    The lift is a dictionary or a trained encoder. Re-lifting projects psi back onto the image of the state space, from which a
     linear map of features drifts away.
 
-    Source of relifting: Fathi et al. 2023, Course correcting Koopman representations.
+    Source of re-lifting: Fathi et al. 2023, Course correcting Koopman representations.
     """
 
     lift: Callable[[Tensor], Tensor]
@@ -51,7 +51,7 @@ class LiftedModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """Roll the features forward from the last state of the context."""
+        """Iterate the linear map from the features of the last context state."""
         z, states = self.lift(context.observations[:, -1].double()), []
         for n in range(1, horizon + 1):
             z = z @ self.matrix
@@ -67,7 +67,7 @@ class LiftedModel:
         return values[order], vectors[:, order]
 
     def eigenvalues(self) -> Tensor:
-        """lambda with K v = lambda v, by modulus."""
+        """lambda with K v = lambda v, by decreasing modulus."""
         return self._eig[0]
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
@@ -75,26 +75,29 @@ class LiftedModel:
         return self.lift(points[:, -1].double()).to(torch.complex128) @ self._eig[1]
 
     def parameter_count(self) -> int:
-        """K, and what lifting and decoding store."""
+        """Entries of K, and the numbers that lift and decoder store."""
         return self.matrix.numel() + self.stored
 
 
 def clipped(matrix: Float[Tensor, "feature feature"]) -> Float[Tensor, "feature feature"]:
-    """The matrix with the moduli of its eigenvalues clipped to 1: the control that separates accuracy from stability."""
+    """The matrix with the moduli of its eigenvalues clipped to 1, a control that separates accuracy from stability."""
     values, vectors = torch.linalg.eig(matrix)
-    shrunk = values / values.abs().clamp(min=1.0)
-    return torch.linalg.solve(vectors, vectors * shrunk, left=False).real
+    stable_values = values / values.abs().clamp(min=1.0)
+    return torch.linalg.solve(vectors, vectors * stable_values, left=False).real
 
 
-def best_relift(model: LiftedModel, held: Trajectories, periods: Sequence[int]) -> int:
-    """The period of least root mean square error over held-out trajectories, the first of equals (0: never).
+def best_relift(model: LiftedModel, validation: Trajectories, periods: Sequence[int]) -> int:
+    """The period with the least mean squared error on validation trajectories, the first one of a tie (0: never re-lift).
 
-    Trajectories of a single state hold nothing out: 0.
+    Returns 0 if the trajectories have a single state and so no forecast to compare with.
     """
-    if held.observations.shape[1] < 2:
+    if validation.observations.shape[1] < 2:
         return 0
-    start, truth = Trajectories(held.observations[:, :1], dt=held.dt), held.observations[:, 1:].double()
+    start, truth = (
+        Trajectories(validation.observations[:, :1], dt=validation.dt),
+        validation.observations[:, 1:].double(),
+    )
     steps = truth.shape[1]
-    fitting = [k for k in periods if k < steps] or [0]
-    gaps = [(replace(model, relift=k).forecast(start, steps) - truth).square().mean() for k in fitting]
-    return fitting[int(torch.nan_to_num(torch.stack(gaps), nan=torch.inf).argmin())]
+    candidates = [k for k in periods if k < steps] or [0]
+    errors = [(replace(model, relift=k).forecast(start, steps) - truth).square().mean() for k in candidates]
+    return candidates[int(torch.nan_to_num(torch.stack(errors), nan=torch.inf).argmin())]

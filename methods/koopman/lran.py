@@ -1,4 +1,4 @@
-"""Linearly recurrent autoencoder networks: few latent states, long windows, errors relative to the size of what is predicted."""
+"""Linearly recurrent autoencoder networks: few latent states, long windows, relative errors."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["LRAN"]
 
 @dataclass(frozen=True)
 class LRAN:
-    """x^_t = d(e(x_0) K^t), t = 0 .. T-1, K free, trained on
+    """x^_t = d(e(x_0) K^t), t = 0 .. T-1, with K unconstrained, trained on the loss
 
     1/(1+beta) [sum_t delta^t |x^_t - x_t|^2/(|x_t|^2 + eps) / sum_t delta^t
                 + beta sum_{t>=1} delta^{t-1} |z^_t - z_t|^2/(|z_t|^2 + eps) / sum_{t>=1} delta^{t-1}], z_t = e(x_t).
 
-    K starts at .95 I + .05 N(0, 1): a random orthogonal start has negative eigenvalues, from which training does not recover.
-    States in units of the training data's standard deviation.
+    K is initialized as .95 I + .05 N(0, 1): a random orthogonal initialization has negative eigenvalues, from which training does
+    not recover. States are in units of the training data's standard deviation.
 
-    Source: Otto and Rowley 2019, eqs. (10)-(13). Sizes, learning rate and steps are ours.
+    Source: Otto and Rowley 2019, eqs. (10)-(13). Sizes, learning rate and steps are those of this benchmark.
     key: otto2019
     """
 
@@ -45,7 +45,7 @@ class LRAN:
     search_space: ClassVar[SearchSpace] = {"rate": (3e-3, 1e-3, 1e-2), "latent": (3, 8, 16)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LiftedModel]:
-        """All seeds in one training loop."""
+        """Train all seeds in one loop."""
         scalings = [Scaling(problem.train) for problem in problems]
         paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
         networks = [self._network(problem.train.dim, run) for problem, run in zip(problems, runs, strict=True)]
@@ -63,12 +63,12 @@ class LRAN:
             return KoopmanNetwork((dim, *self.hidden, self.latent), "elu", start)
 
     def _loss(self, network: Any, window: Tensor) -> Tensor:
-        first, predicted, moved, latent = network(window, 1)
+        first, predicted, latent_path, latent = network(window, 1)
         weights = self.decay ** torch.arange(window.shape[1], dtype=window.dtype)
-        seen = self._relative(torch.cat([first, predicted], dim=1), window) @ weights / weights.sum()
-        hidden = self._relative(moved, latent[:, 1:]) @ weights[:-1] / weights[:-1].sum()
-        return (seen + self.beta * hidden).mean() / (1 + self.beta)
+        state_error = self._relative(torch.cat([first, predicted], dim=1), window) @ weights / weights.sum()
+        latent_error = self._relative(latent_path, latent[:, 1:]) @ weights[:-1] / weights[:-1].sum()
+        return (state_error + self.beta * latent_error).mean() / (1 + self.beta)
 
-    def _relative(self, made: Tensor, true: Tensor) -> Tensor:
-        """|made - true|^2 / (|true|^2 + eps) [window, time]."""
-        return (made - true).square().sum(-1) / (true.square().sum(-1) + self.epsilon)
+    def _relative(self, predicted: Tensor, true: Tensor) -> Tensor:
+        """|predicted - true|^2 / (|true|^2 + eps) [window, time]."""
+        return (predicted - true).square().sum(-1) / (true.square().sum(-1) + self.epsilon)

@@ -1,4 +1,4 @@
-"""Forecasts by eigenvalues, eigenfunctions and modes: the cost of a step does not depend on how far ahead it lies."""
+"""Forecasts from eigenvalues, eigenfunctions and modes; the cost of one forecast step does not depend on the horizon."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class ModalModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """Powers of the eigenvalues."""
+        """Evaluate the sum with powers of the eigenvalues."""
         powers = self.values ** torch.arange(1, horizon + 1)[:, None]
         return ((self.eigenfunctions(context.observations)[:, None] * powers) @ self.modes).real
 
     def eigenvalues(self) -> Tensor:
-        """lambda."""
+        """The eigenvalues lambda of one time step."""
         return self.values
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
@@ -39,5 +39,5 @@ class ModalModel:
         return self.functions(points[:, -1].double())
 
     def parameter_count(self) -> int:
-        """Eigenvalues and modes, two floats a complex number, and what the functions store."""
+        """Eigenvalues and modes, two floats per complex number, and the numbers that the eigenfunctions store."""
         return 2 * (self.values.numel() + self.modes.numel()) + self.stored

@@ -1,4 +1,4 @@
-"""Plain neural forecasters, to which linear latent dynamics are compared: a residual network and a gated recurrent unit."""
+"""Neural forecasters as baselines for linear latent dynamics: a residual network and a gated recurrent unit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["GRUForecaster", "MLPForecaster"]
 
 
 class ResidualStep(nn.Module):
-    """x+ = x + f(x)."""
+    """x+ = x + f(x), f a multilayer perceptron."""
 
     def __init__(self, dim: int, hidden: tuple[int, ...]) -> None:
         super().__init__()
         self.change = mlp((dim, *hidden, dim), "gelu")
 
     def forward(self, context: Float[Tensor, "window time dim"], horizon: int) -> Float[Tensor, "window horizon dim"]:
-        """The states that follow the last of the context."""
+        """The `horizon` states that follow the last state of the context."""
         x, states = context[:, -1], []
         for _ in range(horizon):
             x = x + self.change(x)
@@ -35,7 +35,7 @@ class ResidualStep(nn.Module):
 
 
 class GatedStep(nn.Module):
-    """h+ = GRU(x, h), x+ = x + W h+: the context is read in, then the unit feeds on its own predictions."""
+    """h+ = GRU(x, h), x+ = x + W h+: teacher-forced on the context, then run in closed loop on its predictions."""
 
     def __init__(self, dim: int, units: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class GatedStep(nn.Module):
         return (1 - update) * torch.tanh(read[2] + reset * recur[2]) + update * h
 
     def forward(self, context: Float[Tensor, "window time dim"], horizon: int) -> Float[Tensor, "window horizon dim"]:
-        """The states that follow the context."""
+        """The `horizon` states that follow the context."""
         h = torch.zeros_like(context[:, 0, :1]).expand(-1, self.units)
         for x in context.unbind(1)[:-1]:
             h = self._next(x, h)
@@ -66,7 +66,7 @@ class GatedStep(nn.Module):
 class MLPForecaster:
     """x_{n+1} = x_n + f(x_n), f a multilayer perceptron trained on the mean squared error of rollouts of `window` steps.
 
-    States in units of the training data's standard deviation. A standard baseline without a paper of its own.
+    States are in units of the training data's standard deviation. A standard baseline without a reference paper.
     """
 
     hidden: tuple[Size, ...] = (128, 128)
@@ -77,7 +77,7 @@ class MLPForecaster:
     search_space: ClassVar[SearchSpace] = {"rate": (1e-3, 3e-4, 3e-3), "window": (10, 2, 5)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
-        """All seeds in one training loop."""
+        """Train all seeds in one loop."""
         recipe = Recipe(self.steps, self.rate, schedule="one_cycle", clip=5.0)
         return _fit(lambda dim: ResidualStep(dim, self.hidden), self.window, self.batch, recipe, problems, runs)
 
@@ -86,8 +86,8 @@ class MLPForecaster:
 class GRUForecaster:
     """h+ = GRU(x, h), x+ = x + W h+, trained on closed-loop rollouts of `window` steps after a teacher-forced context.
 
-    On tasks that show one state the memory is empty at the start of every rollout. States in units of the training data's
-    standard deviation. Source: Cho et al. 2014 for the unit.
+    On tasks with a context of one state, the hidden state is zero at the start of every rollout. States are in units of the
+    training data's standard deviation. Source: Cho et al. 2014 for the GRU.
     key: cho2014
     """
 
@@ -99,14 +99,14 @@ class GRUForecaster:
     search_space: ClassVar[SearchSpace] = {"rate": (1e-3, 3e-4, 3e-3), "window": (10, 2, 5)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[RolloutModel]:
-        """All seeds in one training loop."""
+        """Train all seeds in one loop."""
         recipe = Recipe(self.steps, self.rate, schedule="one_cycle", clip=5.0)
         return _fit(lambda dim: GatedStep(dim, self.units), self.window, self.batch, recipe, problems, runs)
 
 
 @dataclass(frozen=True)
 class RolloutModel:
-    """A trained step with its scaling, in float64."""
+    """A trained step network with its scaling, in float64."""
 
     network: nn.Module
     scale: Scaling
@@ -114,9 +114,9 @@ class RolloutModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The closed loop."""
-        made: Tensor = self.network(self.scale(context.observations.double()), horizon)
-        return self.scale.back(made)
+        """The closed-loop rollout of the network."""
+        scaled: Tensor = self.network(self.scale(context.observations.double()), horizon)
+        return self.scale.back(scaled)
 
     def parameter_count(self) -> int:
         """Weights and scaling."""
@@ -131,7 +131,7 @@ def _fit(
     problems: Sequence[Forecasting],
     runs: Sequence[Run],
 ) -> list[RolloutModel]:
-    """Train one step network a member on windows of context and `window` states."""
+    """Train one step network per seed on windows of the context and the `window` states after it."""
     scalings = [Scaling(problem.train) for problem in problems]
     paths = [scale(p.train.observations.double()).float() for scale, p in zip(scalings, problems, strict=True)]
     context = max(1, min(problems[0].context, paths[0].shape[1] - 1))
@@ -143,9 +143,9 @@ def _fit(
     def batch(member: int, run: Run) -> tuple[Tensor]:
         return (windows(paths[member], context + window, count, run.generator),)
 
-    def loss(network: Any, drawn: Tensor) -> Tensor:
-        truth = drawn[:, context:]
-        return (network(drawn[:, :context], truth.shape[1]) - truth).square().mean()
+    def loss(network: Any, states: Tensor) -> Tensor:
+        truth = states[:, context:]
+        return (network(states[:, :context], truth.shape[1]) - truth).square().mean()
 
     trained = train(networks, loss, batch, runs, recipe)
     return [RolloutModel(n.double().requires_grad_(False), s) for n, s in zip(trained, scalings, strict=True)]

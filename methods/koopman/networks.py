@@ -1,4 +1,4 @@
-"""What the trained Koopman methods share: layers, seeded initialization, windows of trajectories."""
+"""Components of the trained Koopman methods: layers, seeded initialization, scaling, windows of trajectories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 @contextmanager
 def seeded(run: Run) -> Iterator[None]:
-    """Let torch's initialization of layers draw from the run's generator; the global state is left as it was."""
+    """Seed PyTorch's layer initialization from the run's generator; the global random state is restored afterwards."""
     seed = int(torch.randint(2**62, (), generator=run.generator))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -36,7 +36,7 @@ def seeded(run: Run) -> Iterator[None]:
 
 
 def mlp(widths: tuple[int, ...], activation: str) -> nn.Sequential:
-    """Linear layers of these widths, the activation between them."""
+    """Linear layers with the given widths, the activation between them."""
     layers: list[nn.Module] = []
     for n_in, n_out in pairwise(widths):
         layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation]()]
@@ -44,7 +44,7 @@ def mlp(widths: tuple[int, ...], activation: str) -> nn.Sequential:
 
 
 class Scaling(nn.Module):
-    """u = (x - mean)/sd of the training data: networks see units of order 1, users their own."""
+    """u = (x - mean)/sd, with mean and sd of the training data, so that the inputs of networks are of order 1."""
 
     mean: Tensor
     sd: Tensor
@@ -57,18 +57,18 @@ class Scaling(nn.Module):
         self.register_buffer("sd", torch.where(sd > 0, sd, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Into the network's units."""
+        """From units of the data to units of the network."""
         return (x - self.mean) / self.sd
 
     def back(self, u: Tensor) -> Tensor:
-        """Into the data's units."""
+        """From units of the network to units of the data."""
         return u * self.sd + self.mean
 
 
 def windows(
     paths: Float[Tensor, "trajectory time dim"], length: int, count: int, generator: torch.Generator
 ) -> Float[Tensor, "window state dim"]:
-    """`count` windows of `length` states (of all, where a trajectory is shorter), drawn uniformly."""
+    """`count` windows of `length` states (of the whole trajectory if it is shorter), drawn uniformly."""
     length = min(length, paths.shape[1])
     trajectory = torch.randint(len(paths), (count,), generator=generator)
     start = torch.randint(paths.shape[1] - length + 1, (count,), generator=generator)

@@ -1,4 +1,4 @@
-"""Koopman operators on the span of a few kernel functions: Nystroem's approximation of kernel regression, for many pairs."""
+"""Koopman operators on the span of a few kernel functions: the Nystroem approximation of kernel regression."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _CHUNK = 8192
 
 @dataclass(frozen=True)
 class Nystroem:
-    """`KernelKoopman` with functions sum_j a_j k(z_j, .) of m of the n states, drawn without replacement: O(n m^2).
+    """`KernelKoopman` restricted to functions sum_j a_j k(z_j, .) of m of the n states z, drawn without replacement: O(n m^2).
 
     With phi = k(., z) E D^{-1/2}, k(z, z) = E D E', an orthonormal basis of their span, C = phi_x' phi_x/n + ridge I and
-    T = phi_x' phi_y/n, the operator of rank r is C^{-1/2} [[C^{-1/2} T]]_r (rrr) or P C^{-1} T, P the projection on the r leading
-    eigenvectors of C (pcr). Directions of D below 1e-12 of the largest are dropped. kernel, scale: as in `KernelKoopman`.
+    T = phi_x' phi_y/n, the operator of rank r is C^{-1/2} [[C^{-1/2} T]]_r (rrr) or P C^{-1} T, P the projection onto the r
+    leading eigenvectors of C (pcr). Directions of D below 1e-12 of the largest are dropped. centers: m. kernel, scale: as in
+    `KernelKoopman`.
 
     Source: Meanti et al. 2023, Estimating Koopman operators with sketching to provably learn large scale dynamical systems.
     key: meanti2023
@@ -45,18 +46,18 @@ class Nystroem:
 
     @property
     def data_units(self) -> Units:
-        """A scale that is given is one of the data."""
+        """Raw if `scale` is given, which is in units of the data; else standardized."""
         return "raw" if self.scale else "standardized"
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> KernelModel:
         """Sums over chunks of pairs, then decompositions of m x m matrices."""
         x, y = pairs(problem.train)
-        chosen = torch.from_numpy(run.numpy.permutation(len(x))[: self.centers])
-        z = x[chosen]
+        sample = torch.from_numpy(run.numpy.permutation(len(x))[: self.centers])
+        z = x[sample]
         scale = self.scale or scale_of(z)
         values, vectors = torch.linalg.eigh(kernel_matrix(self.kernel, z, z, scale))
-        kept = values > 1e-12 * values[-1]
-        basis = vectors[:, kept] / values[kept].sqrt()
+        nonzero = values > 1e-12 * values[-1]
+        basis = vectors[:, nonzero] / values[nonzero].sqrt()
         covariance, cross, targets = self._sums(x, y, z, scale, basis)
         left, right = self._factors(covariance, cross)
         return KernelModel(self.kernel, scale, z, basis @ left, right.T @ cross @ left, right.T @ targets)
@@ -76,7 +77,7 @@ class Nystroem:
     def _factors(
         self, covariance: Float[Tensor, "feature feature"], cross: Float[Tensor, "feature feature"]
     ) -> tuple[Float[Tensor, "feature rank"], Float[Tensor, "feature rank"]]:
-        """Left and right with operator left right' T: what lifts a state, and what regresses on the next one."""
+        """`left` and `right` with operator = left right' T: coefficients of features, and of the regression on successors."""
         values, vectors = torch.linalg.eigh(covariance)
         values = values.clamp(min=0) + self.ridge
         if self.estimator == "pcr":

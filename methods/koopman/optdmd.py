@@ -1,4 +1,4 @@
-"""Optimized DMD: all snapshots of a trajectory fitted at once by exponentials, which noise in early ones does not bias."""
+"""Optimized DMD: exponentials fitted to all snapshots of a trajectory at once, which noise in early snapshots does not bias."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["OptDMD", "shared_modes"]
 
 @dataclass(frozen=True)
 class OptDMD:
-    """min over rates a and amplitudes B of |X - e^{t a} B|, from the rates of projected DMD; modes shared by all trajectories.
+    """min over rates a and amplitudes B of |X - e^{t a} B|, initialized with the rates of projected DMD.
 
-    Trajectories are channels of one fit, each with its own amplitudes; mode k of the state is the leading direction of its
-    amplitudes over trajectories. rank: number of rates; 0 takes the dimension of the state.
+    Trajectories are channels of one fit, each with its own amplitudes; all share the modes: mode k of the state is the leading
+    direction of the amplitudes of rate k over trajectories. rank: number of rates; 0 uses the dimension of the state.
 
-    Source: Askham and Kutz 2018; the multi-trajectory reading is ours.
+    Source: Askham and Kutz 2018; the extension to several trajectories is not from the paper.
     key: askham2018
     """
 
@@ -37,15 +37,18 @@ class OptDMD:
     search_space: ClassVar[SearchSpace] = {"rank": (0, 2, 4, 8)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
-        """Projected DMD, then Levenberg-Marquardt."""
+        """Projected DMD for the initial rates, then Levenberg-Marquardt."""
         x = problem.train.observations.double()
         basis, step = dmd(*delayed_pairs(problem.train, 1), self.rank, exact=False)
         values = torch.linalg.eigvals(step @ basis).numpy()
         if len(values) == 0:
-            raise UserError("optdmd: the training data is zero, so there is no rate to fit; give a series that varies")
+            raise UserError(
+                "optdmd: the training data is zero, so there is no rate to fit; use training data that varies"
+            )
         if x.shape[1] <= len(values):
             raise UserError(
-                f"optdmd: trajectories of {x.shape[1]} states leave {len(values)} rates free; give longer ones or a smaller rank"
+                f"optdmd: trajectories of {x.shape[1]} states do not determine {len(values)} rates; use longer trajectories or a "
+                "smaller rank"
             )
         rates = np.log(np.where(np.abs(values) > 1e-8, values, 1e-8)) / problem.train.dt
         times = problem.train.dt * np.arange(x.shape[1])
@@ -54,7 +57,7 @@ class OptDMD:
 
 
 def shared_modes(x: Float[Tensor, "trajectory time dim"], rates: Complex[ndarray, " mode"], dt: float) -> ModalModel:
-    """The model of these rates: amplitudes of each trajectory by least squares, mode k their leading direction."""
+    """The model with the given rates: mode k is the leading direction of the least-squares amplitudes of all trajectories."""
     exponentials = np.exp(dt * np.outer(np.arange(x.shape[1]), rates))
     channels = x.transpose(0, 1).flatten(1).numpy().astype(complex)
     amplitudes = np.linalg.lstsq(exponentials, channels, rcond=None)[0]

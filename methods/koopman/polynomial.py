@@ -1,4 +1,4 @@
-"""Polynomial maps of increments: the cheap baseline that every nonlinear forecaster must beat."""
+"""Polynomial maps of increments: a cheap baseline for nonlinear forecasters."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["PolynomialIncrement"]
 
 @dataclass(frozen=True)
 class PolynomialIncrement:
-    """x_{n+1} = x_n + m(x_n, ..., x_{n-k+1}) W, m all monomials up to a degree of k delays (next-generation reservoir).
+    """x_{n+1} = x_n + m(x_n, ..., x_{n-k+1}) W, m all monomials of k delays up to a degree (next-generation reservoir).
 
-    W by ridge regression, its penalty chosen on the one-step error of the validation data. Delays are scaled to unit standard
-    deviation first. A context shorter than k is filled by repeating its first state.
+    W is fitted by ridge regression, with the penalty that minimizes the one-step error on validation data. Delays are first
+    scaled to unit standard deviation. A context shorter than k is padded by repeating its first state.
 
     Source: Gauthier et al. 2021, eqs. (5)-(10), with one delay by default.
     key: gauthier2021
@@ -31,29 +31,29 @@ class PolynomialIncrement:
 
     degree: Annotated[int, Range(1, 20)] = 5
     delays: Annotated[int, Range(1, 1000)] = 1
-    # Of one transition a trajectory the penalty cannot be chosen: a quintic through it leaves the data by 1e7.
+    # One transition per trajectory cannot determine the penalty: a quintic through it leaves the data by 1e7.
     shortest: ClassVar[int] = 3
     search_space: ClassVar[SearchSpace] = {"degree": (5, 1, 2, 3), "delays": (1, 2, 4)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> PolynomialModel:
-        """One eigendecomposition for all penalties."""
+        """One decomposition of the features for all penalties."""
         refuse_large("monomials", self.degree, problem.train.dim * self.delays)
         flat = problem.train.observations.double().flatten(0, 1)
         model = PolynomialModel(self.degree, self.delays, flat.mean(0), _spread(flat), flat.new_zeros(0))
-        held = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train
-        weights = validated_ridge(*model.regression(problem.train), *model.regression(held))
+        validation = problem.validation if problem.validation.observations.shape[1] > self.delays else problem.train
+        weights = validated_ridge(*model.regression(problem.train), *model.regression(validation))
         return PolynomialModel(self.degree, self.delays, model.mean, model.scale, weights)
 
 
 def _spread(x: Float[Tensor, "state dim"]) -> Float[Tensor, " dim"]:
-    """The standard deviation; 1 of a channel that is constant to rounding."""
+    """The standard deviation; 1 for a channel that is constant to rounding."""
     sd = x.std(0, correction=0)
     return torch.where(sd > 1e-12 * x.abs().amax(), sd, 1.0)
 
 
 @dataclass(frozen=True)
 class PolynomialModel:
-    """The fitted map."""
+    """x_{n+1} = x_n + m((x_n, ..., x_{n-k+1}), scaled by `mean` and `scale`) weights: the fitted map."""
 
     degree: int
     delays: int
@@ -65,7 +65,7 @@ class PolynomialModel:
         return monomials(((past - self.mean) / self.scale).flatten(-2), self.degree)
 
     def regression(self, trajectories: Trajectories) -> tuple[Float[Tensor, "pair feature"], Float[Tensor, "pair dim"]]:
-        """Features and increments of all steps that have a full past."""
+        """Features and increments of all steps with a complete window of delays."""
         x = trajectories.observations.double()
         past = x[:, :-1].unfold(1, self.delays, 1).transpose(-1, -2)
         increments = x[:, self.delays :] - x[:, self.delays - 1 : -1]
@@ -74,7 +74,7 @@ class PolynomialModel:
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """Iterate the map; an orbit that escapes overflows."""
+        """Iterate the map; a trajectory that diverges overflows."""
         past = context.observations.double()[:, -self.delays :]
         past = torch.cat([past[:, :1].expand(-1, self.delays - past.shape[1], -1), past], dim=1)
         states = []

@@ -1,4 +1,4 @@
-"""EDMD that keeps only the eigenpairs which held-out data verifies."""
+"""EDMD restricted to the eigenpairs that are verified on held-out data."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dynamark.tasks.problems import Forecasting, Run
 
 __all__ = ["ResDMD"]
 
-_DEGREE = 5  # of polynomials where no size is given
+_DEGREE = 5  # default degree of polynomials
 
 
 @dataclass(frozen=True)
 class ResDMD:
-    """The pairs (lambda, phi) of EDMD with |phi(y) - lambda phi(x)| <= threshold |phi(x)| over validation pairs (x, y).
+    """The eigenpairs (lambda, phi) of EDMD with |phi(y) - lambda phi(x)| <= threshold |phi(x)| over validation pairs (x, y).
 
-    If none qualifies, the one of least residual is kept. x ~ sum_j phi_j(x) m_j by least squares on the training states, and
-    x_n = Re sum_j phi_j(x_0) lambda_j^n m_j: what is not verified is not forecast. dictionary, size, append, ridge: as in
-    `EDMD`, of degree 5 where `size` is None.
+    If no eigenpair qualifies, the one with the least residual is used. Modes m_j are fitted by x ~ sum_j phi_j(x) m_j, least
+    squares on the training states; forecasts x_n = Re sum_j phi_j(x_0) lambda_j^n m_j use verified eigenpairs only.
+    dictionary, size, append, ridge: as in `EDMD`, with degree 5 if `size` is None.
 
-    Source: Colbrook and Townsend 2024, algorithm 2, with residuals on held-out pairs, since those on training pairs flatter.
+    Source: Colbrook and Townsend 2024, algorithm 2, but with residuals on held-out pairs: those on training pairs are optimistic.
     key: colbrook2024
     """
 
@@ -45,11 +45,11 @@ class ResDMD:
 
     @property
     def data_units(self) -> Units:
-        """As `EDMD`."""
+        """As in `EDMD`."""
         return units_of_dictionary(self.dictionary)
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> ModalModel:
-        """EDMD, a residual a pair, and least squares on the eigenfunctions that are left."""
+        """EDMD, one residual per eigenpair, and least squares on the selected eigenfunctions."""
         size = default_size(self.dictionary, problem.train.dim, _DEGREE) if self.size is None else self.size
         lifted = EDMD(self.dictionary, size, self.append, self.ridge).fit_forecaster(problem, run)
         x, y = (part[:, None] for part in pairs(problem.validation))
@@ -57,14 +57,14 @@ class ResDMD:
         residual = torch.nan_to_num(
             pair_residuals(lifted.eigenfunctions(x), lifted.eigenfunctions(y), values), nan=torch.inf
         )
-        kept = residual <= max(self.threshold, float(residual.min()))
+        selected = residual <= max(self.threshold, float(residual.min()))
         run.fact("verified", int((residual <= self.threshold).sum()))
 
         def functions(states: torch.Tensor) -> torch.Tensor:
-            return lifted.eigenfunctions(states[:, None])[:, kept]
+            return lifted.eigenfunctions(states[:, None])[:, selected]
 
         states = pairs(problem.train)[0]
         phi = functions(states)
         modes = torch.linalg.lstsq(phi, states.to(phi), driver="gelsd").solution
-        stored = 2 * len(values) * int(kept.sum()) + lifted.stored
-        return ModalModel(values[kept], functions, modes, stored)
+        stored = 2 * len(values) * int(selected.sum()) + lifted.stored
+        return ModalModel(values[selected], functions, modes, stored)

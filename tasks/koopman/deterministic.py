@@ -1,4 +1,4 @@
-"""The deterministic systems of ordinary differential equations: slow manifold, Duffing, pendulum, van der Pol, Lotka-Volterra."""
+"""Tasks on ordinary differential equations: slow manifold, Duffing, pendulum, van der Pol, Lotka-Volterra."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Duffing", "LotkaVolterra", "Pendulum", "SlowManifold", "VanDerPol"]
 
 @dataclass(frozen=True, kw_only=True)
 class SlowManifold(FlowTask):
-    """x1' = mu x1, x2' = lam (x2 - x1^2), sampled every 0.1; states start in [-size, size]^2. Closed form.
+    """x1' = mu x1, x2' = lam (x2 - x1^2), solved in closed form, sampled every 0.1; initial states in [-size, size]^2.
 
-    Eigenfunctions x1^i (x2 - b x1^2)^j, b = lam/(lam - 2 mu), of rates i mu + j lam; the list of truth holds i + 2j <= 5.
-    What should be found is 1, mu, 2 mu and lam: the full lattice holds no rate of x2 before its 20th entry.
-    Source: Brunton et al. 2016.
+    Eigenfunctions x1^i (x2 - b x1^2)^j, b = lam/(lam - 2 mu), with rates i mu + j lam; the list of true eigenvalues contains
+    i + 2j <= 5. The leading eigenvalues are those of the rates 0, mu, 2 mu and lam, because in the full lattice, ordered by
+    modulus, no rate of x2 comes before the 20th entry. Source: Brunton et al. 2016.
     """
 
     mu: float = -0.05
@@ -33,22 +33,22 @@ class SlowManifold(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """The closed form."""
+        """The closed-form solution."""
         return systems.slow_manifold_flow(self.mu, self.lam)
 
     @property
     def starts(self) -> Sampler:
-        """Uniform on a square."""
+        """Uniform on [-size, size]^2."""
         return box((-self.size,) * 2, (self.size,) * 2)
 
     @property
     def spectrum(self) -> tuple[ndarray, ndarray]:
-        """Products of the two eigenfunctions."""
+        """The eigenvalues of products of powers of the two eigenfunctions."""
         rates, pairs = (self.mu, self.lam), [(i, j) for j in range(3) for i in range(6 - 2 * j)]
         return lattice(rates, pairs, self.dt), lattice(rates, [(0, 0), (1, 0), (2, 0), (0, 1)], self.dt)
 
     def eigenfunctions(self, states: ndarray) -> ndarray:
-        """1, x1, x1^2 and x2 - b x1^2."""
+        """1, x1, x1^2 and x2 - b x1^2 at states [point, 2]."""
         x1, x2 = states.T
         b = self.lam / (self.lam - 2 * self.mu)
         return np.stack([np.ones_like(x1), x1, x1 * x1, x2 - b * x1 * x1], axis=1)
@@ -56,11 +56,11 @@ class SlowManifold(FlowTask):
 
 @dataclass(frozen=True, kw_only=True)
 class Duffing(FlowTask):
-    """x'' = -0.5 x' + x - x^3, sampled every 0.25; states start in [-2, 2]^2. Two wells, x = -1 and 1.
+    """x'' = -0.5 x' + x - x^3, sampled every 0.25; initial states in [-2, 2]^2. Two wells, at x = -1 and x = 1.
 
-    Eigenvalue 1 twice (the constant and the basin's indicator); in each basin s = -1/4 +- i sqrt(31)/4 and its lattice, of
-    which the list of truth holds orders up to 5. The basin is the sign of x at the end, t = 50.
-    Source: Otto and Rowley 2019 (damped, ten steps a trajectory).
+    The eigenvalue 1 is double (the constant and the indicator function of a basin); each basin has the rates
+    s = -1/4 +- i sqrt(31)/4 and their lattice, of which the list of true eigenvalues contains orders up to 5. The basin is the
+    sign of x at the final time, t = 50. Source: Otto and Rowley 2019 (damped, ten steps per trajectory).
     """
 
     damping: float = 0.5
@@ -73,17 +73,17 @@ class Duffing(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Four steps of order 8 a sample: halving them changes the states by 1e-11."""
+        """Four steps of order 8 per sample: halving them changes the states by 1e-11."""
         return ODE(systems.duffing(self.damping), substeps=4)
 
     @property
     def starts(self) -> Sampler:
-        """Uniform on a square."""
+        """Uniform on [-2, 2]^2."""
         return box((-2.0, -2.0), (2.0, 2.0))
 
     @property
     def spectrum(self) -> tuple[ndarray, ndarray] | None:
-        """The lattice of the two stable foci; without damping the spectrum is continuous."""
+        """The lattice of the two stable foci; None without damping, where the spectrum is continuous."""
         if self.damping <= 0:
             return None
         root = np.sqrt(complex(self.damping**2 / 4 - 2))
@@ -94,15 +94,15 @@ class Duffing(FlowTask):
         return lattice(rates, orders, self.dt), lattice(rates, [(0, 0), (1, 0), (0, 1)], self.dt)
 
     def basins(self, paths: ndarray) -> ndarray | None:
-        """Sign of x where the exact path ends, at t = 50."""
+        """1 if x > 0 at the end of the exact path, t = 50, else 0; None without damping."""
         return None if self.damping <= 0 else (paths[:, -1, 0] > 0).astype(float)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pendulum(FlowTask):
-    """theta'' = -sin theta, sampled every 0.1, from theta in [-2.5, 2.5], theta' in [-0.5, 0.5], energy at most 1.9.
+    """theta'' = -sin theta, sampled every 0.1; initial theta in [-2.5, 2.5], theta' in [-0.5, 0.5], energy at most 1.9.
 
-    The period depends on the energy, so the spectrum is continuous but for 1 and no list of truth is kept.
+    The period depends on the energy, so the spectrum is continuous except for 1, and there is no list of true eigenvalues.
     """
 
     train: int = 200
@@ -114,21 +114,21 @@ class Pendulum(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Two steps of order 8 a sample: within 1e-12 of Jacobi's elliptic functions over 500 samples."""
+        """Two steps of order 8 per sample: within 1e-12 of Jacobi's elliptic functions over 500 samples."""
         return ODE(systems.pendulum(), substeps=2)
 
     @property
     def starts(self) -> Sampler:
-        """Uniform on a rectangle, below the separatrix."""
+        """Uniform on the part of a rectangle whose energy is below that of the separatrix."""
         return systems.pendulum_starts
 
 
 @dataclass(frozen=True, kw_only=True)
 class VanDerPol(FlowTask):
-    """x'' = mu (1 - x^2) x' - x, sampled every 0.1; states start in [-3, 3]^2. One limit cycle.
+    """x'' = mu (1 - x^2) x' - x, sampled every 0.1; initial states in [-3, 3]^2. One limit cycle.
 
-    Rates i n omega + j sigma: at mu = 1 the period is 6.66328685932 and the Floquet exponent sigma -1.05937699484 (an
-    integration of the variational equation at tolerance 1e-13). The list of truth holds |n| <= 5, j <= 2.
+    The rates are i n omega + j sigma: at mu = 1 the period is 6.66328685932 and the Floquet exponent sigma is -1.05937699484
+    (integrated from the variational equation at tolerance 1e-13). The list of true eigenvalues contains |n| <= 5, j <= 2.
     """
 
     mu: float = 1.0
@@ -138,17 +138,17 @@ class VanDerPol(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Two steps of order 8 a sample."""
+        """Two steps of order 8 per sample."""
         return ODE(systems.vdp(self.mu), substeps=2)
 
     @property
     def starts(self) -> Sampler:
-        """Uniform on a square."""
+        """Uniform on [-3, 3]^2."""
         return box((-3.0, -3.0), (3.0, 3.0))
 
     @property
     def spectrum(self) -> tuple[ndarray, ndarray] | None:
-        """The lattice of the limit cycle, for the values of mu whose cycle is tabulated."""
+        """The lattice of the limit cycle; None if the cycle of this mu is not tabulated."""
         if self.mu not in systems.VDP_CYCLES:
             return None
         period, floquet = systems.VDP_CYCLES[self.mu]
@@ -158,9 +158,9 @@ class VanDerPol(FlowTask):
 
 @dataclass(frozen=True, kw_only=True)
 class LotkaVolterra(FlowTask):
-    """x' = a x - b x y, y' = d x y - c y, all rates 0.5, sampled every 0.2; states start in [0.5, 2]^2.
+    """x' = a x - b x y, y' = d x y - c y, all rates 0.5, sampled every 0.2; initial states in [0.5, 2]^2.
 
-    d x - c ln x + b y - a ln y is conserved; the period depends on it, so no list of truth is kept.
+    d x - c ln x + b y - a ln y is conserved and the period depends on it, so there is no list of true eigenvalues.
     """
 
     rate: float = 0.5
@@ -172,10 +172,10 @@ class LotkaVolterra(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """One step of order 8 a sample."""
+        """One step of order 8 per sample."""
         return ODE(systems.lotka_volterra(*[self.rate] * 4), substeps=1)
 
     @property
     def starts(self) -> Sampler:
-        """Uniform on a square."""
+        """Uniform on [0.5, 2]^2."""
         return box((0.5, 0.5), (2.0, 2.0))

@@ -1,4 +1,4 @@
-"""Systems of two or three dimensions seen in 64: a pendulum through a random frame, a wake in pixels."""
+"""Systems of two or three dimensions observed in 64: a pendulum through a random frame, a cylinder wake as pixels."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dynamark.tasks.numerics.integrators import dop853
 __all__ = ["LiftedPendulum", "WakePixels", "swing", "wave_modes"]
 
 GRAVITY = 9.81
-# Time step and steps by which the oracle walks around an orbit, once at least.
+# Time step and number of steps with which the oracle samples the orbit, at least once around.
 _ORBIT = (0.005, 800)
 
 
 def swing(start: Float[ndarray, "batch 2"], dt: float, steps: int) -> Float[ndarray, "batch states 2"]:
-    """The flow of theta'' = -9.81 sin theta, with s = sin theta and c = cos theta as states, which makes it polynomial.
+    """The flow of theta'' = -9.81 sin theta, integrated with the additional states s = sin theta and c = cos theta.
 
-    s' = c nu, c' = -s nu: no sine is taken after the start.
+    With s' = c nu, c' = -s nu the system is polynomial: sines are evaluated at the initial state only.
     """
 
     def rates(x: ndarray) -> ndarray:
@@ -40,11 +40,11 @@ def swing(start: Float[ndarray, "batch 2"], dt: float, steps: int) -> Float[ndar
 
 @dataclass(frozen=True, kw_only=True)
 class LiftedPendulum(FlowTask):
-    """One trajectory of theta'' = -9.81 sin theta from rest, every 0.1, through a random orthonormal 64 x 2 frame.
+    """One trajectory of theta'' = -9.81 sin theta from rest, sampled every 0.1, observed through an orthonormal 64 x 2 frame.
 
-    Noise is added to (theta, theta') before the lift; one affine map takes the noisy training data to [-1, 1]. The first 600 of
-    2200 states are shown, 200 more for validation; forecasts of 1000 steps start at 30 of the following 400 states. Source:
-    Azencot et al. 2020, section 5.1.
+    The frame is random. Noise is added to (theta, theta') before the frame is applied; one affine map takes the noisy training
+    data to [-1, 1]. Of 2200 states the first 600 are training data and the next 200 validation data; forecasts of 1000 steps
+    start at 30 of the following 400 states. Source: Azencot et al. 2020, section 5.1.
     """
 
     angle: float = 2.4
@@ -66,33 +66,33 @@ class LiftedPendulum(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """In angle and velocity."""
+        """The flow of (theta, theta')."""
         return swing
 
     @property
     def starts(self) -> Sampler:
-        """At rest."""
+        """The pendulum at rest at `angle`."""
         return lambda rng, count: np.array([[self.angle, 0.0]] * count)
 
     @property
     def primary_horizon(self) -> int:
-        """All steps, as the paper averages."""
+        """All test steps, as in the paper."""
         return self.test_steps
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """Pieces of one lifted trajectory, with the frame and the range that is mapped to [-1, 1]."""
-        shown = self.steps + 1
-        first = shown + self.held
+        """Segments of one observed trajectory, with the frame and the range that is mapped to [-1, 1]."""
+        train_length = self.steps + 1
+        first = train_length + self.held
         rng = self.rng(seed, "data", 0)
         path = swing(self.starts(rng, 1), self.dt, first + self.starting + self.test_steps - 1)[0]
         frame = orthonormal(rng.standard_normal((self.pixels, 2)))
         noise = contract(self.noise * rng.standard_normal(path.shape), frame.T)
         clean = contract(path, frame.T)
-        seen = (clean + noise)[:shown]
-        low, high = seen.min(), seen.max()
+        train = (clean + noise)[:train_length]
+        low, high = train.min(), train.max()
         clean, noise = (2 * clean - low - high) / (high - low), 2 * noise / (high - low)
         begins = first + np.arange(self.test) * self.starting // self.test
-        pieces = {"train": slice(shown), "validation": slice(shown, first)}
+        pieces = {"train": slice(train_length), "validation": slice(train_length, first)}
         data = {name: clean[None, piece] for name, piece in pieces.items()}
         data |= {f"{name}_noise": noise[None, piece] for name, piece in pieces.items()}
         data["test"] = clean[begins[:, None] + np.arange(self.test_steps + 1)]
@@ -100,23 +100,23 @@ class LiftedPendulum(FlowTask):
         return data | {"frame": frame, "range": np.array([low, high])} | self.shuffles(self.rng(seed, "data", 3))
 
     def oracle(self, seed: int) -> float:
-        """The exact flow from the point of the one orbit that is nearest to the noisy state.
+        """The score of the exact flow from the point of the orbit that is nearest to the noisy state; 0 without noise.
 
-        From the noisy state itself the exact flow would do worse than the mean: it swings with another period.
+        From the noisy state itself, the exact flow would score worse than the mean, because its period differs.
         """
         data = self.data(seed)
         if not self.noise:
             return 0.0
         (low, high), frame = data["range"], data["frame"]
-        shown = ((data["test"][:, 0] + data["test_noise"][:, 0]) * (high - low) + low + high) / 2 @ frame
+        noisy = ((data["test"][:, 0] + data["test_noise"][:, 0]) * (high - low) + low + high) / 2 @ frame
         orbit = swing(self.starts(self.rng(seed), 1), *_ORBIT)[0]
-        nearest = np.square(shown[:, None] - orbit).sum(axis=2).argmin(axis=1)
+        nearest = np.square(noisy[:, None] - orbit).sum(axis=2).argmin(axis=1)
         forecast = (2 * swing(orbit[nearest], self.dt, self.test_steps)[:, 1:] @ frame.T - low - high) / (high - low)
         return float(metrics.nrmse(self._deviation(data, forecast).error)[: self.primary_horizon].mean())
 
 
 def wave_modes(pixels: int) -> Float[ndarray, "pixel 3"]:
-    """Two waves a quarter turn apart, two periods long, and the constant: orthonormal on the grid."""
+    """Two waves of two periods with a phase difference of pi/2, and the constant: orthonormal columns on the grid."""
     angle = 4 * np.pi * np.arange(pixels) / pixels
     waves = np.stack([cos(angle), sin(angle), np.full(pixels, np.sqrt(0.5))], axis=1)
     return np.sqrt(2 / pixels) * waves
@@ -124,7 +124,7 @@ def wave_modes(pixels: int) -> Float[ndarray, "pixel 3"]:
 
 @dataclass(frozen=True, kw_only=True)
 class WakePixels(Wake):
-    """The mean-field model of a wake seen as 64 pixels: x and y are the amplitudes of a traveling wave, z of the mean flow."""
+    """The mean-field model of a cylinder wake, observed as 64 pixels: x and y weight a traveling wave, z the mean flow."""
 
     pixels: int = 64
     train: int = 60
@@ -136,16 +136,16 @@ class WakePixels(Wake):
 
     @property
     def flow(self) -> Flow:
-        """In pixels, by way of the amplitudes."""
+        """The flow in pixels: the amplitudes are extracted, integrated and mapped back."""
         inner, modes = super().flow, wave_modes(self.pixels)
         return lambda start, dt, steps: contract(inner(contract(start, modes), dt, steps), modes.T)
 
     @property
     def starts(self) -> Sampler:
-        """Those of the amplitudes, lifted."""
+        """The initial states of the amplitudes, as pixels."""
         inner, modes = super().starts, wave_modes(self.pixels)
         return lambda rng, count: contract(inner(rng, count), modes.T)
 
     def eigenfunctions(self, states: ndarray) -> ndarray:
-        """Those of the amplitudes."""
+        """The eigenfunctions of the amplitudes, at states in pixels [point, pixel]."""
         return super().eigenfunctions(states @ wave_modes(self.pixels))

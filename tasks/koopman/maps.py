@@ -1,4 +1,4 @@
-"""Maps of the torus as tasks: a rotation with eigenvalues alone, and a skew product that has few."""
+"""Tasks on maps of the torus: a rotation, whose spectrum consists of eigenvalues, and a skew product, which has few."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from dynamark.tasks.numerics.exact import cos, sin
 
 __all__ = ["TorusMap"]
 
-# Angles by which the rotation turns, in full turns.
+# Angles of the rotation, in full turns.
 _TURNS = (torus.GOLDEN, math.sqrt(2.0) - 1)
-# Largest order of a character in the list of truth, and points that stand for a circle of spectrum.
+# Largest order of a character in the list of true eigenvalues; number of points that represent a spectrum on the unit circle.
 _ORDER, _CIRCLE = 6, 720
 
 
 @dataclass(frozen=True, kw_only=True)
 class TorusMap(FlowTask):
-    """(x, y) -> (x + omega, y + sqrt(2) - 1) mod 1 or, skewed, (x + omega, y + x); seen as cos, sin 2 pi x, cos, sin 2 pi y.
+    """(x, y) -> (x + omega, y + sqrt(2) - 1) mod 1 or, if `skew`, (x + omega, y + x) mod 1.
 
-    Training pairs start on a grid, whose mean integrates products of characters exactly; other states are uniform. Seen as
-    they are here, states do not jump where x or y passes 1, and monomials are sums of characters. The rotation is linear:
-    each character is an eigenfunction, of eigenvalue e^{2 pi i k.omega}; the list of truth holds |k| <= 6. Of the skew product
-    only characters of x are, and the rest of its spectrum is the circle without eigenfunctions, in the list as 720 points:
-    no finite lift moves linearly, although the map is quadratic. There is no skill, only ranks and spectra.
+    States are (cos 2 pi x, sin 2 pi x, cos 2 pi y, sin 2 pi y): they do not jump where x or y passes 1, and monomials are sums of
+    characters e^{2 pi i k.(x, y)}. Training pairs start on a grid, whose mean integrates products of characters exactly; other
+    initial states are uniform. The rotation is linear: every character is an eigenfunction, with eigenvalue
+    e^{2 pi i k.(omega, sqrt(2) - 1)}; the list of true eigenvalues contains |k_1|, |k_2| <= 6. For the skew product only
+    characters of x are eigenfunctions; the rest of its spectrum is the unit circle, which the list represents by 720 points. No
+    finite dictionary makes it linear, although the map is quadratic. There is no skill, only ranks and spectra.
     Source: Anzai 1951; Colbrook et al. 2024.
     """
 
@@ -48,11 +49,14 @@ class TorusMap(FlowTask):
 
     def __post_init__(self) -> None:
         if math.isqrt(self.train) ** 2 != self.train:
-            raise UserError(f"{type(self).__name__}: train={self.train} is no square, and the states are a square grid")
+            raise UserError(
+                f"{type(self).__name__}: train={self.train} is not a square number; training states form a square grid, so "
+                f"use one such as {math.isqrt(self.train) ** 2}"
+            )
 
     @property
     def flow(self) -> Flow:
-        """Products of unit complex numbers."""
+        """The iterated map, as products of complex numbers of modulus 1."""
 
         def turn(start: ndarray, dt: float, steps: int) -> ndarray:
             x, y = start[:, :2], start[:, 2:]
@@ -68,32 +72,32 @@ class TorusMap(FlowTask):
     @property
     def starts(self) -> Sampler:
         """Uniform on the torus."""
-        return lambda rng, count: _seen(rng.uniform(size=(count, 2)))
+        return lambda rng, count: _observed(rng.uniform(size=(count, 2)))
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The training states are the grid."""
-        grid = _seen(torus.grid(math.isqrt(self.train)))
+        """As in `FlowTask`, with training trajectories that start on the grid."""
+        grid = _observed(torus.grid(math.isqrt(self.train)))
         return {**super().generate(seed), "train": self.flow(grid, self.dt, self.steps)}
 
     @property
     def spectrum(self) -> tuple[ndarray, ndarray]:
-        """Characters: the constant's value and those of order 1 should be found."""
+        """The eigenvalues of characters; the leading ones are those of the constant and of order 1."""
         rates, reach = [2j * math.pi * turn / self.dt for turn in _TURNS], range(-_ORDER, _ORDER + 1)
         if self.skew:
             circle = np.exp(2j * np.pi * np.arange(_CIRCLE) / _CIRCLE)
-            known = lattice(rates[:1], [(k,) for k in reach], self.dt)
-            return np.concatenate([known, circle]), lattice(rates[:1], [(0,), (1,), (-1,)], self.dt)
+            discrete = lattice(rates[:1], [(k,) for k in reach], self.dt)
+            return np.concatenate([discrete, circle]), lattice(rates[:1], [(0,), (1,), (-1,)], self.dt)
         first = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)]
         return lattice(rates, [(j, k) for j in reach for k in reach], self.dt), lattice(rates, first, self.dt)
 
     def eigenfunctions(self, states: ndarray) -> ndarray:
-        """The characters of those eigenvalues."""
+        """The characters of the leading eigenvalues at states [point, 4]."""
         x, y = states[:, 0] + 1j * states[:, 1], states[:, 2] + 1j * states[:, 3]
-        known = [np.ones_like(x), x, x.conj()] + ([] if self.skew else [y, y.conj()])
-        return np.stack(known, axis=1)
+        characters = [np.ones_like(x), x, x.conj()] + ([] if self.skew else [y, y.conj()])
+        return np.stack(characters, axis=1)
 
     def oracle(self, seed: int) -> None:
-        """None: any lift solves the one map and none the other, so that a scale between ignorance and the flow tells little."""
+        """None: every dictionary solves the rotation and none the skew product, so skill would not tell methods apart."""
         return
 
 
@@ -103,13 +107,13 @@ def _circle(turns: Float[ndarray, "*any"]) -> Float[ndarray, "*any 2"]:
     return np.stack([cos(angle), sin(angle)], axis=-1)
 
 
-def _seen(points: Float[ndarray, "point 2"]) -> Float[ndarray, "point 4"]:
-    """The cosine and sine of both coordinates."""
+def _observed(points: Float[ndarray, "point 2"]) -> Float[ndarray, "point 4"]:
+    """The cosine and sine of 2 pi times both coordinates."""
     return _circle(points).reshape(-1, 4)
 
 
 def _product(a: Float[ndarray, "*any 2"], b: Float[ndarray, "*#any 2"]) -> Float[ndarray, "*any 2"]:
-    """Complex products, in real arithmetic for the sake of their bits."""
+    """Complex products, in real arithmetic so that they are bitwise reproducible."""
     return np.stack(
         [a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1], a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]], axis=-1
     )

@@ -1,4 +1,4 @@
-"""How good a Koopman spectrum is: distances to the true one, residuals on held-out pairs, basins of attraction."""
+"""Scores of an estimated Koopman spectrum: distances to the true one, residuals on held-out pairs, basins of attraction."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ __all__ = [
     "twin_residuals",
 ]
 
-# What a spectral score counts as when its ingredients are not finite.
+# The value of a spectral score whose inputs are not finite.
 _WORST = 1e3
-# Eigenvalues at most in a picture, and how far apart an estimate and its truth may be whose eigenfunctions are compared.
-_SHOWN, _NEAR = 128, 0.01
+# Largest number of eigenvalues in a picture; largest distance of an estimated eigenvalue from a true one for which the
+# eigenfunctions are compared.
+_MOST, _NEAR = 128, 0.01
 
 
 def lattice(rates: Sequence[complex], multiples: Sequence[Sequence[int]], dt: float) -> Complex[ndarray, " mode"]:
-    """exp(dt sum_j m_j s_j) for each tuple of multiples: products of eigenfunctions are eigenfunctions."""
+    """exp(dt sum_j m_j s_j) for each tuple m of multiples, s the rates: eigenvalues of products of eigenfunctions."""
     return np.exp(dt * (np.asarray(multiples, dtype=float) @ np.asarray(rates, dtype=complex)))
 
 
 def leading(values: Complex[ndarray, " mode"], k: int) -> Complex[ndarray, " some"]:
-    """The k values of largest modulus; a conjugate pair that k would cut is kept whole."""
+    """The k values of largest modulus, and one more where a complex-conjugate pair would be split."""
     ordered = values[np.argsort(-np.abs(values), kind="stable")]
     first, rest = ordered[:k], ordered[k:]
     if len(first) and len(rest) and abs(first[-1].imag) > 1e-12:
@@ -48,12 +49,12 @@ def leading(values: Complex[ndarray, " mode"], k: int) -> Complex[ndarray, " som
 
 
 def spectral_error(estimated: Complex[ndarray, " mode"], truth: Complex[ndarray, " true"], k: int) -> float:
-    """max over the k leading estimates of the distance to the truth: what is claimed and wrong."""
+    """max over the k leading estimates of the distance to the nearest true eigenvalue: detects spurious eigenvalues."""
     return _directed(leading(_finite(estimated), k), truth)
 
 
 def spectral_miss(estimated: Complex[ndarray, " mode"], truth: Complex[ndarray, " true"]) -> float:
-    """max over these true eigenvalues of the distance to the estimates: what is there and not found."""
+    """max over the given true eigenvalues of the distance to the nearest estimate: detects missing eigenvalues."""
     return _directed(truth, _finite(estimated))
 
 
@@ -68,26 +69,27 @@ def _directed(some: ndarray, others: ndarray) -> float:
 
 
 def spectral_radius(estimated: Complex[ndarray, " mode"]) -> float:
-    """rho = max |lambda|."""
+    """rho = max |lambda| over the estimated eigenvalues."""
     return min(float(np.abs(_finite(estimated)).max(initial=0.0)), _WORST)
 
 
 def constant(values: Complex[ndarray, "point mode"]) -> Bool[ndarray, " mode"]:
-    """Whether an eigenfunction is the constant: standard deviation below 1e-3 of its root mean square."""
+    """Whether an eigenfunction is constant: its standard deviation is below 1e-3 of its root mean square."""
     return values.std(axis=0) < 1e-3 * np.sqrt(np.mean(np.abs(values) ** 2, axis=0))
 
 
 def residuals(
     at_x: Complex[ndarray, "pair mode"], at_y: Complex[ndarray, "pair mode"], eigenvalues: Complex[ndarray, " mode"]
 ) -> Float[ndarray, " mode"]:
-    """|phi(y) - lambda phi(x)| / |phi(x)| over held-out pairs; NaN for the constant, which says nothing.
+    """|phi(y) - lambda phi(x)| / |phi(x)| over held-out pairs (x, y); NaN for the constant, whose residual is uninformative.
 
-    The expanded form phi* L phi - 2 Re(...) cancels; this one is accurate to rounding. Source: Colbrook, Townsend 2024 (ResDMD).
+    The expanded form phi* L phi - 2 Re(...) suffers from cancellation; this form is accurate to rounding.
+    Source: Colbrook, Townsend 2024 (ResDMD).
     """
-    still = constant(np.nan_to_num(np.concatenate([at_x, at_y])))
+    is_constant = constant(np.nan_to_num(np.concatenate([at_x, at_y])))
     with np.errstate(all="ignore"):
         ratio = np.linalg.norm(at_y - eigenvalues * at_x, axis=0) / np.linalg.norm(at_x, axis=0)
-    return np.where(still, np.nan, np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST))
+    return np.where(is_constant, np.nan, np.minimum(np.nan_to_num(ratio, nan=_WORST, posinf=_WORST), _WORST))
 
 
 def twin_residuals(
@@ -96,19 +98,19 @@ def twin_residuals(
     at_z: Complex[ndarray, "pair mode"],
     eigenvalues: Complex[ndarray, " mode"],
 ) -> Float[ndarray, " mode"]:
-    """The root of mean (phi(y) - lambda phi(x))* (phi(z) - lambda phi(x)) / mean |phi(x)|^2, y and z independent successors.
+    """sqrt(mean (phi(y) - lambda phi(x))* (phi(z) - lambda phi(x)) / mean |phi(x)|^2), y and z independent successors of x.
 
-    Its expectation is |E[phi(x+) | x] - lambda phi(x)|^2, free of the variance; a negative estimate counts as 0. NaN for
-    the constant.
+    The numerator estimates mean |E[phi(x+) | x] - lambda phi(x)|^2, without the variance of phi(x+); a negative estimate counts
+    as 0. NaN for the constant.
 
     Source: Colbrook et al. 2024, Beyond expectations, section 3.
     """
-    still = constant(np.nan_to_num(at_x))
+    is_constant = constant(np.nan_to_num(at_x))
     with np.errstate(all="ignore"):
         product = np.mean((at_y - eigenvalues * at_x).conj() * (at_z - eigenvalues * at_x), axis=0).real
         squared = product / np.mean(np.abs(at_x) ** 2, axis=0)
     root = np.sqrt(np.maximum(np.nan_to_num(squared, nan=_WORST**2, posinf=_WORST**2), 0.0))
-    return np.where(still, np.nan, np.minimum(root, _WORST))
+    return np.where(is_constant, np.nan, np.minimum(root, _WORST))
 
 
 def eigenfunction_error(
@@ -117,11 +119,11 @@ def eigenfunction_error(
     true: Shaped[ndarray, "point some"],
     truth: Complex[ndarray, " some"],
 ) -> float | None:
-    """max over true eigenfunctions but the constant of min over c of |c phi^ - phi| / |phi|; None where there are no others.
+    """max over nonconstant true eigenfunctions phi of min over c of |c phi^ - phi| / |phi|; None if all are constant.
 
-    phi^ is the best estimate of those whose eigenvalue lies within 0.01 of that of phi, or the one whose eigenvalue is nearest:
-    where products of eigenfunctions crowd around an eigenvalue the nearest is one of them by chance. 1 is the error of an
-    estimate orthogonal to the truth, and of one that is not finite.
+    phi^ is the best of the estimated eigenfunctions whose eigenvalue lies within 0.01 of that of phi, or, if there are none, the
+    one with the nearest eigenvalue. The nearest alone would be arbitrary where eigenvalues of products of eigenfunctions cluster.
+    The error is 1 for an estimate that is orthogonal to the truth or not finite.
     """
     worst = None
     for phi, value in zip(true.T.astype(complex), truth, strict=True):
@@ -148,17 +150,17 @@ def picture(
     residual: Float[ndarray, " mode"],
     truth: Complex[ndarray, " true"] | None,
 ) -> tuple[Curve, ...]:
-    """What a page shows of a spectrum: the leading eigenvalues in the complex plane, the true ones, and residuals by rank.
+    """Curves for a plot of a spectrum: leading estimated and true eigenvalues in the complex plane, and residuals by rank.
 
-    Residuals are in the order of the eigenvalues by modulus, counted from 1; the constant has none.
+    Ranks order the eigenvalues by decreasing modulus, from 1; the constant has no residual.
     """
     order = np.argsort(-np.abs(_finite(eigenvalues)), kind="stable")
-    order = order[np.isfinite(eigenvalues[order])][:_SHOWN]
-    shown, ranks = eigenvalues[order], np.flatnonzero(~np.isnan(residual[order]))
-    curves = [Curve("eigenvalues", shown.real, shown.imag)]
+    order = order[np.isfinite(eigenvalues[order])][:_MOST]
+    first, ranks = eigenvalues[order], np.flatnonzero(~np.isnan(residual[order]))
+    curves = [Curve("eigenvalues", first.real, first.imag)]
     if truth is not None:
-        first = truth[np.argsort(-np.abs(truth), kind="stable")][:_SHOWN]
-        curves.append(Curve("eigenvalues_true", first.real, first.imag))
+        first_true = truth[np.argsort(-np.abs(truth), kind="stable")][:_MOST]
+        curves.append(Curve("eigenvalues_true", first_true.real, first_true.imag))
     if len(ranks):
         curves.append(Curve("residual_by_mode", 1.0 + ranks, residual[order][ranks]))
     return tuple(curves)
@@ -170,10 +172,10 @@ def basin_accuracy(
     test: Float[ndarray, "point mode"],
     test_labels: Bool[ndarray, " point"],
 ) -> float:
-    """Share of test states whose basin a threshold on a linear discriminant of eigenfunctions of eigenvalue 1 tells.
+    """Share of test states whose basin is predicted correctly by a linear discriminant of eigenfunctions of eigenvalue 1.
 
-    The discriminant is Fisher's, w = (S_within + 1e-9 I)^{-1} (m_1 - m_0) in standardized columns; its threshold is the one of
-    least training error. One eigenfunction alone is thresholded as it is.
+    The discriminant is Fisher's, w = (S_within + 1e-9 I)^{-1} (m_1 - m_0) in standardized columns; its threshold minimizes the
+    training error. A single eigenfunction is thresholded directly.
     """
     center, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-300)
     train, test = (train - center) / spread, (test - center) / spread
@@ -189,15 +191,16 @@ def basin_accuracy(
 
 
 def _best_threshold(values: ndarray, labels: ndarray) -> tuple[float, bool]:
-    """The threshold of least error, and whether the label is True above it."""
+    """The threshold with the fewest errors, and whether it predicts True above it."""
     order = np.argsort(values, kind="stable")
-    ordered, named = values[order], labels[order]
+    ordered, ordered_labels = values[order], labels[order]
     cuts = np.concatenate([[-np.inf], (ordered[1:] + ordered[:-1]) / 2, [np.inf]])
-    # Cut i leaves i samples below: right where the label is False below and True above.
-    right = np.concatenate([[0], np.cumsum(~named)]) + named.sum() - np.concatenate([[0], np.cumsum(named)])
+    # Cut i has i samples below it: the number of labels that are False below the cut or True above it.
+    false_below = np.concatenate([[0], np.cumsum(~ordered_labels)])
+    right = false_below + ordered_labels.sum() - np.concatenate([[0], np.cumsum(ordered_labels)])
     ties = np.concatenate([[False], ordered[1:] == ordered[:-1], [False]])
-    right = np.where(ties, len(named) / 2, right)
+    right = np.where(ties, len(labels) / 2, right)
     best, worst = int(np.argmax(right)), int(np.argmin(right))
-    if right[best] >= len(named) - right[worst]:
+    if right[best] >= len(labels) - right[worst]:
         return float(cuts[best]), True
     return float(cuts[worst]), False

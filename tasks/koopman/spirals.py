@@ -1,4 +1,4 @@
-"""Waves of reaction and diffusion in the plane, seen on a coarser grid than they are computed on."""
+"""Reaction-diffusion waves in the plane, observed on a coarser grid than that of the solver."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ __all__ = ["Spirals", "smooth_fields"]
 class Spirals(FlowTask):
     """u' = d1 lap u + (1-a) u + beta a v, v' = d2 lap v + (1-a) v - beta a u, a = u^2 + v^2, periodic, sampled every 0.5.
 
-    start: `spiral` is tanh(r) (cos, sin)(arms theta - r), moved to a random place and turned by a random angle, and 0.3 of
-    a smooth field; `smooth` a random field of wave numbers up to 2 in each direction. The first `discard` units of time, in
-    which spirals heal from their jump across the periodic edge, are not shown. States are (u, v) on every `stride`-th point of
-    the solver's grid of points x points: 2 (points/stride)^2 numbers. d1 = .03, d2 = .2, beta = .65 is often called chaotic; on
-    squares of 12.5 to 50 perturbations of 1e-6 stayed below 1e-3 over 60 units of time, so its task is called unequal.
+    start: `spiral` is tanh(r) (cos, sin)(arms theta - r), shifted to a random position, with (u, v) rotated by a random angle,
+    plus 0.3 times a smooth field; `smooth` is a random field with wave numbers up to 2 in each direction. The first `discard`
+    units of time, during which the jump of a spiral at the periodic boundary decays, are not part of the data. States are (u, v)
+    on every `stride`-th point of the solver's grid of points x points: 2 (points/stride)^2 numbers. d1 = .03, d2 = .2, beta = .65
+    is often called chaotic; on squares of 12.5 to 50, perturbations of 1e-6 stayed below 1e-3 over 60 units of time, so the name
+    of its task is "unequal".
     Source: rd-spiral (Herho et al. 2025) for the equations, the three regimes and the spiral.
     """
 
@@ -68,17 +69,17 @@ class Spirals(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """From fields on the solver's grid to states on the coarser one."""
+        """The flow from fields on the solver's grid to states on the coarser grid."""
 
         def run(start: ndarray, dt: float, steps: int) -> ndarray:
-            seen = self._equation(start, dt, steps)[..., :: self.stride, :: self.stride]
-            return np.ascontiguousarray(seen).reshape(len(start), steps + 1, -1)
+            coarse = self._equation(start, dt, steps)[..., :: self.stride, :: self.stride]
+            return np.ascontiguousarray(coarse).reshape(len(start), steps + 1, -1)
 
         return run
 
     @property
     def starts(self) -> Sampler:
-        """Fields on the solver's grid, after the transient."""
+        """Fields on the solver's grid, after the first `discard` units of time."""
 
         def draw(rng: np.random.Generator, count: int) -> ndarray:
             fields = smooth_fields(rng, count, self.points)
@@ -89,35 +90,35 @@ class Spirals(FlowTask):
         return draw
 
     def _spirals(self, rng: np.random.Generator, count: int) -> Float[ndarray, "batch 2 n n"]:
-        """One spiral, moved by whole points and turned."""
+        """Copies of one spiral, shifted by whole grid points, with (u, v) rotated."""
         shape = spiral(*self._equation.grid(), self.arms)
         shifts, angles = rng.integers(0, self.points, (count, 2)), rng.uniform(0, 2 * np.pi, count)
-        moved = [np.roll(shape, tuple(shift), axis=(1, 2)) for shift in shifts.tolist()]
-        return np.stack([_turned(field, angle) for field, angle in zip(moved, angles.tolist(), strict=True)])
+        shifted = [np.roll(shape, tuple(shift), axis=(1, 2)) for shift in shifts.tolist()]
+        return np.stack([_rotated(field, angle) for field, angle in zip(shifted, angles.tolist(), strict=True)])
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """One step, ten, and all."""
+        """1, 10 and all test steps."""
         return tuple(sorted({1, 10, self.test_steps}))
 
     def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
-        """The energy spectrum along one axis of the plane besides."""
+        """Adds the error of the energy spectrum along one axis of the plane."""
         lines = [x.reshape(len(x), -1, self.points // self.stride) for x in (truth, forecast)]
         return {**super().invariants(truth, forecast), "log_spectrum_rmse": log_spectrum_rmse(*lines)}
 
     def oracle(self, seed: int) -> float | None:
-        """0 without noise; with noise unknown, since the state is not seen whole."""
+        """0 without noise; None with noise, because the state is only partially observed."""
         return None if self.noise else 0.0
 
 
-def _turned(field: Float[ndarray, "2 n n"], angle: float) -> Float[ndarray, "2 n n"]:
+def _rotated(field: Float[ndarray, "2 n n"], angle: float) -> Float[ndarray, "2 n n"]:
     """(u, v) rotated by an angle."""
     c, s = cos(angle), sin(angle)
     return np.stack([c * field[0] - s * field[1], s * field[0] + c * field[1]])
 
 
 def smooth_fields(rng: np.random.Generator, count: int, n: int) -> Float[ndarray, "batch 2 n n"]:
-    """sum_k 0.1 (a_k cos k.x + b_k sin k.x) over |k_1|, |k_2| <= 2, one of k and -k each, a and b ~ N(0, 1)."""
+    """sum_k 0.1 (a_k cos k.x + b_k sin k.x) over |k_1|, |k_2| <= 2, one of each k and -k, a and b ~ N(0, 1)."""
     orders = [(i, j) for i in range(-2, 3) for j in range(3) if j > 0 or i >= 0]
     x = 2 * np.pi * np.arange(n) / n
     phase = np.stack([i * x[:, None] + j * x for i, j in orders]).reshape(len(orders), -1)

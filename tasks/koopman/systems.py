@@ -1,4 +1,4 @@
-"""The systems of the Koopman family: vector fields, closed-form flows, and the laws of their initial conditions."""
+"""The systems of the Koopman family: vector fields, closed-form flows, and distributions of initial states."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ __all__ = [
     "vdp",
 ]
 
-# (starts [batch, dim], dt, steps) -> states [batch, steps + 1, dim], the start first
+# (initial states [batch, dim], dt, steps) -> states [batch, steps + 1, dim], the initial state first
 Flow = Callable[[ndarray, float, int], ndarray]
-# (random numbers, count) -> starts [count, dim]
+# (random generator, count) -> initial states [count, dim]
 Sampler = Callable[[np.random.Generator, int], ndarray]
 
 
 @dataclass(frozen=True)
 class ODE:
-    """The flow of x' = rates(x), by `substeps` steps of order 8 a sample."""
+    """The flow of x' = rates(x), integrated by `substeps` steps of order 8 per sample."""
 
     rates: Rates
     substeps: int
@@ -45,7 +45,7 @@ class ODE:
 
 
 def box(low: tuple[float, ...], high: tuple[float, ...]) -> Sampler:
-    """Uniform on a box."""
+    """The uniform distribution on the box from `low` to `high`."""
     return lambda rng, count: rng.uniform(low, high, (count, len(low)))
 
 
@@ -55,7 +55,7 @@ def slow_manifold(mu: float, lam: float) -> Rates:
 
 
 def slow_manifold_flow(mu: float, lam: float) -> Flow:
-    """The flow of `slow_manifold`: x1 and x2 - b x1^2, b = lam/(lam - 2 mu), are eigenfunctions of rates mu and lam."""
+    """The flow of `slow_manifold`: x1 and x2 - b x1^2, b = lam/(lam - 2 mu), are eigenfunctions with rates mu and lam."""
     b = lam / (lam - 2 * mu)
 
     def flow(start: ndarray, dt: float, steps: int) -> ndarray:
@@ -73,20 +73,20 @@ def duffing(damping: float) -> Rates:
 
 
 def pendulum(frequency: float = 1.0) -> Rates:
-    """theta' = nu, nu' = -w^2 sin theta."""
+    """theta' = nu, nu' = -frequency^2 sin theta."""
     return lambda x: np.stack([x[1], -(frequency * frequency) * sin(x[0])])
 
 
 def pendulum_starts(rng: np.random.Generator, count: int) -> ndarray:
-    """theta in U(-2.5, 2.5), nu in U(-0.5, 0.5), drawn again where the energy nu^2/2 + 1 - cos theta exceeds 1.9.
+    """theta ~ U(-2.5, 2.5), nu ~ U(-0.5, 0.5), rejected and drawn again if the energy nu^2/2 + 1 - cos theta exceeds 1.9.
 
     The separatrix has energy 2.
     """
-    kept = np.empty((0, 2))
-    while len(kept) < count:
+    starts = np.empty((0, 2))
+    while len(starts) < count:
         x = rng.uniform((-2.5, -0.5), (2.5, 0.5), (count, 2))
-        kept = np.concatenate([kept, x[x[:, 1] ** 2 / 2 + 1 - cos(x[:, 0]) <= 1.9]])
-    return kept[:count]
+        starts = np.concatenate([starts, x[x[:, 1] ** 2 / 2 + 1 - cos(x[:, 0]) <= 1.9]])
+    return starts[:count]
 
 
 def vdp(mu: float) -> Rates:

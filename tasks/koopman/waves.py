@@ -1,4 +1,4 @@
-"""Systems of more than two dimensions: the mean-field model of a wake, and the Kuramoto-Sivashinsky equation."""
+"""Systems of more than two dimensions: the mean-field model of a cylinder wake, and the Kuramoto-Sivashinsky equation."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ __all__ = ["LARGEST_EXPONENTS", "KuramotoSivashinskyField", "Wake"]
 
 MU, OMEGA, A, LAM = 0.1, 1.0, -0.1, 10.0
 
-# Of the Kuramoto-Sivashinsky equation, by length: measured over 1e5 and 2e4 units of time, within 2 %.
+# Largest Lyapunov exponents of the Kuramoto-Sivashinsky equation, by length: measured over 1e5 and 2e4 units of time, within 2 %.
 LARGEST_EXPONENTS: Mapping[float, float] = {22.0: 0.049, 100.0: 0.090}
 
 
 def mean_field(x: ndarray) -> ndarray:
-    """x' = mu x - omega y + A x z, y' = omega x + mu y + A y z, z' = -lambda (z - x^2 - y^2); .1, 1, -.1, 10."""
+    """x' = mu x - omega y + A x z, y' = omega x + mu y + A y z, z' = -lambda (z - x^2 - y^2).
+
+    mu, omega, A, lambda = .1, 1, -.1, 10.
+    """
     r = x[0] * x[0] + x[1] * x[1]
     growth = MU + A * x[2]
     return np.stack([growth * x[0] - OMEGA * x[1], OMEGA * x[0] + growth * x[1], -LAM * (x[2] - r)])
@@ -34,11 +37,11 @@ def mean_field(x: ndarray) -> ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Wake(FlowTask):
-    """The mean-field model of the wake of a cylinder, sampled every 0.1, from radii in U(0, 1.1) and z in U(0, 1.2).
+    """The mean-field model of a cylinder wake, sampled every 0.1; initial radius ~ U(0, 1.1), z ~ U(0, 1.2).
 
-    Fixed point mu +- i omega, -lambda; limit cycle r = 1 of rates i n omega + j s1 + k s2, s the roots of
-    s^2 + lambda s + 2 lambda mu = 0 (-.204168, -9.795832). The list of truth holds |n| <= 5, j <= 3 and k = 0, where k > 0 has
-    decayed in a step. Source: Noack et al. 2003.
+    The fixed point has rates mu +- i omega and -lambda; the limit cycle r = 1 has rates i n omega + j s1 + k s2, s1 and s2 the
+    roots of s^2 + lambda s + 2 lambda mu = 0 (-.204168, -9.795832). The list of true eigenvalues contains |n| <= 5, j <= 3 and
+    k = 0, because modes with k > 0 decay within one step. Source: Noack et al. 2003.
     """
 
     train: int = 300
@@ -51,7 +54,7 @@ class Wake(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Two steps of order 8 a sample."""
+        """Two steps of order 8 per sample."""
         return ODE(mean_field, substeps=2)
 
     @property
@@ -72,7 +75,7 @@ class Wake(FlowTask):
         return lattice(rates, orders, self.dt), lattice(rates, [(0, 0), (1, 0), (-1, 0)], self.dt)
 
     def eigenfunctions(self, states: ndarray) -> ndarray:
-        """1, e^{i angle} and its conjugate: the angle turns at omega wherever the state is."""
+        """1, e^{i angle} and its conjugate: the angle grows at the rate omega in every state."""
         phase = (states[:, 0] + 1j * states[:, 1]) / np.hypot(states[:, 0], states[:, 1])
         return np.stack([np.ones_like(phase), phase, phase.conj()], axis=1)
 
@@ -81,10 +84,9 @@ class Wake(FlowTask):
 class KuramotoSivashinskyField(FlowTask):
     """u_t = -u u_x - u_xx - u_xxxx, periodic, length 22, 64 points, on the attractor, sampled every 1 (ETDRK4, step 0.25).
 
-    The largest Lyapunov exponent depends on the length: 0.049 at 22, 0.090 at 100 (tier large); at other lengths it is not known
-    here, and the task refuses them. The primary score averages over the horizon (10, 20 or 40 samples) that is nearest to one
-    Lyapunov time: 20 samples at 22, 10 at 100. Later errors mean little. valid_horizon is in Lyapunov times.
-    Raises UserError for a length without an exponent.
+    The largest Lyapunov exponent depends on the length: 0.049 at 22, 0.090 at 100 (tier large). The primary score averages over
+    the horizon (10, 20 or 40 samples) nearest to one Lyapunov time: 20 samples at length 22, 10 at length 100. Later errors are
+    uninformative. valid_horizon is in Lyapunov times. Raises UserError for other lengths, whose exponent is not tabulated.
     """
 
     train: int = 100
@@ -105,8 +107,10 @@ class KuramotoSivashinskyField(FlowTask):
 
     def __post_init__(self) -> None:
         if self.length not in LARGEST_EXPONENTS:
-            known = ", ".join(f"{length:g}" for length in LARGEST_EXPONENTS)
-            raise UserError(f"koopman/ks: the Lyapunov time at length={self.length:g} is not known; use one of {known}")
+            lengths = ", ".join(f"{length:g}" for length in LARGEST_EXPONENTS)
+            raise UserError(
+                f"koopman/ks: the Lyapunov time at length={self.length:g} is not known; use one of {lengths}"
+            )
 
     @property
     def _equation(self) -> KuramotoSivashinsky:
@@ -114,17 +118,17 @@ class KuramotoSivashinskyField(FlowTask):
 
     @property
     def flow(self) -> Flow:
-        """Exponential time differencing."""
+        """Exponential time differencing (ETDRK4)."""
         return self._equation
 
     @property
     def starts(self) -> Sampler:
-        """Low modes after a transient of 100."""
+        """Random low modes, integrated over a transient of 100 units of time."""
         return self._equation.starts
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """One sample, and about a half, one and two Lyapunov times of length 22."""
+        """1 sample, and about one half, one and two Lyapunov times at length 22."""
         return (1, 10, 20, 40)
 
     @property
@@ -134,9 +138,9 @@ class KuramotoSivashinskyField(FlowTask):
 
     @property
     def clock(self) -> float:
-        """A Lyapunov time."""
+        """The Lyapunov time."""
         return 1 / LARGEST_EXPONENTS[self.length]
 
     def invariants(self, truth: ndarray, forecast: ndarray) -> dict[str, float]:
-        """The energy spectrum besides."""
+        """Adds the error of the energy spectrum."""
         return {**super().invariants(truth, forecast), "log_spectrum_rmse": log_spectrum_rmse(truth, forecast)}

@@ -36,19 +36,19 @@ CLASSES = {
 @pytest.mark.parametrize(
     ("annotation", "good", "bad", "words"),
     [
-        (int, [0, -3], [True, 2.0, "1", None], "a whole number"),
+        (int, [0, -3], [True, 2.0, "1", None], "an integer"),
         (float, [1, 2.5, math.inf], [True, "1", None], "a number"),
         (bool, [True], [1, 0], "True or False"),
-        (str, ["a"], [1, None], "a text"),
-        (Annotated[int, Range(1, 9)], [1, 9], [0, 10, 1.5, True], "a whole number from 1 to 9"),
+        (str, ["a"], [1, None], "a string"),
+        (Annotated[int, Range(1, 9)], [1, 9], [0, 10, 1.5, True], "an integer from 1 to 9"),
         (Annotated[float, Range(above=0)], [1, 1e-300], [0, -1.0, math.nan, math.inf], "a number above 0"),
         (Annotated[float, Range(low=1, high=math.inf)], [1, math.inf], [0.9, math.nan], "a number from 1 to inf"),
         (Annotated[float, Range(above=0, below=1)], [0.5], [0, 1], "a number above 0 below 1"),
-        (int | None, [1, None], ["a", 1.0], "a whole number or None"),
-        (Optional[int], [1, None], ["a"], "a whole number or None"),  # noqa: UP045
+        (int | None, [1, None], ["a", 1.0], "an integer or None"),
+        (Optional[int], [1, None], ["a"], "an integer or None"),  # noqa: UP045
         (Literal["a", 1], ["a", 1], ["b", True, 1.0], "one of 'a', 1"),
-        (tuple[int, ...], [(), (1, 2), [3]], [1, (1.5,), "12"], "a tuple, each item a whole number"),
-        (tuple[int, float], [(1, 2.0)], [(1,), (1.0, 2)], "(a whole number, a number)"),
+        (tuple[int, ...], [(), (1, 2), [3]], [1, (1.5,), "12"], "a tuple, each item an integer"),
+        (tuple[int, float], [(1, 2.0)], [(1,), (1.0, 2)], "(an integer, a number)"),
         (Annotated[tuple[float, float], Increasing()], [(1, 2)], [(2, 1)], "(a number, a number), in increasing order"),
         (Sequence[str], [("a",), ["b"]], ["ab", (1,)], "Sequence"),
         (Mapping[str, int], [{"a": 1}], [{"a": "b"}, [1]], "Mapping"),
@@ -73,7 +73,7 @@ class Sloppy:
 
 def test_classes_from_outside_get_the_check_of_their_annotations() -> None:
     check_fields(Sloppy, {"rank": None, "other": "anything", "no such field": 1})
-    with pytest.raises(UserError, match=r"^'sloppy' cannot take rank='a': rank must be a whole number$"):
+    with pytest.raises(UserError, match=r"^'sloppy' cannot take rank='a': rank must be an integer$"):
         check_fields(Sloppy, {"rank": "a"}, "sloppy")
     assert "space" not in annotations_of(Sloppy)
 
@@ -114,7 +114,7 @@ def test_what_is_in_range_is_taken(text: str) -> None:
 
 
 def test_tasks_get_the_check_of_their_annotations() -> None:
-    with pytest.raises(UserError, match="'koopman/slow_manifold' cannot take train='a': train must be a whole number"):
+    with pytest.raises(UserError, match="'koopman/slow_manifold' cannot take train='a': train must be an integer"):
         resolve_task(parse("koopman/slow_manifold(train='a')"), "tiny")
 
 
@@ -172,7 +172,7 @@ class Searched:
     [
         ({"rank": (5, 3)}, "must list the default of 'rank', 3, first"),
         ({"rank": ()}, "must list the default of 'rank', 3, first"),
-        ({"rank": (3, 10)}, "rank=10: rank must be a whole number from 1 to 9"),
+        ({"rank": (3, 10)}, "rank=10: rank must be an integer from 1 to 9"),
         ({"size": (3,)}, "names 'size', which is not a field; its fields: rank"),
     ],
 )

@@ -83,6 +83,6 @@ def test_optimized_dmd_forecasts_a_damped_rotation(noise: float) -> None:
 
 def test_optimized_dmd_refuses_trajectories_that_leave_its_rates_free() -> None:
     pairs = torch.randn(50, 2, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    with pytest.raises(UserError, match="longer ones or a smaller rank"):
+    with pytest.raises(UserError, match="longer trajectories or a smaller rank"):
         OptDMD().fit_forecaster(posed(pairs), Run())
     assert len(OptDMD(rank=1).fit_forecaster(posed(pairs), Run()).eigenvalues()) == 1

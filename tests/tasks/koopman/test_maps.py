@@ -78,5 +78,5 @@ def test_a_character_of_y_is_an_eigenfunction_of_the_rotation_and_of_the_skew_pr
 
 
 def test_training_states_that_are_no_square_grid_are_refused() -> None:
-    with pytest.raises(UserError, match="no square"):
+    with pytest.raises(UserError, match="not a square number"):
         tiny(train=1000)
