@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -18,9 +19,10 @@ from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
-from dynamark.tasks.numerics.convolution import causal_convolution
+from dynamark.tasks.numerics.convolution import causal_convolution, channelwise_convolution, combined_convolution
 from dynamark.tasks.numerics.exponential_sums import exponential_sums
 from dynamark.tasks.numerics.hippo import legs_normal_poles
+from dynamark.tasks.numerics.invariant_scan import invariant_scan
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
 __all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
@@ -32,7 +34,12 @@ Radius = Annotated[float, Range(above=0, below=1)]
 
 
 class KernelLayer(nn.Module):
-    """y = K * x with a kernel made of the parameters."""
+    """y = K * x with a kernel computed from the parameters.
+
+    mixes: whether every output depends on every input; else output c depends on input c alone, and K is [lag, channel, 1].
+    """
+
+    mixes: bool = True
 
     @abstractmethod
     def kernel(self, length: int) -> Float[Tensor, "lag channel dim"]:
@@ -40,7 +47,8 @@ class KernelLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
         """The convolution."""
-        return causal_convolution(x, self.kernel(x.shape[-2]).to(x))
+        kernel = self.kernel(x.shape[-2]).to(x)
+        return causal_convolution(x, kernel) if self.mixes else channelwise_convolution(x, kernel[..., 0])
 
 
 def s4d_poles(init: str, modes: int) -> np.ndarray:
@@ -63,8 +71,9 @@ def s4d_poles(init: str, modes: int) -> np.ndarray:
 class S4DLayer(KernelLayer):
     """The layer of S4D: poles and steps of each bank, weights C and a direct term D."""
 
-    def __init__(self, method: S4D, channels: int, dim: int, draw: torch.Generator) -> None:
+    def __init__(self, method: S4D, channels: int, dim: int, draw: torch.Generator, mixes: bool = True) -> None:
         super().__init__()
+        self.mixes = mixes
         poles = torch.from_numpy(s4d_poles(method.init, method.modes))
         low, high = (math.log(bound) for bound in method.steps_range)
         self.log_step = nn.Parameter(low + (high - low) * torch.rand(channels, method.banks, 1, generator=draw))
@@ -84,7 +93,8 @@ class S4DLayer(KernelLayer):
     def steps(self) -> Stepwise:
         """The diagonal recurrence of every channel."""
         rates, weights = self.modes()
-        return Stepwise(steps.banks, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
+        form = steps.banks if self.mixes else steps.separate_banks
+        return Stepwise(form, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
 
     def kernel(self, length: int) -> Tensor:
         """Sums of exponentials."""
@@ -96,9 +106,9 @@ class S4DLayer(KernelLayer):
 class S4D(SequenceMethod):
     """K_l = 2 Re sum_n C_n Bbar_n e^{l Delta a_n}, Bbar = (e^{Delta a} - 1)/a (zero-order hold, B = 1).
 
-    Each input channel feeds `banks` state spaces of `modes` conjugate pairs, each with a step Delta of its own, log-uniform in
-    `steps_range`; C mixes them, in place of the encoder and the mixing layer around S4D in the paper. init: `legs`, `lin`,
-    `inv`, `real`. Poles and steps learn at a tenth of the rate.
+    Each state space has `modes` conjugate pairs and a step Delta, drawn log-uniformly from `steps_range`. In a stack every
+    channel has one state space, and the linear layer of the block mixes channels, as in the paper. A layer alone has `banks`
+    state spaces for each input, mixed by C. init: `legs`, `lin`, `inv`, `real`. Poles and steps learn at a tenth of the rate.
 
     key: gu2022
     """
@@ -108,9 +118,15 @@ class S4D(SequenceMethod):
     init: Literal["legs", "lin", "inv", "real"] = "legs"
     steps_range: StepsRange = (1e-3, 1e-1)
 
+    kind: ClassVar[Callable[..., nn.Module]] = S4DLayer
+
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One S4D layer."""
-        return S4DLayer(self, channels, dim, draw)
+        """One layer with a full matrix C for every bank."""
+        return self.kind(self, channels, dim, draw)
+
+    def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One state space a channel."""
+        return self.kind(replace(self, banks=1), width, 1, draw, mixes=False)
 
     def recipe(self) -> Recipe:
         """Adam; poles and steps are slow."""
@@ -121,6 +137,17 @@ class _SharedLayer(KernelLayer):
     """One diagonal system for all channels."""
 
     d: Tensor
+
+    def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
+        """A convolution for few pairs of input and output, else a scan over the modes, which all pairs share."""
+        rates, b, c = self.modes()
+        if self.d.numel() <= len(rates):
+            return super().forward(x)
+        rows = x.reshape(-1, x.shape[-1])
+        drive = torch.complex(rows @ b.real.to(x), rows @ b.imag.to(x)).reshape(*x.shape[:-1], len(rates))
+        h = invariant_scan(rates.exp(), drive).reshape(-1, len(rates))
+        y = h.real @ c.real.mT.to(x) - h.imag @ c.imag.mT.to(x) + rows @ self.d.to(x)
+        return y.reshape(*x.shape[:-1], len(c))
 
     @abstractmethod
     def modes(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -242,6 +269,13 @@ class _STULayer(KernelLayer):
         self.register_buffer("filters", torch.cat([scaled, sign[:, None] * scaled], dim=1))
         self.taps = nn.Parameter(torch.zeros(method.taps, channels, dim))
         self.mix = nn.Parameter(torch.zeros(self.filters.shape[1], channels, dim))
+
+    def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
+        """For few pairs of input and output by their kernels, else by the transforms of the fixed filters, which are fewer."""
+        time, pairs = x.shape[-2], self.mix[0].numel()
+        if pairs <= self.filters.shape[1] or time < len(self.taps):
+            return super().forward(x)
+        return combined_convolution(x, self.filters[:time].to(x), self.mix, self.taps)
 
     def steps(self) -> Stepwise:
         """The convolution as it stands: filters of finite length are no recurrence of few numbers."""

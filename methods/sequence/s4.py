@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -63,8 +64,9 @@ def dplr_kernel(
 
 
 class _S4Layer(KernelLayer):
-    def __init__(self, method: S4, channels: int, dim: int, draw: torch.Generator) -> None:
+    def __init__(self, method: S4, channels: int, dim: int, draw: torch.Generator, mixes: bool = True) -> None:
         super().__init__()
+        self.mixes = mixes
         poles, p, b = (torch.from_numpy(part) for part in low_rank_form(method.basis, 2 * method.modes))
         low, high = (math.log(bound) for bound in method.steps_range)
         shape = (channels, method.banks)
@@ -104,16 +106,17 @@ class _S4Layer(KernelLayer):
         drive = torch.linalg.solve(left, 2 * half * torch.cat([b.real, b.imag], dim=-1)[..., None])[..., 0]
         read = 2 * torch.cat([c.real, -c.imag], dim=-1)
         weights = arrays(*(part.flatten(0, 1) for part in (moved, drive, read)), self.d)
-        return Stepwise(steps.dense, weights, drive.numel())
+        return Stepwise(steps.dense if self.mixes else steps.separate_dense, weights, drive.numel())
 
 
 @dataclass(frozen=True)
 class S4(SequenceMethod):
     """x' = (Lambda - P* P) x + B u, y = 2 Re(C x) + D u: HiPPO in the eigenbasis of its normal part, bilinear steps, all trained.
 
-    Each input channel feeds `banks` state spaces of `modes` conjugate pairs, each with a step of its own, log-uniform in
-    `steps_range`; C mixes them, in place of the mixing layer around S4 in the paper. basis: `legs`, `legt` or `fout`; P has rank
-    1, 2, 1. Lambda, P, B and steps learn at a tenth of the rate.
+    Each state space has `modes` conjugate pairs and a step, drawn log-uniformly from `steps_range`. In a stack every channel has
+    one state space, and the linear layer of the block mixes channels, as in the paper. A layer alone has `banks` state spaces
+    for each input, mixed by C. basis: `legs`, `legt` or `fout`; P has rank 1, 2, 1. Lambda, P, B and steps learn at a tenth of
+    the rate.
 
     Differs from the paper: C itself is trained, not C (1 - Abar^length), since the kernel comes from its generating function on
     a circle inside the unit circle; so a model answers at any length.
@@ -127,8 +130,12 @@ class S4(SequenceMethod):
     steps_range: StepsRange = (1e-3, 1e-1)
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One S4 layer."""
+        """One layer with a full matrix C for every bank."""
         return _S4Layer(self, channels, dim, draw)
+
+    def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
+        """One state space a channel."""
+        return _S4Layer(replace(self, banks=1), width, 1, draw, mixes=False)
 
     def recipe(self) -> Recipe:
         """Adam; the state matrix is slow."""
@@ -139,8 +146,8 @@ class S4(SequenceMethod):
 class _PerturbedLayer(S4DLayer):
     """S4D from the poles of A + E, with weights (C V)_n (V^{-1} B)_n for a C drawn in the basis of A."""
 
-    def __init__(self, method: S4PTD, channels: int, dim: int, draw: torch.Generator) -> None:
-        super().__init__(method, channels, dim, draw)
+    def __init__(self, method: S4PTD, channels: int, dim: int, draw: torch.Generator, mixes: bool = True) -> None:
+        super().__init__(method, channels, dim, draw, mixes)
         seed = int(torch.randint(2**31, (1,), generator=draw))
         poles, vectors, b = perturbed_legs(2 * method.modes, method.size, np.random.default_rng(seed))
         scale = (2 * method.banks) ** -0.5
@@ -165,7 +172,4 @@ class S4PTD(S4D):
     """
 
     size: Positive = 1e-3
-
-    def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer."""
-        return _PerturbedLayer(self, channels, dim, draw)
+    kind: ClassVar[Callable[..., nn.Module]] = _PerturbedLayer

@@ -1,9 +1,10 @@
 """The one residual stack around all sequence layers, how it is trained, and how it answers.
 
 A layer is a causal map of sequences [batch, time, channel] -> [batch, time, dim]. With `depth` 1 and no activation the network
-is the layer alone; else an encoder, `depth` residual blocks x + W f(layer(norm(x))), and a decoder. So a comparison of
-methods compares layers. Where samples come at irregular times, the gap since the last one is the last channel of x; a layer
-of continuous time sees that channel as it is, also inside the stack.
+is the layer alone; else an encoder, `depth` residual blocks x + W f(layer(norm(x))), and a decoder. W is left out where there
+is no activation and the layer itself mixes channels. So a comparison of methods compares layers. Where samples come at
+irregular times, the gap since the last one is the last channel of x; a layer of continuous time sees that channel as it is,
+also inside the stack.
 """
 
 from __future__ import annotations
@@ -43,17 +44,19 @@ class Affine(nn.Module):
 
 
 class _Block(nn.Module):
-    """x + W gelu(layer(norm(x))); without activation x + layer(norm(x))."""
+    """x + W gelu(layer(norm(x))); without activation x + layer(norm(x)), or x + W layer(norm(x)) for a channelwise layer."""
 
     def __init__(self, layer: nn.Module, width: int, activation: bool, draw: torch.Generator) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.layer = layer
-        self.mix = Affine(width, width, draw) if activation else None
+        self.active = activation
+        self.mix = Affine(width, width, draw) if activation or not getattr(layer, "mixes", True) else None
 
     def forward(self, x: Tensor, gaps: Tensor) -> Tensor:
         y = self.layer(torch.cat([self.norm(x), gaps], dim=-1))
-        return x + (y if self.mix is None else self.mix(functional.gelu(y)))
+        y = functional.gelu(y) if self.active else y
+        return x + (y if self.mix is None else self.mix(y))
 
     def steps(self, form: Stepwise) -> tuple[Any, ...]:
         """The weights of the block sample by sample, those of its layer last."""
@@ -76,7 +79,7 @@ class Stack(nn.Module):
             return
         width, active = method.width, method.activation != "none"
         self.encoder = Affine(channels - self.own, width, draw)
-        layers = [method.layer(width + self.own, width, length, draw) for _ in range(method.depth)]
+        layers = [method.block_layer(width, length, draw) for _ in range(method.depth)]
         self.blocks = nn.ModuleList([_Block(layer, width, active, draw) for layer in layers])
         self.decoder = Affine(width, dim, draw)
 
@@ -99,7 +102,7 @@ class Stack(nn.Module):
         if self.plain:
             return forms[0]
         blocks = tuple(cast(_Block, block).steps(form) for block, form in zip(self.blocks, forms, strict=True))
-        own, active = np.zeros(self.own), np.zeros(int(self.blocks[0].mix is not None))
+        own, active = np.zeros(self.own), np.zeros(int(cast(_Block, self.blocks[0]).active))
         entry, out = (arrays(part.weight, part.bias) for part in (self.encoder, self.decoder))
         return Stepwise(
             steps.stacked.given(layer=forms[0].advance), (*entry, blocks, *out, own, active), sum(f.size for f in forms)
@@ -135,6 +138,10 @@ class SequenceMethod(ABC):
     @abstractmethod
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """A fresh layer for sequences of this length, drawn from `draw`."""
+
+    def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
+        """The layer of a residual block; one with `mixes = False` maps channel c to output c, and the block mixes them."""
+        return self.layer(width + int(self.timed), width, length, draw)
 
     def recipe(self) -> Recipe:
         """How it is trained."""

@@ -56,6 +56,18 @@ def banks(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 
 @kernel
+def separate_banks(x: Any, state: Any, y: Any, weights: Any) -> None:
+    """A diagonal system for every channel: s <- lambda s + x_c, y_c = Re(w s) + D x_c; w [channel, 1, mode]."""
+    decay, read, direct = weights
+    channels, modes = decay.shape
+    s = state.view(np.complex128)
+    for c in range(channels):
+        own = s[c * modes : (c + 1) * modes]
+        own[:] = decay[c] * own + x[c]
+        y[c] = (read[c, 0] * own).sum().real + direct[c, 0] * x[c]
+
+
+@kernel
 def shared(x: Any, state: Any, y: Any, weights: Any) -> None:
     """One diagonal system for all channels: s <- lambda s + B x, y = Re(C s) + D x."""
     decay, drive, read, direct = weights
@@ -75,6 +87,17 @@ def dense(x: Any, state: Any, y: Any, weights: Any) -> None:
         own = state[k * size : (k + 1) * size]
         own[:] = move[k] @ own + drive[k] * x[k // per]
         y += read[k] @ own
+
+
+@kernel
+def separate_dense(x: Any, state: Any, y: Any, weights: Any) -> None:
+    """A system for every channel: s <- A s + b x_c, y_c = C s + D x_c; A [channel, state, state], C [channel, 1, state]."""
+    move, drive, read, direct = weights
+    channels, size = drive.shape
+    for c in range(channels):
+        own = state[c * size : (c + 1) * size]
+        own[:] = move[c] @ own + drive[c] * x[c]
+        y[c] = (read[c, 0] * own).sum() + direct[c, 0] * x[c]
 
 
 @kernel
@@ -205,7 +228,5 @@ def stacked(x: Any, state: Any, y: Any, weights: Any) -> None:
         if len(active):
             for i in range(width):
                 left[i] *= 0.5 * (1.0 + math.erf(left[i] * math.sqrt(0.5)))
-            now = now + left @ mix + drift
-        else:
-            now = now + left
+        now = now + (left @ mix + drift if len(mix) else left)
     y[:] = now @ out + shift

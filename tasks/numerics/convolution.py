@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from scipy.fft import next_fast_len
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["causal_convolution", "filtered"]
+__all__ = ["causal_convolution", "channelwise_convolution", "combined_convolution", "filtered"]
 
 
 def causal_convolution(
@@ -19,10 +20,44 @@ def causal_convolution(
     """
     time, lags = x.shape[-2], min(kernel.shape[0], x.shape[-2])
     size = next_fast_len(time + lags - 1, real=True)
-    spectrum = torch.fft.rfft(x, size, dim=-2)
-    response = torch.fft.rfft(kernel[:lags], size, dim=0)
-    product = torch.einsum("...fc,fcd->...fd", spectrum, response)
+    return _applied(x, torch.fft.rfft(kernel[:lags], size, dim=0), size)
+
+
+def channelwise_convolution(
+    x: Float[Tensor, "*batch time channel"], kernel: Float[Tensor, "lag channel"]
+) -> Float[Tensor, "*batch time channel"]:
+    """y_{t,c} = sum_{i <= t} x_{t-i,c} K_{i,c}: every channel has its own kernel."""
+    time, lags = x.shape[-2], min(kernel.shape[0], x.shape[-2])
+    size = next_fast_len(time + lags - 1, real=True)
+    product = torch.fft.rfft(x, size, dim=-2) * torch.fft.rfft(kernel[:lags], size, dim=0)
     return torch.fft.irfft(product, size, dim=-2)[..., :time, :]
+
+
+def combined_convolution(
+    x: Float[Tensor, "*batch time channel"],
+    bank: Float[Tensor, "lag filter"],
+    mix: Float[Tensor, "filter channel dim"],
+    taps: Float[Tensor, "tap channel dim"],
+) -> Float[Tensor, "*batch time dim"]:
+    """The convolution with K = sum_j bank_j mix_j + taps, where filters and taps are fewer than pairs of channel and output.
+
+    Only filters and taps are transformed: the transform of K is their combination at every frequency.
+    """
+    lags = bank.shape[0]
+    size = next_fast_len(x.shape[-2] + lags - 1, real=True)
+    unit = torch.eye(len(taps), dtype=bank.dtype, device=bank.device)
+    basis = torch.cat([bank, functional.pad(unit, (0, 0, 0, lags - len(taps)))], dim=1)
+    spectrum = torch.fft.rfft(basis, size, dim=0)
+    weights = torch.cat([mix, taps]).flatten(1)
+    response = torch.complex(spectrum.real @ weights, spectrum.imag @ weights)
+    return _applied(x, response.reshape(-1, *mix.shape[1:]), size)
+
+
+def _applied(
+    x: Float[Tensor, "*batch time channel"], response: Complex[Tensor, "frequency channel dim"], size: int
+) -> Float[Tensor, "*batch time dim"]:
+    product = torch.einsum("...fc,fcd->...fd", torch.fft.rfft(x, size, dim=-2), response)
+    return torch.fft.irfft(product, size, dim=-2)[..., : x.shape[-2], :]
 
 
 def filtered(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,9 @@ from torch import nn
 
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
-from dynamark.methods.sequence.convolutional import LRU, S4D, S5, STU, s4d_poles
+from dynamark.methods.sequence.convolutional import LRU, S4D, S5, STU, KernelLayer, s4d_poles
 from dynamark.methods.sequence.gru import GRU, gru_scan
+from dynamark.methods.sequence.s4 import S4, S4PTD
 from dynamark.methods.sequence.stack import SequenceMethod, Stack
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
@@ -171,3 +174,34 @@ def test_initial_poles_of_s4d() -> None:
     assert s4d_poles("legs", 32).imag.max() == pytest.approx(64**2 / np.pi, rel=0.02)
     with pytest.raises(UserError, match="initialization"):
         s4d_poles("nonsense", 8)
+
+
+@pytest.mark.parametrize("method", [LRU(states=6), S5(states=6), STU(filters=2, taps=2)], ids=str)
+def test_a_wide_layer_is_its_kernel_by_another_way(method: SequenceMethod) -> None:
+    """Many pairs of input and output go through a scan or through the transforms of the filters instead of a kernel a pair."""
+    draw = torch.Generator().manual_seed(0)
+    layer = method.layer(5, 4, LENGTH, draw).double()
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=draw).to(p))
+    x = torch.randn(2, LENGTH, 5, generator=draw, dtype=torch.float64)
+    weight = torch.randn(2, LENGTH, 4, generator=draw, dtype=torch.float64)
+    results = []
+    for forward in (type(layer).forward, KernelLayer.forward):
+        y = forward(layer, x)
+        results.append([y, *torch.autograd.grad((weight * y).sum(), list(layer.parameters()))])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", [S4D(modes=4), S4(modes=4), S4PTD(modes=4)], ids=str)
+def test_a_block_of_state_spaces_keeps_channels_apart(method: SequenceMethod) -> None:
+    draw = torch.Generator().manual_seed(0)
+    layer = method.block_layer(3, LENGTH, draw)
+    x = torch.randn(2, LENGTH, 3, generator=draw)
+    other = x.clone()
+    other[..., 1] += 1
+    moved = (layer(x) - layer(other)).abs().amax((0, 1))
+    assert moved[1] > 1e-3
+    assert moved[[0, 2]].max() < 1e-6
+    assert Stack(replace(method, depth=2), 3, 1, LENGTH, draw).blocks[0].mix is not None
