@@ -88,7 +88,7 @@ class Recorded(Task):
         """A reason if statsmodels is not installed or a salt is given, else None."""
         if util.find_spec("statsmodels") is None:
             return _REMEDY
-        return "is a recording, which no salt makes anew" if self.salt else None
+        return "is a recording and cannot be regenerated with a salt" if self.salt else None
 
     @property
     def start(self) -> int:
