@@ -1,4 +1,4 @@
-"""Sequences of a linear system: inputs, noise, simulation, and the scale of the outputs."""
+"""Sequences of a linear system: inputs, noise, simulation, and normalization of the outputs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from dynamark.tasks.numerics.fourier import convolve
 
 __all__ = ["INPUTS", "NOISES", "Excitation", "excitation", "input_sequences", "normalized", "simulate"]
 
-# Standard deviation of process noise; its unit is System.spread.
+# Standard deviation of process noise in units of System.spread.
 _PROCESS = 0.2
 NOISES = ("n0", "nv", "nw+nv", "heavy")
 
 
 @dataclass(frozen=True)
 class Excitation:
-    """What drives a system besides its inputs: standard deviations of process noise, of measurement noise and of x_0."""
+    """Standard deviations of process noise, of measurement noise and of x_0.
+
+    heavy: whether the measurement noise is Student-t(3) distributed instead of Gaussian.
+    """
 
     process: Float[ndarray, " state"]
     measured: float
@@ -31,14 +34,15 @@ class Excitation:
 
     @property
     def quiet(self) -> bool:
-        """Whether the inputs alone decide the outputs."""
+        """Whether outputs are determined by the inputs: no noise, x_0 = 0."""
         return not self.process.any() and self.measured == 0 and self.start == 0
 
 
 def excitation(system: System, noise: str, drive: str, level: float = 0.3) -> Excitation:
-    """The noise `nv` v ~ N(0, level^2), `nw+nv` w_i ~ N(0, (0.2 |b_i|)^2) as well, `heavy` v ~ Student-t(3) of equal variance.
+    """Noise of a kind: `n0` none, `nv` v ~ N(0, level^2), `nw+nv` also w_i ~ N(0, (0.2 |b_i|)^2), `heavy` v ~ Student-t(3).
 
-    Without inputs the system is driven by w_i ~ N(0, |b_i|^2) (`none`) or starts at x_0 ~ N(0, I) (`start`).
+    Student-t noise is scaled to variance level^2. Without inputs (drive: the kind of inputs) the system is driven by
+    w_i ~ N(0, |b_i|^2) (`none`) or starts at x_0 ~ N(0, I) (`start`).
     """
     process = float(drive == "none") + (_PROCESS * _PROCESS if noise == "nw+nv" else 0.0)
     measured = 0.0 if noise == "n0" else level
@@ -46,9 +50,10 @@ def excitation(system: System, noise: str, drive: str, level: float = 0.3) -> Ex
 
 
 def normalized(system: System, length: int, drive: str) -> System:
-    """Outputs scaled to time-averaged power 1: P = 1/(T p) sum_{t<T} sum_{i<=t} |G_i|_F^2, exact for white inputs.
+    """The system with C, D divided by sqrt(P), P = 1/(T p) sum_{t<T} sum_{i<=t} |G_i|_F^2: outputs of mean square 1.
 
-    Without inputs P is that of the noise that drives the system, or of x_0 ~ N(0, I).
+    P is the expected mean square for white inputs. Without inputs the mean square is that of the response to the process noise,
+    or to x_0 ~ N(0, I).
     """
     if drive == "start":
         start = system.advance(np.eye(system.order))
@@ -63,9 +68,9 @@ def normalized(system: System, length: int, drive: str) -> System:
 def simulate(
     system: System, u: Float[ndarray, "sequence time channel"], noise: Excitation, rng: np.random.Generator
 ) -> tuple[Float[ndarray, "sequence time dim"], Float[ndarray, "sequence time dim"]]:
-    """The outputs, and what the inputs alone make of them (G * u).
+    """The outputs y, and the noise-free response to the inputs, G * u.
 
-    The input's path goes through the FFT; process noise takes the recurrence, block by block.
+    G * u is computed by FFT, the response to process noise and x_0 by the recurrence.
     """
     count, time = u.shape[:2]
     dim = len(system.c)
@@ -90,7 +95,7 @@ def simulate(
 def input_sequences(
     kind: str, count: int, time: int, channels: int, rng: np.random.Generator
 ) -> Float[ndarray, "sequence time channel"]:
-    """Input sequences of a kind."""
+    """Input sequences of a kind listed in `INPUTS`."""
     return INPUTS[kind](count, time, channels, rng)
 
 
@@ -107,16 +112,16 @@ def _ou(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarr
 
 
 def _blocks(count: int, time: int, channels: int, rng: np.random.Generator) -> ndarray:
-    """Pieces of 10 to 200 steps: a constant of -1, 0, 1 plus a sinusoid of log-uniform frequency 1e-3 .. 0.5; bounded by 2."""
+    """Segments of 10 to 200 steps: -1, 0 or 1 plus a sinusoid of log-uniform frequency 1e-3 .. 0.5 cycles per step; |u| <= 2."""
     u = np.empty((count, channels, time))
-    for line in u.reshape(-1, time):
-        at = 0
-        while at < time:
-            piece = line[at : at + int(rng.integers(10, 201))]
+    for channel in u.reshape(-1, time):
+        start = 0
+        while start < time:
+            segment = channel[start : start + int(rng.integers(10, 201))]
             frequency = power(10.0, rng.uniform(-3, log(0.5) / log(10.0)))
             phase = rng.uniform(0, 2 * np.pi)
-            piece[:] = rng.integers(-1, 2) + sin(2 * np.pi * frequency * np.arange(len(piece)) + phase)
-            at += len(piece)
+            segment[:] = rng.integers(-1, 2) + sin(2 * np.pi * frequency * np.arange(len(segment)) + phase)
+            start += len(segment)
     return u.transpose(0, 2, 1)
 
 

@@ -1,4 +1,4 @@
-"""A pure delay of band-limited noise: what a state remembers of one window of the past."""
+"""A pure delay of band-limited noise: memory of the inputs over a window of the past."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["DelayedNoise"]
 
 @dataclass(frozen=True, kw_only=True)
 class DelayedNoise(Task):
-    """Predict y_t = u_{t-lag} from u_{<=t}, u Gaussian noise of power 1 without frequencies above the cutoff.
+    """Predict y_t = u_{t-lag} from u_{<=t}, u Gaussian noise of variance 1, band-limited below a cutoff frequency.
 
-    cycles: the cutoff, in cycles a lag. u is periodic in `length`, as low-passed noise is. Steps before the lag do not count.
-    The large tier is the size of the paper: 4000 steps, a lag of 1000, a quarter of a cycle a step.
+    cycles: the cutoff, in cycles per lag. u is periodic with period `length`. Steps before the lag are not scored.
+    The large tier has the size of the paper: 4000 steps, a lag of 1000, a cutoff of a quarter of a cycle per step.
 
     Source: Gu et al. 2023, section 4.2.
     """
@@ -44,28 +44,28 @@ class DelayedNoise(Task):
         "large": {"lag": 1000, "cycles": 250, "length": 4000},
     }
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("nmse", about="squared error of the delayed input over its power, from the lag on"),
-        Metric("nmse_late", about="the same over the last quarter"),
+        Metric("nmse", about="mean squared error / mean square of the delayed input, from step `lag` on"),
+        Metric("nmse_late", about="nmse over the last quarter of the steps"),
     )
 
     def __post_init__(self) -> None:
         if not 0 < self.lag < self.length:
-            raise UserError(f"lag = {self.lag}: give a number of steps between 0 and the length, {self.length}")
+            raise UserError(f"lag = {self.lag}: use a number of steps between 0 and the length, {self.length}")
         if not 0 < 2 * self.cycles < self.lag:
-            raise UserError(f"cycles = {self.cycles}: give a number between 0 and half the lag, {self.lag / 2:g}")
+            raise UserError(f"cycles = {self.cycles}: use a number between 0 and half the lag, {self.lag / 2:g}")
 
     @property
     def criterion(self) -> Mapping[str, Any]:
-        """The squared error over the power, from the lag on."""
+        """Mean squared error / mean square of the target, from step `lag` on."""
         return {"name": "relative_error", "start": self.lag}
 
     @property
     def floor(self) -> float:
-        """Below is rounding."""
+        """`NMSE_FLOOR`: smaller errors are rounding errors."""
         return NMSE_FLOOR
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """Inputs and outputs of each part."""
+        """Inputs `u` and outputs `y` of each part."""
         data = {}
         for path, part in enumerate(("train", "validation", "test")):
             u = self._noise(getattr(self, part), self.rng(seed, "data", path))
@@ -75,14 +75,14 @@ class DelayedNoise(Task):
         return data
 
     def _noise(self, count: int, rng: np.random.Generator) -> Float[ndarray, "sequence time"]:
-        """Sum of the harmonics below the cutoff with coefficients N(0, 1 / their number)."""
+        """Sum of the K harmonics below the cutoff, cosines and sines, with coefficients N(0, 1/K)."""
         k = 1 + np.arange(self.cycles * self.length // self.lag)
-        turn = 2 * np.pi * (k[:, None] * np.arange(self.length) % self.length) / self.length
-        waves = np.concatenate([exact.cos(turn), exact.sin(turn)])
+        angle = 2 * np.pi * (k[:, None] * np.arange(self.length) % self.length) / self.length
+        waves = np.concatenate([exact.cos(angle), exact.sin(angle)])
         return exact.contract(rng.standard_normal((count, len(waves))) / np.sqrt(len(k)), waves)
 
     def problem(self, seed: int) -> Forecasting:
-        """Inputs and outputs to learn from; test inputs to answer from rest."""
+        """Training inputs and outputs; the query: outputs for the test inputs, starting from rest."""
         data = self.data(seed)
         train, validation = (trajectories(data[f"{p}.y"], data[f"{p}.u"]) for p in ("train", "validation"))
         u = torch.from_numpy(data["test.u"].copy())
@@ -90,7 +90,7 @@ class DelayedNoise(Task):
         return Forecasting(train, validation, context=0, query=ForecastingQuery({"simulation": rollout}))
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Nmse, and its course over time."""
+        """NMSE, and its curve over time."""
         y = self.data(seed)["test.y"]
         error = bounded(solution["forecast.simulation"], y.shape) - y
         starts = {"nmse": self.lag, "nmse_late": max(self.lag, 3 * self.length // 4)}
@@ -104,5 +104,5 @@ class DelayedNoise(Task):
         return relative(y, y)
 
     def oracle(self, seed: int) -> float:
-        """A delay line makes no error."""
+        """0: a delay line is exact."""
         return 0.0

@@ -1,4 +1,4 @@
-"""Next values of signals of systems never seen before: every sequence is a system of its own."""
+"""In-context next-value prediction: every sequence comes from a different, unknown system."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["SIGNALS", "NextState"]
 
 @dataclass(frozen=True, kw_only=True)
 class NextState(Task):
-    """Predict y_{t+1} from y_{<=t}, each sequence from its own system; training and test share none.
+    """Predict y_{t+1} from y_{<=t}, each sequence from a different system; no system is in both training and test data.
 
-    signal: `linear` (x' = A x, eight states, A ~ N(0, 1) shifted to max Re = -0.05, one state seen), `sines` (four of random
-    amplitude, phase and frequency), `vdp` (van der Pol, mu = 1.5), `lorenz` (the x of Lorenz 1963). noise: standard deviation of
-    measurement noise, in units of the training signals', which have power 1. Primary score: nmse of the clean next value.
+    signal: `linear` (x' = A x, eight states, entries of A ~ N(0, 1), shifted to max Re lambda = -0.05; x_1 is observed), `sines`
+    (four of random amplitude, phase and frequency), `vdp` (van der Pol, mu = 1.5), `lorenz` (x of Lorenz 1963). noise: standard
+    deviation of measurement noise relative to the rms of the training signals. Primary score: nmse of the clean next value.
     """
 
     signal: str = "linear"
@@ -44,8 +44,8 @@ class NextState(Task):
         "large": {"length": 8192, "train": 256, "validation": 32, "test": 128},
     }
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("nmse", about="squared error of the clean next value over its power, after the burn-in"),
-        Metric("nmse_late", about="the same over the second half"),
+        Metric("nmse", about="mean squared error / mean square of the clean next value, after the burn-in"),
+        Metric("nmse_late", about="nmse over the second half of the steps"),
     )
 
     def __post_init__(self) -> None:
@@ -54,17 +54,17 @@ class NextState(Task):
 
     @property
     def burn_in(self) -> int:
-        """Steps at the start that do not count: min(64, T/16)."""
+        """Number of initial steps that are not scored: min(64, T/16)."""
         return min(64, self.length // 16)
 
     @property
     def criterion(self) -> Mapping[str, Any]:
-        """The squared error over the power, after the burn-in."""
+        """Mean squared error / mean square of the target, after the burn-in."""
         return {"name": "relative_error", "start": self.burn_in}
 
     @property
     def floor(self) -> float:
-        """Below is rounding."""
+        """`NMSE_FLOOR`: smaller errors are rounding errors."""
         return NMSE_FLOOR
 
     def generate(self, seed: int) -> dict[str, ndarray]:
@@ -81,7 +81,7 @@ class NextState(Task):
         return data
 
     def problem(self, seed: int) -> Prediction:
-        """Signals of some systems, and of others to predict step by step."""
+        """Training signals; the query: one-step predictions of signals of other systems."""
         train, validation, test = (
             Trajectories(torch.from_numpy(self.data(seed)[f"{part}.y"].copy()))
             for part in ("train", "validation", "test")
@@ -89,7 +89,7 @@ class NextState(Task):
         return Prediction(train, validation, PredictionQuery(test))
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Nmse of the clean signal."""
+        """NMSE of the clean signal."""
         clean = self.data(seed)["test.clean"]
         error = bounded(solution["prediction"][0], clean.shape) - clean
         parts = {"nmse": self.burn_in, "nmse_late": self.length // 2}
@@ -102,27 +102,27 @@ class NextState(Task):
         return min(self.score({"prediction": a[None]}, seed).values["nmse"] for a in (np.zeros_like(y), last))
 
     def oracle(self, seed: int) -> float | None:
-        """Without noise the signals are deterministic and smooth: 0. With noise the best answer is unknown."""
+        """0 without noise: the signals are deterministic. None with noise: the best possible error is unknown."""
         return None if self.noise else 0.0
 
 
 def _linear(count: int, length: int, rng: np.random.Generator) -> ndarray:
     a, x = rng.standard_normal((count, 8, 8)), rng.standard_normal((count, 8, 1))
-    shift = [settled(np.linalg.eigvals(one).real.max() + 0.05) for one in a]
+    shift = [settled(np.linalg.eigvals(matrix).real.max() + 0.05) for matrix in a]
     step = 0.01 * (a - np.reshape(shift, (-1, 1, 1)) * np.eye(8))
-    move = term = np.broadcast_to(np.eye(8), a.shape)
+    propagator = term = np.broadcast_to(np.eye(8), a.shape)
     for k in range(1, 15):  # the exponential's series: the norm of the step is below 0.2
         term = contract(term, step) / k
-        move = move + term
+        propagator = propagator + term
     out = np.empty((count, length))
     for t in range(length):
         out[:, t] = x[:, 0, 0]
-        x = contract(move, x)
+        x = contract(propagator, x)
     return out
 
 
 def _sines(count: int, length: int, rng: np.random.Generator) -> ndarray:
-    """Frequencies of 1 to 10 radians a unit of time, steps of 0.01."""
+    """Angular frequencies uniform in 1 .. 10, time step 0.01."""
     frequency, phase = rng.uniform(1, 10, (count, 4, 1)), rng.uniform(0, 2 * np.pi, (count, 4, 1))
     time = 0.01 * np.arange(length)
     return np.sum(rng.standard_normal((count, 4, 1)) * sin(frequency * time + phase), axis=1)

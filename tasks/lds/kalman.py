@@ -1,7 +1,7 @@
-"""The time-varying Kalman filter of a known system: the best prediction of an output from earlier outputs and inputs.
+"""The time-varying Kalman filter of a known system: the optimal linear prediction of outputs from past outputs and inputs.
 
-A stationary filter need not exist here (poles may touch the unit circle while process noise is zero), so the recursion runs
-from the true distribution of x_0. It sees no data: gains and covariances serve every sequence of a system.
+A stationary filter need not exist (poles may be close to the unit circle while process noise is zero), so the recursion starts
+from the true distribution of x_0. Gains and covariances do not depend on data: all sequences of a system share them.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["KalmanFilter"]
 class KalmanFilter:
     """P^- = A P A' + Q, S = C P^- C' + R, K = P^- C' S^{-1}, x^ = x^- + K (y - y^), P = (I-KC) P^- (I-KC)' + K R K'.
 
-    gains: K_t. innovation: S_t, the covariance of y_t - y^_t. seen: steps whose outputs are used; later ones are predicted
-    with the gain zero, so that S_t is the covariance t - seen + 1 steps ahead.
+    gains: K_t. innovation: S_t, the covariance of y_t - y^_t. If only the first `observed` outputs are used, later gains are
+    zero, and S_t is the covariance of the error of a forecast t - observed + 1 steps ahead.
 
-    Without measurement noise S is singular: the oracle is then the simulation, and `of` raises ValueError.
+    Without measurement noise S is singular, and `of` raises ValueError; the oracle is then the simulation.
     """
 
     system: System
@@ -35,8 +35,8 @@ class KalmanFilter:
     innovation: Float[ndarray, "time dim dim"]
 
     @staticmethod
-    def of(system: System, noise: Excitation, time: int, seen: int | None = None) -> KalmanFilter:
-        """The gains of `time` steps, outputs being used in the first `seen` of them."""
+    def of(system: System, noise: Excitation, time: int, observed: int | None = None) -> KalmanFilter:
+        """The filter for `time` steps, using the first `observed` outputs (None: all)."""
         if noise.measured == 0:
             raise ValueError("without measurement noise the innovation covariance is singular")
         order, c = system.order, system.c
@@ -49,7 +49,7 @@ class KalmanFilter:
             p[np.diag_indices(order)] += q
             pc = p @ c.T
             innovation[t] = c @ pc + r
-            if seen is None or t < seen:
+            if observed is None or t < observed:
                 gains[t] = np.linalg.solve(innovation[t], pc.T).T
                 p = _joseph(p, gains[t], c, r)
         return KalmanFilter(system, gains, innovation)
@@ -57,7 +57,7 @@ class KalmanFilter:
     def predict(
         self, y: Float[ndarray, "sequence time dim"], u: Float[ndarray, "sequence time channel"]
     ) -> Float[ndarray, "sequence time dim"]:
-        """y^_t from outputs before t and inputs up to t, for all sequences at once."""
+        """y^_t from outputs before t and inputs up to t, for a batch of sequences."""
         system = self.system
         direct = _direct(system, u)
         x = np.zeros((system.order, len(y)))
@@ -71,13 +71,13 @@ class KalmanFilter:
 
 
 def _joseph(p: ndarray, gain: ndarray, c: ndarray, r: ndarray) -> ndarray:
-    """(I - KC) P (I - KC)' + K R K', which stays symmetric and positive; O(d^2 p)."""
+    """(I - KC) P (I - KC)' + K R K', symmetric and positive semi-definite; O(d^2 p) for d states and p outputs."""
     left = p - gain @ (c @ p)
     return left - (left @ c.T) @ gain.T + gain @ r @ gain.T
 
 
 def _direct(system: System, u: ndarray) -> ndarray:
-    """sum_i D_i u_{t-i}: known exactly, whatever the state."""
+    """sum_i D_i u_{t-i}, the direct terms: no state is involved."""
     out = np.zeros((*u.shape[:2], len(system.c)))
     if not u.shape[2] or not system.taps:
         return out

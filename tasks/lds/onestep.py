@@ -1,4 +1,4 @@
-"""One-step prediction: the next output from earlier outputs and from inputs."""
+"""One-step prediction of outputs from past outputs and from inputs."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ from dynamark.tasks.problems import Prediction, PredictionQuery
 
 __all__ = ["OneStep"]
 
-_EXCESS = Metric("excess", about="squared distance to the Kalman filter's prediction over the innovation variance")
-_NMSE = Metric("nmse", about="squared error of the output over its power, after the burn-in")
+_EXCESS = Metric("excess", about="mean squared distance to the Kalman prediction / innovation variance")
+_NMSE = Metric("nmse", about="mean squared error / mean square of the output, after the burn-in")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneStep(LinearSystemTask):
     """Predict y_t from y_{<t} and u_{<=t}.
 
-    Primary score with measurement noise: the excess mean |y^ - y*|^2 / mean tr S_t over the Kalman filter's y*, which equals
-    the excess risk, with less variance than a difference of two errors. With heavy-tailed noise the filter is the best linear
-    predictor only, and the excess a distance to it. Without noise: nmse; every ARX model of sufficient order is then exact.
+    Primary score with measurement noise: the excess mean |y^ - y*|^2 / mean tr S_t, y* the Kalman prediction and S_t its error
+    covariance. It estimates the relative excess risk, with less variance than a difference of two errors. With heavy-tailed noise
+    y* is the best linear prediction only. Without noise: nmse; every ARX model of sufficient order is then exact.
     """
 
     kind: ClassVar[type] = Prediction
     metrics: ClassVar[tuple[Metric, ...]] = (
         _EXCESS,
         _NMSE,
-        Metric("excess_late", about="the excess over the last quarter"),
-        Metric("mse_ratio", about="mean squared error over that of the Kalman filter"),
+        Metric("excess_late", about="excess over the last quarter of the steps"),
+        Metric("mse_ratio", about="mean squared error / mean squared error of the Kalman filter"),
     )
 
     @property
     def noisy(self) -> bool:
-        """Whether the Kalman filter exists, so that the excess is defined."""
+        """Whether there is measurement noise, so that the Kalman filter and the excess are defined."""
         return self.noise != "n0"
 
     @property
     def primary(self) -> Metric:
-        """The excess where it is defined, else the nmse."""
+        """The excess with measurement noise, else the nmse."""
         return _EXCESS if self.noisy else _NMSE
 
     @property
     def floor(self) -> float:
-        """One parameter's worth of least squares; without noise, rounding."""
+        """1 / number of training samples, what one fitted parameter costs; without noise `NMSE_FLOOR`."""
         return 1 / (self.train * self.length) if self.noisy else NMSE_FLOOR
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequences."""
+        """Inputs and outputs of each part."""
         return self.sequences(self.system(seed), seed)
 
     def problem(self, seed: int) -> Prediction:
-        """Sequences to learn from, and sequences to predict step by step."""
+        """Training sequences; the query: one-step predictions of the test sequences."""
         query = PredictionQuery(self.paths(seed, "test"))
         return Prediction(self.paths(seed, "train"), self.paths(seed, "validation"), query)
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Nmse, and with noise the excess."""
+        """NMSE, and with noise the excess."""
         data = self.data(seed)
         y, b = data["test.y"], self.burn_in
         answer = bounded(solution["prediction"][0], y.shape)
@@ -78,11 +78,11 @@ class OneStep(LinearSystemTask):
         return Scores(values, (Curve("excess_by_time", np.arange(self.length), by_time),))
 
     def best(self, seed: int) -> tuple[ndarray, ndarray]:
-        """The Kalman filter's predictions of the test sequences, and tr S_t."""
+        """Kalman predictions of the test sequences, and tr S_t."""
         return _kalman(self, seed)
 
     def baseline(self, seed: int) -> float:
-        """The better of predicting 0 and the last output."""
+        """The lower error of two predictions: 0, and the last output."""
         y = self.data(seed)["test.y"]
         last = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
         return min(
@@ -91,7 +91,7 @@ class OneStep(LinearSystemTask):
         )
 
     def oracle(self, seed: int) -> float:
-        """The Kalman filter is at distance 0 from itself; without noise the simulation is exact."""
+        """0: the excess of the Kalman filter itself; without noise, the nmse of the simulation."""
         return 0.0
 
 

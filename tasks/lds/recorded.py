@@ -1,4 +1,4 @@
-"""One-step prediction of recorded series: nobody made them, so nobody knows the best possible answer."""
+"""One-step prediction of recorded time series, for which the best possible score is unknown."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _REMEDY = "needs statsmodels, which is not installed; pip install 'dynamark[seri
 
 @dataclass(frozen=True)
 class Record:
-    """A series that ships with statsmodels: a table of one row a year, the year first.
+    """A series distributed with statsmodels: a table of one row per year, the year in the first column.
 
-    train, validation: how many values they have, in order of time; the test part is what follows. period: values a year.
+    train, validation: numbers of values, in order of time; the test part follows. period: values per year.
     """
 
     folder: str
@@ -34,10 +34,10 @@ class Record:
     period: int
 
     def read(self) -> Float[ndarray, " time"]:
-        """All values in order of time, as they are written in the table: no arithmetic touches them."""
+        """All values in order of time, exactly as in the table. Raises UserError if statsmodels is not installed."""
         if util.find_spec("statsmodels") is None:
             raise UserError(f"the series '{self.folder}' {_REMEDY}")
-        # The table itself: statsmodels' own reader imports all of its data sets, in over a second.
+        # Read the file directly: statsmodels' reader imports all of its data sets, which takes over a second.
         with (resources.files("statsmodels") / "datasets" / self.folder / f"{self.folder}.csv").open() as table:
             return np.loadtxt(table, delimiter=",", skiprows=1)[:, 1:].ravel()
 
@@ -52,25 +52,26 @@ RECORDS = {
 class Recorded(Task):
     """Predict y_t from y_{<t}, y a recorded series of one channel without inputs.
 
-    series: `sunspots`, the yearly mean number of sunspots 1700 to 2008 (National Geophysical Data Center): 221 years to train, to
-    1920, 35 to validate, to 1955, 53 to test. `elnino`, the monthly mean temperature in degrees Celsius of the sea surface off
-    Peru, Niño 1+2, 1950 to 2010 (ERSST.V3B of the National Weather Service, NOAA): 40 years to train, 10 to validate, 11 to test.
-    License: both are in the public domain, as statsmodels says of them. They ship with it: `pip install 'dynamark[series]'`.
+    series: `sunspots`, the yearly mean number of sunspots 1700 to 2008 (National Geophysical Data Center): 221 years of training
+    (to 1920), 35 of validation (to 1955), 53 of test. `elnino`, the monthly mean temperature in degrees Celsius of the sea
+    surface off Peru, Niño 1+2, 1950 to 2010 (ERSST.V3B of the National Weather Service, NOAA): 40 years of training, 10 of
+    validation, 11 of test.
+    License: public domain, according to statsmodels, which contains both: `pip install 'dynamark[series]'`.
 
-    Values are in units of the training part: its mean is 0 and its variance 1. The sequence to predict is the whole record, so
-    that a method knows the past; the test part alone counts. Baseline: the best of three trivial answers, the training mean, the
-    last value, and the training mean of the same month.
+    Values are standardized by the mean and standard deviation of the training part. The sequence to predict is the whole record,
+    so that all past values are available; only the test part is scored. Baseline: the best of three trivial predictions, the
+    training mean, the last value, and the training mean of the same month.
 
-    The oracle is unknown, so that methods have ranks and no skill. A record is what it is: data is the same for every tier and
-    every seed, which moves the start of a method and nothing else, and no salt makes it anew: runs with one leave it out.
+    The best possible score is unknown, so methods have ranks but no skill score. Data is the same for every tier and every seed;
+    the seed only initializes the method. Data cannot be regenerated, so runs with a salt skip this task.
     """
 
     series: str = "sunspots"
 
     kind: ClassVar[type] = Prediction
     metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("nmse", about="squared error over the variance of the training part"),
-        Metric("rmse", about="root mean squared error in units of the record"),
+        Metric("nmse", about="mean squared error / variance of the training part"),
+        Metric("rmse", about="root mean squared error in the units of the record"),
     )
 
     def __post_init__(self) -> None:
@@ -79,33 +80,33 @@ class Recorded(Task):
 
     @property
     def record(self) -> Record:
-        """Where the series is and how it is cut."""
+        """The series and its split."""
         return RECORDS[self.series]
 
     @property
     def unavailable(self) -> str | None:
-        """Without statsmodels, and with a salt."""
+        """A reason if statsmodels is not installed or a salt is given, else None."""
         if util.find_spec("statsmodels") is None:
             return _REMEDY
-        return "is a recording, which no salt makes anew" if self.salt else None
+        return "is a recording and cannot be regenerated with a salt" if self.salt else None
 
     @property
     def start(self) -> int:
-        """The first value that counts."""
+        """Index of the first test value."""
         return self.record.train + self.record.validation
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The record, whatever the seed."""
+        """The record, the same for all seeds."""
         return {"record": self.record.read()}
 
     def scaled(self, seed: int) -> tuple[Float[ndarray, " time"], float]:
-        """The record in units of the training part, and that unit."""
+        """The record standardized by the training part, and the standard deviation of that part."""
         y = self.data(seed)["record"]
-        known = y[: self.record.train]
-        return (y - np.mean(known)) / np.std(known), float(np.std(known))
+        train = y[: self.record.train]
+        return (y - np.mean(train)) / np.std(train), float(np.std(train))
 
     def problem(self, seed: int) -> Prediction:
-        """Two stretches to learn from, and the whole to predict step by step."""
+        """Training and validation parts; the query: one-step predictions of the whole record."""
         y = torch.from_numpy(self.scaled(seed)[0])[None, :, None]
         train, validation, _ = (
             Trajectories(part.clone()) for part in y.tensor_split((self.record.train, self.start), 1)
@@ -113,7 +114,7 @@ class Recorded(Task):
         return Prediction(train, validation, PredictionQuery(Trajectories(y)))
 
     def score(self, solution: Solution, seed: int) -> Scores:
-        """Mean squared errors over the test part, and the squared error of each of its values."""
+        """Errors over the test part, and the curve of its squared errors."""
         y, unit = self.scaled(seed)
         answer = bounded(solution["prediction"][0], (1, len(y), 1))
         squared = (answer[0, :, 0] - y)[self.start :] ** 2
@@ -122,7 +123,7 @@ class Recorded(Task):
         return Scores({"nmse": error, "rmse": unit * error**0.5}, (curve,))
 
     def baseline(self, seed: int) -> float:
-        """The best of the training mean, the last value, and the training mean of the same month."""
+        """The lowest error of three predictions: training mean, last value, training mean of the same month."""
         y = self.scaled(seed)[0]
         last = np.concatenate([np.zeros(1), y[:-1]])
         month = np.resize(np.mean(y[: self.record.train].reshape(-1, self.record.period), axis=0), len(y))
@@ -130,4 +131,4 @@ class Recorded(Task):
         return min(self.score({"prediction": a[None, None, :, None]}, seed).values["nmse"] for a in answers)
 
     def oracle(self, seed: int) -> None:
-        """Unknown."""
+        """None: the best possible score is unknown."""

@@ -1,4 +1,4 @@
-"""Systems whose impulse response is given: a leaky integrator and a damped oscillator, driven by white noise."""
+"""Systems with a simple impulse response: a leaky integrator and a damped oscillator, driven by white noise."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["KnownResponse"]
 
 @dataclass(frozen=True, kw_only=True)
 class KnownResponse(Simulation):
-    """y = k * u with k_s = a^s cos(w s), scaled to unit power; the system is the same for all seeds, the inputs are not.
+    """y = k * u with k_s = a^s cos(w s), scaled to mean square 1; all seeds share the system, but not the inputs.
 
-    decay: a. frequency: w, in radians a step; 0 integrates the noise with a leak. One mode, or one conjugate pair: what a
-    network needs to learn is a single number.
+    decay: a. frequency: w, in radians per step; 0 is a leaky integrator. The system has one real pole or one conjugate pair,
+    so a recurrent network has to learn a single number.
     """
 
     decay: float = 0.95
@@ -34,12 +34,12 @@ class KnownResponse(Simulation):
     }
 
     def system(self, seed: int) -> System:
-        """One real pole, or a rotation whose state starts along the first axis."""
+        """One real pole, or a damped rotation in the plane with input and output on the first coordinate."""
         unit = np.ones((1, 1))
         if not self.frequency:
-            one = System(np.array([[[self.decay]]]), unit, unit, np.ones(1))
-            return normalized(one, self.length, self.inputs)
+            real = System(np.array([[[self.decay]]]), unit, unit, np.ones(1))
+            return normalized(real, self.length, self.inputs)
         cos, sin = self.decay * exact.cos(self.frequency), self.decay * exact.sin(self.frequency)
-        start = np.array([[1.0], [0.0]])
-        pair = System(np.array([[[cos, -sin], [sin, cos]]]), start, start.T, np.ones(2))
+        first = np.array([[1.0], [0.0]])
+        pair = System(np.array([[[cos, -sin], [sin, cos]]]), first, first.T, np.ones(2))
         return normalized(pair, self.length, self.inputs)

@@ -1,4 +1,4 @@
-"""How far the poles of a model are from the true ones, weighted by what each contributes to the output."""
+"""Distance between the poles of a model and the true poles, weighted by their contributions to the output."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dynamark.tasks.numerics.realization import ho_kalman
 
 __all__ = ["modes", "realized_poles", "spectral_error"]
 
-# Lags of half a Hankel matrix, and the relative size of singular values that count: beyond float32.
+# Block rows of the Hankel matrix, and the relative threshold on its singular values: above the rounding of float32.
 _ROWS, _RANK = 128, 1e-6
 
 
 def modes(system: System) -> tuple[Complex[ndarray, " mode"], Float[ndarray, " mode"]] | None:
-    """Poles lambda_i and contributions |c_i| |b_i| / sqrt(1 - |lambda_i|^2); None where A has no basis of eigenvectors.
+    """Poles lambda_i and contributions |c_i| |b_i| / sqrt(1 - |lambda_i|^2); None if A is not numerically diagonalizable.
 
-    Jordan-like blocks have none, and their eigenvalues alone say little.
+    That is the case of Jordan-like blocks, whose eigenvalues alone do not describe the response.
     """
     poles, gains = [], []
     rows = system.blocks.shape[1]
@@ -27,8 +27,8 @@ def modes(system: System) -> tuple[Complex[ndarray, " mode"], Float[ndarray, " m
         values, vectors = np.linalg.eig(block)
         if np.linalg.cond(vectors) > 1e8:
             return None
-        own = slice(k * rows, (k + 1) * rows)
-        b, c = np.linalg.solve(vectors, system.b[own].astype(complex)), system.c[:, own] @ vectors
+        states = slice(k * rows, (k + 1) * rows)
+        b, c = np.linalg.solve(vectors, system.b[states].astype(complex)), system.c[:, states] @ vectors
         poles.append(values)
         gains.append(np.linalg.norm(b, axis=1) * np.linalg.norm(c, axis=0))
     pole, gain = np.concatenate(poles).astype(complex), np.concatenate(gains)
@@ -36,25 +36,25 @@ def modes(system: System) -> tuple[Complex[ndarray, " mode"], Float[ndarray, " m
 
 
 def realized_poles(markov: Float[ndarray, "lag dim channel"], order: int) -> Complex[ndarray, " pole"]:
-    """The poles of an impulse response: eigenvalues of its balanced realization, of an order that its rank allows.
+    """Poles of an impulse response: eigenvalues of its balanced realization, of at most the given order and the numerical rank.
 
-    A finite response of n taps has n - 1 poles at 0; no response has the pole 0.
+    A finite impulse response of n taps has n - 1 poles at 0. A zero response is given one pole at 0.
     """
-    used = markov[: 2 * min(_ROWS, (len(markov) - 1) // 2) + 1]
-    if not used[1:].any():
+    leading = markov[: 2 * min(_ROWS, (len(markov) - 1) // 2) + 1]
+    if not leading[1:].any():
         return np.zeros(1, dtype=complex)
-    return np.linalg.eigvals(ho_kalman(used, order, _RANK)[0]).astype(complex)
+    return np.linalg.eigvals(ho_kalman(leading, order, _RANK)[0]).astype(complex)
 
 
 def spectral_error(
-    poles: Complex[ndarray, " mode"], weights: Float[ndarray, " mode"], found: Complex[ndarray, " pole"]
+    poles: Complex[ndarray, " mode"], weights: Float[ndarray, " mode"], estimated: Complex[ndarray, " pole"]
 ) -> float:
-    """The weighted mean of |lambda_i - found_{s(i)}| under the assignment s that makes it least.
+    """min over s of sum_i w_i |lambda_i - mu_{s(i)}| / sum_i w_i, lambda the true and mu the estimated poles.
 
-    No two true poles share one that was found; where fewer were found than there are, each may stand for equally many, since
-    close poles cannot be told apart from a response.
+    s is a linear assignment: each estimated pole is used at most once, or at most ceil(n/m) times if there are only m estimated
+    poles for n true ones, since close poles cannot be distinguished in a response.
     """
-    copies = -(-len(poles) // len(found))
-    distance = np.abs(poles[:, None] - np.tile(found, copies))
+    copies = -(-len(poles) // len(estimated))
+    distance = np.abs(poles[:, None] - np.tile(estimated, copies))
     rows, columns = scipy.optimize.linear_sum_assignment(weights[:, None] * distance)
     return float(np.sum(weights[rows] * distance[rows, columns]) / np.sum(weights))

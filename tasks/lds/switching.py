@@ -1,4 +1,4 @@
-"""Online prediction of a system that changes without notice."""
+"""Online prediction of a system that changes at unknown times."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["Switching"]
 
 @dataclass(frozen=True, kw_only=True)
 class Switching(Regret):
-    """Several regimes, each a fresh (A, B, C) from the spectrum; the state is carried over, the change is not announced.
+    """x_t = A_r x_{t-1} + B_r u_t, y_t = C_r x_t + v_t in regime r: (A, B, C) are drawn anew at each switch, x is continuous.
 
-    regimes: their number; distance: least number of steps of one. Cuts are uniform among those that keep the distance. The
-    comparator knows every regime and when it begins: since the state starts at 0 and no noise drives it, that is the
-    simulation of the inputs. noise: `n0`, `nv` or `heavy`.
+    regimes: their number; distance: minimum number of steps of a regime. Switching times are uniform under that constraint and
+    unknown to the method. Regret is against the true system with known switching times: without process noise, its simulation.
+    noise: `n0`, `nv` or `heavy`.
     """
 
     spectrum: str = "asym"
@@ -51,7 +51,7 @@ class Switching(Regret):
             raise UserError("noise = 'nw+nv': a switching system has measurement noise only; give n0, nv or heavy")
 
     def systems(self, seed: int) -> list[System]:
-        """The regimes, outputs of each of unit power by itself."""
+        """The systems of the regimes, each with outputs scaled to mean square 1."""
         shape = Shape(self.order, self.length, self.channels, self.dim, self.beta, self.coupling)
         return [
             normalized(draw(self.spectrum, shape, self.rng(seed, "system", r)), self.length, self.inputs)
@@ -59,13 +59,13 @@ class Switching(Regret):
         ]
 
     def cuts(self, seed: int) -> ndarray:
-        """First steps of the regimes, 0 among them."""
+        """First steps of the regimes, starting with 0."""
         spare = self.length - self.regimes * self.distance
         inner = np.sort(self.rng(seed, "cuts").integers(0, spare + 1, self.regimes - 1))
         return np.concatenate([[0], inner + self.distance * np.arange(1, self.regimes)])
 
     def generate(self, seed: int) -> dict[str, ndarray]:
-        """The sequence, and what the inputs alone make of it."""
+        """Inputs `u`, outputs `y`, the noise-free response `clean`, and first steps `cuts` of the regimes."""
         systems, cuts, rng = self.systems(seed), self.cuts(seed), self.rng(seed)
         u = input_sequences(self.inputs, 1, self.length, self.channels, rng)
         clean, x = np.empty((1, self.length, self.dim)), np.zeros((self.order, 1))
@@ -74,11 +74,11 @@ class Switching(Regret):
                 x = system.advance(x) + exact.contract(system.b, u[0, t, :, None])
                 clean[0, t] = exact.contract(system.c, x)[:, 0]
         noise = self.level if self.noise != "n0" else 0.0
-        drawn = (
+        samples = (
             rng.standard_t(3, clean.shape) / np.sqrt(3) if self.noise == "heavy" else rng.standard_normal(clean.shape)
         )
-        return {"u": u, "y": clean + noise * drawn, "clean": clean, "cuts": cuts.astype(float)}
+        return {"u": u, "y": clean + noise * samples, "clean": clean, "cuts": cuts.astype(float)}
 
     def best(self, seed: int) -> ndarray:
-        """The simulation, with every regime known."""
+        """The noise-free simulation with known regimes."""
         return self.data(seed)["clean"]

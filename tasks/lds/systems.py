@@ -1,7 +1,7 @@
-"""Linear systems x_t = A x_{t-1} + B u_t + w_t, y_t = C x_t + sum_i D_i u_{t-i} + v_t, and the spectra they are drawn from.
+"""Linear systems x_t = A x_{t-1} + B u_t + w_t, y_t = C x_t + sum_i D_i u_{t-i} + v_t, and random spectra.
 
-A is block diagonal with blocks of one size: 1 for real poles, 2 (a scaled rotation) for complex pairs, 8 for the nonnormal
-systems, d for a dense A. A change of basis alters no output, so none is drawn.
+A is block diagonal with blocks of one size: 1 for real poles, 2 (a scaled rotation) for complex pairs, 8 for nonnormal
+systems, d for a dense A. A change of basis does not alter outputs, so none is drawn.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ __all__ = ["SPECTRA", "Shape", "System", "draw"]
 
 @dataclass(frozen=True)
 class System:
-    """The matrices of a system; the state has d = block * size coordinates.
+    """The matrices of a system with d = block * size states.
 
-    spread: the modulus |b_i| of the mode to which a coordinate belongs (the row norm of B where there are no modes): the unit
-        of process noise.
-    taps: direct terms D_i by their lag.
+    blocks: diagonal blocks of A. spread: norm |b_i| of the input row of each state's mode, which scales process noise.
+    taps: direct terms D_i by lag i.
     """
 
     blocks: Float[ndarray, "block size size"]
@@ -41,7 +40,7 @@ class System:
     def advance(
         self, x: Float[ndarray, "state column"], product: Callable[[ndarray, ndarray], ndarray] = contract
     ) -> Float[ndarray, "state column"]:
-        """A x, block by block; in exact arithmetic, since it makes data, unless another product is asked for."""
+        """A x, block by block; by default with the reproducible product `exact.contract`, for generating data."""
         count, size, _ = self.blocks.shape
         if size == 1:
             return self.blocks[:, 0] * x
@@ -52,7 +51,7 @@ class System:
         return inner(self.c[:, None], x.T[None])
 
     def response(self, start: Float[ndarray, "state column"], length: int) -> Float[ndarray, "length dim column"]:
-        """C A^i start, i = 0 .. length-1."""
+        """C A^i start for i = 0 .. length-1."""
         out = np.empty((length, len(self.c), start.shape[1]))
         for i in range(length):
             out[i] = self.read(start)
@@ -68,15 +67,16 @@ class System:
         return g
 
     def scaled(self, factor: float) -> System:
-        """The same system with outputs times `factor`."""
+        """The system with outputs multiplied by `factor`."""
         return replace(self, c=self.c * factor, taps={lag: gain * factor for lag, gain in self.taps.items()})
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a spectrum needs to know: sizes, and the parameters of single spectra.
+    """Sizes of a system, and parameters of single spectra.
 
-    beta: bound of the angles of `asym`. coupling: entry beside the diagonal of `nonnormal`. direct: whether D is drawn.
+    order: number of states. length: steps of a sequence. channels: inputs. dim: outputs. beta: largest |arg lambda| of `asym`.
+    coupling: superdiagonal entry of `nonnormal`. direct: whether there is a direct term D.
     """
 
     order: int
@@ -89,17 +89,17 @@ class Shape:
 
 
 def draw(spectrum: str, shape: Shape, rng: np.random.Generator) -> System:
-    """A system of this spectrum, outputs not yet scaled."""
+    """A random system of this spectrum, outputs not normalized."""
     return SPECTRA[spectrum](shape, rng)
 
 
 def _radii(shape: Shape, count: int, rng: np.random.Generator) -> ndarray:
-    """Radii 1 - 10^{-U(0, log10(T) + 1)}: time constants log-uniform from one step to ten lengths."""
+    """Radii 1 - 10^{-U(0, log10(T) + 1)}: time constants log-uniform from one step to 10 T."""
     return 1 - power(10.0, -rng.uniform(0, log(10.0 * shape.length) / log(10.0), count))
 
 
 def _gains(shape: Shape, rows: int, rng: np.random.Generator) -> tuple[ndarray, ndarray, dict[int, ndarray]]:
-    """B_ij, C_ij ~ N(0, 1/d), and D_ij ~ N(0, 1/m) where asked."""
+    """B_ij, C_ij ~ N(0, 1/d), and D_ij ~ N(0, 1/m) if `shape.direct`."""
     unit = np.sqrt(rows)
     b = rng.standard_normal((rows, shape.channels)) / unit
     c = rng.standard_normal((shape.dim, rows)) / unit
@@ -113,14 +113,14 @@ def _real(poles: ndarray, shape: Shape, rng: np.random.Generator) -> System:
 
 
 def _pairs(radius: ndarray, angle: ndarray, shape: Shape, rng: np.random.Generator) -> System:
-    """Conjugate pairs: G_i = 2 Re(c lambda^i b), c with a random phase, as rotation blocks with inputs on the first row."""
+    """Conjugate pairs: G_i = 2 Re(c lambda^i b), c with a random phase, as rotation blocks with inputs in the first row."""
     b, c, taps = _gains(shape, len(radius), rng)
     phase = rng.uniform(0, 2 * np.pi, c.shape)
     x, y = radius * cos(angle), radius * sin(angle)
     blocks = np.array([[x, -y], [y, x]]).transpose(2, 0, 1)
-    wide = np.stack([b, np.zeros_like(b)], axis=1).reshape(2 * len(b), -1)
-    read = 2 * np.stack([c * cos(phase), -c * sin(phase)], axis=2).reshape(len(c), -1)
-    return System(blocks, wide, read, np.repeat(_norm(b), 2), taps)
+    rows = np.stack([b, np.zeros_like(b)], axis=1).reshape(2 * len(b), -1)
+    columns = 2 * np.stack([c * cos(phase), -c * sin(phase)], axis=2).reshape(len(c), -1)
+    return System(blocks, rows, columns, np.repeat(_norm(b), 2), taps)
 
 
 def _norm(b: ndarray) -> ndarray:
@@ -161,7 +161,7 @@ def _rot(shape: Shape, rng: np.random.Generator) -> System:
 
 
 def _nonnormal(shape: Shape, rng: np.random.Generator) -> System:
-    """Blocks 0.95 I + coupling * shift of size 8: stable, but growing at first."""
+    """Blocks 0.95 I + coupling * shift of size 8: stable, with transient growth."""
     block = 0.95 * np.eye(8) + shape.coupling * np.eye(8, k=1)
     b, c, taps = _gains(shape, shape.order, rng)
     return System(np.tile(block, (shape.order // 8, 1, 1)), b, c, _norm(b), taps)
@@ -175,7 +175,7 @@ def _dense_ginibre(shape: Shape, rng: np.random.Generator) -> System:
 
 
 def _delay(shape: Shape, rng: np.random.Generator) -> System:
-    """sym_pos of half the order plus u_{t-T/4}, each with half of the output's power."""
+    """sym_pos of half the order plus u_{t-T/4}, each with half of the output's mean square."""
     half = _sym_pos(replace(shape, order=shape.order // 2), rng)
     lag, weight = shape.length // 4, shape.length - np.arange(shape.length)
     echo = np.eye(shape.dim, shape.channels)

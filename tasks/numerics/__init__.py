@@ -1,1 +1,1 @@
-"""Mathematics that knows no task: integrators, convolution, scans, quadrature, operators."""
+"""Numerical routines that do not depend on tasks: integrators, convolution, scans, quadrature, operators."""

@@ -1,4 +1,4 @@
-"""Causal convolution by FFT: of sequences with matrix-valued kernels, and with banks of scalar filters."""
+"""Causal convolution by FFT, with matrix-valued kernels and with banks of scalar filters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["causal_convolution", "channelwise_convolution", "combined_convolutio
 def causal_convolution(
     x: Float[Tensor, "*batch time channel"], kernel: Float[Tensor, "lag channel dim"]
 ) -> Float[Tensor, "*batch time dim"]:
-    """y_t = sum_{i <= t} x_{t-i} K_i, one FFT a channel: O(time log time).
+    """y_t = sum_{i <= t} x_{t-i} K_i, by one FFT per channel: O(time log time).
 
-    Padded to the length of the whole product, so nothing wraps around. Values after t move y_t by rounding only.
+    Zero-padded, so the convolution is not circular. Values of x after t change y_t by rounding errors only.
     """
     time, lags = x.shape[-2], min(kernel.shape[0], x.shape[-2])
     size = next_fast_len(time + lags - 1, real=True)
@@ -63,7 +63,7 @@ def _applied(
 def filtered(
     x: Float[Tensor, "*batch time channel"], bank: Float[Tensor, "lag filter"]
 ) -> Float[Tensor, "*batch time channel filter"]:
-    """Every channel through every filter: U_{t,c,j} = sum_{i <= t} bank_{i,j} x_{t-i,c}."""
+    """Every channel convolved with every filter: U_{t,c,j} = sum_{i <= t} bank_{i,j} x_{t-i,c}."""
     time, lags = x.shape[-2], min(bank.shape[0], x.shape[-2])
     size = next_fast_len(time + lags - 1, real=True)
     spectrum = torch.fft.rfft(x, size, dim=-2)[..., None]

@@ -1,7 +1,7 @@
-"""Exponentials, sigmoids and hyperbolic tangents that vectorize when they are compiled: multiplications, additions and bits.
+"""Exponentials, sigmoids and hyperbolic tangents that vectorize when compiled: only arithmetic and bit operations.
 
-Relative errors are below three units in the last place; a call of the C library for each number would take ten times as long.
-Every kernel that calls `expm1` is made once a precision, by `by_precision`.
+Relative errors are below three units in the last place; calling the C library for each number would take ten times as long.
+A kernel that calls `expm1` is compiled for each precision by the decorator `by_precision`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dynamark.tasks.numerics.compiling import Kernel, kernel
 
 __all__ = ["by_precision", "exponential", "hyperbolic", "logistic"]
 
-# ln 2 in two parts, the first with so few bits that its products with the exponents are exact.
+# ln 2 in two parts, the first with few enough bits that its products with exponents are exact.
 _HIGH_32, _LOW_32 = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _HIGH_64, _LOW_64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _LOG2E_32, _LOG2E_64 = np.float32(math.log2(math.e)), math.log2(math.e)
@@ -26,7 +26,7 @@ _ONE, _HALF, _TOP_32 = np.float32(1), np.float32(0.5), np.float32(87)
 
 
 def _expm1_single(x: Any) -> Any:
-    """e^x - 1 in single precision for |x| <= 87; beyond as at 87. NaN stays NaN."""
+    """e^x - 1 in single precision, x clipped to |x| <= 87. NaN stays NaN."""
     x = _TOP_32 if x > _TOP_32 else x
     x = -_TOP_32 if x < -_TOP_32 else x
     n = np.floor(x * _LOG2E_32 + _HALF)
@@ -43,7 +43,7 @@ def _expm1_single(x: Any) -> Any:
 
 
 def _expm1_double(x: Any) -> Any:
-    """e^x - 1 in double precision for |x| <= 700; beyond as at 700. NaN stays NaN."""
+    """e^x - 1 in double precision, x clipped to |x| <= 700. NaN stays NaN."""
     x = 700.0 if x > 700.0 else x
     x = -700.0 if x < -700.0 else x
     n = np.floor(x * _LOG2E_64 + 0.5)
@@ -90,7 +90,7 @@ def hyperbolic(x: Any, one: Any) -> Any:
 
 
 class ByPrecision:
-    """A kernel in single and in double precision; its first argument is an array, whose precision decides."""
+    """A kernel in single and in double precision, selected by the dtype of its first argument."""
 
     def __init__(self, inner: Kernel) -> None:
         self.single, self.double = inner.given(expm1=expm1_single), inner
@@ -101,5 +101,5 @@ class ByPrecision:
 
 
 def by_precision(function: Callable[..., Any]) -> ByPrecision:
-    """Decorator: a kernel that uses these functions, in both precisions."""
+    """Decorator: a kernel that calls functions of this module, in both precisions."""
     return ByPrecision(kernel(function))

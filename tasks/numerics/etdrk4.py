@@ -1,4 +1,4 @@
-"""Stiff equations u' = L u + N(u), L diagonal, by exponential time differencing; periodic domains in Fourier space."""
+"""Exponential time differencing for stiff equations u' = L u + N(u), L diagonal, such as PDEs in Fourier space."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dynamark.tasks.numerics.exact import exp, polynomial
 
 __all__ = ["ETDRK4", "kept_modes", "wavenumbers"]
 
-# Below this |z| the formulas of the coefficients cancel, and their series, of so many terms, are used.
+# For |z| < _SMALL the formulas of the coefficients suffer cancellation; a power series of _TERMS terms is used.
 _SMALL, _TERMS = 2.0, 30
 
 
 def wavenumbers(n: int, length: float) -> Float[ndarray, " mode"]:
-    """2 pi k / length of a periodic grid of n points, k = 0, 1, .., n/2-1, -n/2, .., -1; the sign of -n/2 is arbitrary."""
+    """2 pi k / length for a periodic grid of n points, k = 0, 1, .., n/2-1, -n/2, .., -1."""
     return _orders(n) * (2 * np.pi / length)
 
 
 def kept_modes(n: int) -> Float[ndarray, " mode"]:
-    """1 for modes |k| < n/3, which quadratic products do not alias into, 0 for the others (2/3 rule)."""
+    """Dealiasing mask of the 2/3 rule: 1 for modes |k| < n/3, which quadratic products do not alias into, else 0."""
     return (np.abs(_orders(n)) < n / 3).astype(float)
 
 
@@ -33,7 +33,7 @@ def _orders(n: int) -> ndarray:
 
 
 class ETDRK4:
-    """The step of order 4 of size h for u' = L u + N(u), L real and diagonal in the transform's space, in exact arithmetic.
+    """Fourth-order ETD Runge-Kutta with step size h for u' = L u + N(u), L real and diagonal; reproducible arithmetic (`exact`).
 
     With z = h L: e^z, e^{z/2}, and h times q = (e^{z/2} - 1)/z, f1 = (-4 - z + e^z (4 - 3z + z^2))/z^3,
     f2 = (2 + z + e^z (z - 2))/z^3, f3 = (-4 - 3z - z^2 + e^z (4 - z))/z^3. L is broadcast against u.
@@ -47,7 +47,7 @@ class ETDRK4:
         self._q, self._f1, self._f2, self._f3 = (h * c for c in _coefficients(z, self._full, self._half))
 
     def step(self, u: ndarray) -> ndarray:
-        """u after h."""
+        """u after one step of size h."""
         at_u = self._nonlinear(u)
         a = self._half * u + self._q * at_u
         at_a = self._nonlinear(a)
@@ -63,7 +63,7 @@ class ETDRK4:
 
 
 def _coefficients(z: ndarray, full: ndarray, half: ndarray) -> tuple[ndarray, ...]:
-    """q, f1, f2, f3; coefficient z^n of a series belongs to z^{n+3} of the numerator."""
+    """q, f1, f2, f3. In the series, the coefficient of z^n is that of z^{n+3} (z^{n+1} for q) in the numerator."""
     safe = np.where(np.abs(z) < _SMALL, 1.0, z)
     cube, square = safe * safe * safe, z * z
     direct = (

@@ -1,9 +1,9 @@
-"""Elementary functions and matrix products from + - * / and sqrt in a fixed order, for data that must have equal bits everywhere.
+"""Elementary functions and matrix products from + - * / and sqrt in a fixed order: bitwise reproducible on every machine.
 
-NumPy's own exp, log, sin, powers, matrix products and factorizations change their last bits with the processor's vector width
-and the BLAS at hand, and chaotic systems carry such a bit up to the whole signal. Here every operation is one that IEEE 754
-rounds correctly, elementwise and in float64. Errors are a few units in the last place: enough, since what is drawn is exact
-by definition. For generators; methods and scores use the fast ones.
+The last bits of NumPy's exp, log, sin, powers, matrix products and factorizations depend on the CPU's vector width and on the
+BLAS, and chaotic systems amplify such differences to the size of the signal. Here every operation is correctly rounded by
+IEEE 754, elementwise and in float64. Errors are a few units in the last place, which suffices: the generated
+data is the reference. For generators only; methods and scores use NumPy and torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "thin_svd",
 ]
 
-# Constants as sums of a short part, whose products with small integers are exact, and the rest (Cody and Waite).
+# Constants as sums of a short part, whose products with small integers are exact, and a remainder (Cody and Waite).
 _LN2 = (float.fromhex("0x1.62e42fee00000p-1"), float.fromhex("0x1.a39ef35793c76p-33"))
 _HALF_PI = (
     float.fromhex("0x1.921fb54400000p+0"),
@@ -41,7 +41,7 @@ _SWEEPS = 30
 
 
 def exp(x: ndarray | float) -> ndarray:
-    """e^x = 2^k e^r, r = x - k log 2 in [-0.35, 0.35]: 14 terms of the series of e^r; x between -700 and 700."""
+    """e^x = 2^k e^r, r = x - k log 2 in [-0.35, 0.35]: Taylor series of degree 14 for e^r; |x| <= 700."""
     x = np.asarray(x, dtype=float)
     k = np.asarray(np.rint(x * _LOG2E))
     r = (x - k * _LN2[0]) - k * _LN2[1]
@@ -63,30 +63,30 @@ def power(base: ndarray | float, exponent: ndarray | float) -> ndarray:
 
 
 def sin(x: ndarray | float) -> ndarray:
-    """Sine of an angle of at most a million quarter turns."""
+    """Sine of angles |x| up to a million times pi/2."""
     return _quadrant(x, 0)
 
 
 def cos(x: ndarray | float) -> ndarray:
-    """Cosine, as the sine a quarter turn on."""
+    """Cosine sin(x + pi/2) of angles |x| up to a million times pi/2."""
     return _quadrant(x, 1)
 
 
-def _quadrant(x: ndarray | float, ahead: int) -> ndarray:
-    """sin(x + ahead pi/2): by the series of sine and cosine of r = x - q pi/2 in [-pi/4, pi/4]."""
+def _quadrant(x: ndarray | float, shift: int) -> ndarray:
+    """sin(x + shift pi/2), by the Taylor series of sine and cosine of r = x - q pi/2 in [-pi/4, pi/4]."""
     x = np.asarray(x, dtype=float)
     q = np.asarray(np.rint(x * _TWO_OVER_PI))
     r = ((x - q * _HALF_PI[0]) - q * _HALF_PI[1]) - q * _HALF_PI[2]
     square = r * r
     sine = r * polynomial(square, [(-1) ** i / math.factorial(2 * i + 1) for i in range(10)])
     cosine = polynomial(square, [(-1) ** i / math.factorial(2 * i) for i in range(10)])
-    turn = (q.astype(int) + ahead) % 4
-    value = np.where(turn % 2 == 0, sine, cosine)
-    return np.where(turn >= 2, -value, value)
+    quadrant = (q.astype(int) + shift) % 4
+    value = np.where(quadrant % 2 == 0, sine, cosine)
+    return np.where(quadrant >= 2, -value, value)
 
 
 def arctan(x: ndarray | float) -> ndarray:
-    """arctan x = 8 arctan t, t from x by three times t -> t/(1 + sqrt(1 + t^2)), the tangent of half the angle."""
+    """arctan x = 8 arctan t, t by three applications of the half-angle formula t -> t/(1 + sqrt(1 + t^2)) to x."""
     t = np.asarray(x, dtype=float)
     for _ in range(3):
         t = t / (1 + np.sqrt(1 + t * t))
@@ -112,12 +112,12 @@ def contract(a: Float[ndarray, "... row k"], b: Float[ndarray, "... k column"]) 
 
 
 def inner(a: Float[ndarray, "... k"], b: Float[ndarray, "... k"]) -> Float[ndarray, "..."]:
-    """Sums of products over the last axis; NumPy adds contiguous numbers pairwise, in an order of their number alone."""
+    """sum_k a_k b_k over the last axis; NumPy's pairwise summation of contiguous numbers depends only on their count."""
     return np.asarray(np.add.reduce(np.ascontiguousarray(a * b), axis=-1))
 
 
 def orthonormal(x: Float[ndarray, "row column"]) -> Float[ndarray, "row column"]:
-    """The Q of x = Q R with a positive diagonal of R, by Gram-Schmidt, twice, which is orthonormal to rounding."""
+    """Q of x = Q R with a positive diagonal of R, by Gram-Schmidt with reorthogonalization: orthonormal to rounding."""
     q = np.array(x, dtype=float)
     for j in range(q.shape[1]):
         for _ in range(2):
@@ -132,11 +132,11 @@ def thin_svd(
 ) -> tuple[Float[ndarray, "row rank"], Float[ndarray, " rank"], Float[ndarray, "column rank"]]:
     """U, s, V of left right^T = U diag(s) V^T, s descending, for factors of full rank.
 
-    Left-multiplying by the frame of `right` leaves a thin matrix; Jacobi rotations of its columns make them orthogonal.
-    Source: Hestenes 1958.
+    One-sided Jacobi: the columns of left right^T Q, Q an orthonormal basis of the columns of `right`, are made orthogonal by
+    rotations. Source: Hestenes 1958.
     """
-    frame = orthonormal(right)
-    u, v = contract(left, contract(right.T, frame)), np.eye(frame.shape[1])
+    basis = orthonormal(right)
+    u, v = contract(left, contract(right.T, basis)), np.eye(basis.shape[1])
     for _ in range(_SWEEPS):
         for i in range(u.shape[1]):
             for j in range(i + 1, u.shape[1]):
@@ -150,12 +150,12 @@ def thin_svd(
                     m[:, i], m[:, j] = c * (m[:, i] - t * m[:, j]), c * (t * m[:, i] + m[:, j])
     s = np.sqrt(np.array([inner(u[:, i], u[:, i]) for i in range(u.shape[1])]))
     order = np.argsort(-s, kind="stable")
-    return (u / s)[:, order], s[order], contract(frame, v)[:, order]
+    return (u / s)[:, order], s[order], contract(basis, v)[:, order]
 
 
 def settled(value: float, digits: int = 9) -> float:
-    """The value to so many decimal digits: what an iterative algorithm found, without the digits that differ by processor.
+    """The value rounded to `digits` significant digits: removes the digits that depend on the CPU from an iterative result.
 
-    Two results that agree to 1e-14 round alike but for a chance of about 1e-5.
+    Two values that agree to 1e-14 round to different numbers with probability about 1e-5.
     """
     return float(f"{value:.{digits - 1}e}")

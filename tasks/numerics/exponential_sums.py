@@ -1,4 +1,4 @@
-"""Impulse responses of diagonal systems: sums of complex exponentials on a grid of times."""
+"""Impulse responses of diagonal systems: sums of complex exponentials on a time grid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def exponential_sums(
     """K_l = Re sum_n w_n e^{l a_n}, l = 0 .. length-1, for a_n with Re a_n <= 0.
 
     With l = q R + r the sum is a product of a [Q, n] and an [n, R] matrix, Q = R = sqrt(length): 2 sqrt(length)
-    exponentials a mode instead of `length`, and no array [length, n]. In complex128: phases of late times need it.
+    exponentials per mode instead of `length`, and no array [length, n]. Use complex128: phases at late times need it.
     """
     inner = math.isqrt(length - 1) + 1
     outer = -(-length // inner)

@@ -13,10 +13,10 @@ __all__ = ["fit_exponentials"]
 def fit_exponentials(
     samples: Shaped[ndarray, "time channel"], times: Float[ndarray, " time"], start: Complex[ndarray, " mode"]
 ) -> tuple[Complex[ndarray, " mode"], Complex[ndarray, "mode channel"]]:
-    """The rates a and amplitudes B that minimize |X - Phi(a) B|, Phi = e^{a_k t}, from the given rates.
+    """min over rates a and amplitudes B of |X - Phi(a) B|, Phi_{tk} = e^{a_k t}, from initial rates `start`: returns (a, B).
 
-    B = Phi^+ X is eliminated; the rates follow by Levenberg-Marquardt with Kaufman's Jacobian -(I - Phi Phi^+) (t phi_k) b_k.
-    Channels are first reduced to the leading len(start) directions of X, which holds all of X but noise.
+    B = Phi^+ X is eliminated; a is found by Levenberg-Marquardt with Kaufman's Jacobian -(I - Phi Phi^+) (t phi_k) b_k.
+    Channels are first projected on the leading len(start) right singular vectors of X.
     Source: Golub and Pereyra 1973; Askham and Kutz 2018, optimized DMD, section 3.
     """
     directions = np.linalg.svd(samples, full_matrices=False)[2][: len(start)]
@@ -29,18 +29,18 @@ def fit_exponentials(
 
     def residual(flat: ndarray) -> ndarray:
         phi, inverse = basis(flat)
-        gap = reduced - phi @ (inverse @ reduced)
-        return np.concatenate([gap.real.ravel(), gap.imag.ravel()])
+        error = reduced - phi @ (inverse @ reduced)
+        return np.concatenate([error.real.ravel(), error.imag.ravel()])
 
     def jacobian(flat: ndarray) -> ndarray:
         phi, inverse = basis(flat)
-        moved = times[:, None] * phi
-        outside = moved - phi @ (inverse @ moved)
-        columns = -(outside[:, None, :] * (inverse @ reduced).T).reshape(-1, len(start))
+        derivative = times[:, None] * phi
+        orthogonal = derivative - phi @ (inverse @ derivative)
+        columns = -(orthogonal[:, None, :] * (inverse @ reduced).T).reshape(-1, len(start))
         both = np.concatenate([columns, 1j * columns], axis=1)
         return np.concatenate([both.real, both.imag])
 
     first = np.concatenate([start.real, start.imag])
-    found = least_squares(residual, first, jacobian, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14).x
-    rates = found[: len(start)] + 1j * found[len(start) :]
-    return rates, basis(found)[1] @ samples
+    solution = least_squares(residual, first, jacobian, method="lm", xtol=1e-14, ftol=1e-14, gtol=1e-14).x
+    rates = solution[: len(start)] + 1j * solution[len(start) :]
+    return rates, basis(solution)[1] @ samples

@@ -1,8 +1,8 @@
-"""The discrete Fourier transform in exact arithmetic, and what generators make of it: convolution and periodic derivatives.
+"""The discrete Fourier transform and convolution in bitwise reproducible arithmetic (see `exact`), for generating data.
 
-A signal is a pair of real arrays, its real and imaginary part, stacked as [2, n, ...] with time or space second and any batch
-axes after. Two real signals ride in one: whatever is linear with real coefficients treats both alike. NumPy's complex
-products round differently from one processor to the next, hence no complex numbers.
+A signal is stored as its real and imaginary parts, [2, n, ...], with time or space second and any batch axes last: the rounding
+of NumPy's complex products depends on the CPU. Two real signals are packed into one complex signal, which is valid for every
+linear operation with real coefficients.
 """
 
 from __future__ import annotations
@@ -18,64 +18,66 @@ from dynamark.tasks.numerics.exact import cos, sin
 __all__ = ["convolve", "fourier", "inverse_fourier", "multiplied", "packed", "unpacked"]
 
 Signal = Float[ndarray, "2 n *batch"]
-# The largest odd factor of a length; the work grows with it.
+# The largest odd factor of a length; the cost grows with it.
 _ODD = 15
 
 
 def fourier(x: Signal) -> Signal:
-    """X_k = sum_t x_t e^{-2 pi i k t/n} for n = odd 2^p, odd at most 15.
+    """X_k = sum_t x_t e^{-2 pi i k t/n} for n = m 2^p, m odd and at most 15. Raises ValueError for other n.
 
-    Rows hold the transforms of interleaved parts: the odd factor's by its definition, then p passes that merge them in pairs.
+    Decimation in time: transforms of length m by the definition, then p passes of radix-2 butterflies.
     """
     n = x.shape[1]
     odd = n // (n & -n)
     if odd > _ODD:
-        raise ValueError(f"a transform of {n} points; the number must be at most {_ODD} times a power of two")
+        raise ValueError(
+            f"Fourier transform of {n} points: n must be an odd number of at most {_ODD} times a power of two"
+        )
     re, im = (part.reshape(odd, n // odd, *x.shape[2:]) for part in x)
     if odd > 1:
         re, im = _by_definition(re, im)
     while len(re) < n:
         half = re.shape[1] // 2
-        c, s = _turns(len(re), 2 * len(re), re.ndim)
-        after_re, after_im = re[:, half:], im[:, half:]
-        turned_re, turned_im = c * after_re + s * after_im, c * after_im - s * after_re
+        c, s = _twiddles(len(re), 2 * len(re), re.ndim)
+        odd_re, odd_im = re[:, half:], im[:, half:]
+        rotated_re, rotated_im = c * odd_re + s * odd_im, c * odd_im - s * odd_re
         re, im = (
-            np.concatenate([before + turned, before - turned])
-            for before, turned in ((re[:, :half], turned_re), (im[:, :half], turned_im))
+            np.concatenate([even + rotated, even - rotated])
+            for even, rotated in ((re[:, :half], rotated_re), (im[:, :half], rotated_im))
         )
     return np.stack([re.reshape(x.shape[1:]), im.reshape(x.shape[1:])])
 
 
 def _by_definition(re: ndarray, im: ndarray) -> tuple[ndarray, ndarray]:
-    """The transform along the first axis, of a few points."""
-    found_re, found_im = np.zeros_like(re), np.zeros_like(im)
-    c, s = _turns(len(re), len(re), re.ndim)
+    """The transform along the first axis by its definition, for a few points."""
+    out_re, out_im = np.zeros_like(re), np.zeros_like(im)
+    c, s = _twiddles(len(re), len(re), re.ndim)
     for t in range(len(re)):
-        place = t * np.arange(len(re)) % len(re)
-        found_re += c[place] * re[t] + s[place] * im[t]
-        found_im += c[place] * im[t] - s[place] * re[t]
-    return found_re, found_im
+        index = t * np.arange(len(re)) % len(re)
+        out_re += c[index] * re[t] + s[index] * im[t]
+        out_im += c[index] * im[t] - s[index] * re[t]
+    return out_re, out_im
 
 
 @functools.cache
-def _turns(rows: int, circle: int, axes: int) -> tuple[ndarray, ndarray]:
-    """Cosine and sine of 2 pi k/circle, k = 0 .. rows-1, with axes of length 1 behind."""
+def _twiddles(rows: int, circle: int, axes: int) -> tuple[ndarray, ndarray]:
+    """Cosine and sine of 2 pi k/circle, k = 0 .. rows-1, followed by axes of length 1."""
     angle = (2 * np.pi * np.arange(rows) / circle).reshape(-1, *[1] * (axes - 1))
     return cos(angle), sin(angle)
 
 
 def inverse_fourier(x: Signal) -> Signal:
-    """x_t = 1/n sum_k X_k e^{2 pi i k t/n}: the transform with real and imaginary part exchanged, before and after."""
+    """x_t = 1/n sum_k X_k e^{2 pi i k t/n}: the transform with real and imaginary parts swapped before and after."""
     return fourier(x[::-1])[::-1] / x.shape[1]
 
 
 def multiplied(a: Signal, b: Float[ndarray, "2 n *other"]) -> Signal:
-    """The complex product, axes of length 1 broadcast."""
+    """The complex product a b, with broadcasting over axes of length 1."""
     return np.stack([a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]])
 
 
 def packed(x: Float[ndarray, "*axes count"]) -> Float[ndarray, "2 *axes half"]:
-    """Real signals in pairs: the even ones as real parts, the odd ones as imaginary parts, a last one alone beside zero."""
+    """Pairs of real signals as complex ones: even indices as real parts, odd ones as imaginary parts, zero-padded."""
     pairs = np.zeros((2, *x.shape[:-1], (x.shape[-1] + 1) // 2))
     pairs[0] = x[..., ::2]
     pairs[1, ..., : x.shape[-1] // 2] = x[..., 1::2]
@@ -90,7 +92,7 @@ def unpacked(pairs: Float[ndarray, "2 *axes half"], count: int) -> Float[ndarray
 
 
 def convolve(x: Float[ndarray, "time batch"], kernel: Float[ndarray, " lag"]) -> Float[ndarray, "time batch"]:
-    """y_t = sum_{i <= t} kernel_i x_{t-i}: padded, so that nothing wraps around."""
+    """y_t = sum_{i <= t} kernel_i x_{t-i}, zero-padded, so not circular."""
     time, lags = len(x), min(len(kernel), len(x))
     size = 1 << (time + lags - 1).bit_length()
     signal, response = np.zeros((2, size, (x.shape[1] + 1) // 2)), np.zeros((2, size, 1))

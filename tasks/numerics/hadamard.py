@@ -12,11 +12,12 @@ __all__ = ["walsh_hadamard"]
 def walsh_hadamard(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
     """H_n x, H_1 = (1), H_2n = [[H_n, H_n], [H_n, -H_n]]; n a power of two. H_n is symmetric, and H_n H_n = n I.
 
-    As H_a (x) H_b on a matrix of a rows and b columns, both about sqrt(n): every addition then runs along whole rows.
+    Raises ValueError for other n. Computed as H_a X H_b on an a x b matrix X, a and b about sqrt(n), with vectorized additions
+    of whole rows.
     """
     n = values.shape[-1]
     if n & (n - 1) or not n:
-        raise ValueError(f"the length of a Walsh-Hadamard transform is a power of two, not {n}")
+        raise ValueError(f"Walsh-Hadamard transform of length {n}: the length must be a power of two")
     columns = 1 << (n.bit_length() - 1) // 2
     square = values.reshape(*values.shape[:-1], n // columns, columns)
     return _along_rows(_along_rows(square).mT.contiguous()).mT.reshape(values.shape)

@@ -1,4 +1,4 @@
-"""HiPPO matrices: x' = A x + B u keeps the coefficients of the past of u in a basis (unit window; divide A, B by theta)."""
+"""HiPPO matrices: the states of x' = A x + B u are coefficients of the past of u in a basis (window 1; else divide by theta)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pair = tuple[Float[ndarray, "n n"], Float[ndarray, " n"]]
 
 
 def legs(states: int) -> Pair:
-    """Scaled Legendre: A_nk = -sqrt((2n+1)(2k+1)) for n > k, -(n+1) for n = k, else 0; B_n = sqrt(2n+1).
+    """LegS, scaled Legendre: A_nk = -sqrt((2n+1)(2k+1)) for n > k, -(n+1) for n = k, else 0; B_n = sqrt(2n+1).
 
     e^{tA} B = sqrt(2n+1) P_n(2 e^{-t} - 1) e^{-t} (Gu et al. 2023, theorem 5).
     """
@@ -21,9 +21,9 @@ def legs(states: int) -> Pair:
 
 
 def legt(states: int) -> Pair:
-    """Legendre on a sliding window of length 1: A_nk = -sqrt((2n+1)(2k+1)) (1 if n >= k else (-1)^{n-k}), B_n = sqrt(2n+1).
+    """LegT, sliding window of length 1: A_nk = -sqrt((2n+1)(2k+1)) (1 if n >= k else (-1)^{n-k}), B_n = sqrt(2n+1).
 
-    The official code halves both (a window of length 2).
+    The official code uses A/2 and B/2 (a window of length 2).
     """
     n = np.arange(states)
     root = np.sqrt(2.0 * n + 1)
@@ -32,9 +32,9 @@ def legt(states: int) -> Pair:
 
 
 def fout(states: int) -> Pair:
-    """Truncated Fourier on a sliding window of length 1: A = D - 2 b b', B = 2 b, b = (1, 0, sqrt2, 0, sqrt2, ...).
+    """FouT, Fourier basis on a sliding window of length 1: A = D - 2 b b', B = 2 b, b = (1, 0, sqrt2, 0, sqrt2, ...).
 
-    D_{2j,2j+1} = -2 pi j = -D_{2j+1,2j}. State 1 (sine of frequency 0) stays 0. The number of states is even.
+    D_{2j,2j+1} = -2 pi j = -D_{2j+1,2j}. State 1 (sine of frequency 0) remains 0. The number of states must be even.
     """
     b = np.where(np.arange(states) % 2 == 0, np.sqrt(2.0), 0.0)
     b[0] = 1.0
@@ -46,10 +46,10 @@ def fout(states: int) -> Pair:
 
 
 def legs_normal_poles(states: int) -> Complex[ndarray, " half"]:
-    """Eigenvalues with positive imaginary part of the normal part A + P P', P_n = sqrt(n + 1/2), of LegS; ascending.
+    """Eigenvalues with positive imaginary part of A + P P', the normal part of LegS, P_n = sqrt(n + 1/2); ascending.
 
-    A + P P' = -1/2 I + a skew matrix: a Hermitian eigenproblem. The eigenvectors of A itself have a condition number that
-    grows beyond 1e19 at 32 states.
+    A + P P' = -1/2 I + a skew-symmetric matrix, so the eigenproblem is Hermitian. The condition number of the
+    eigenvectors of A itself exceeds 1e19 at 32 states.
     """
     a, _ = legs(states)
     p = np.sqrt(np.arange(states) + 0.5)
@@ -60,15 +60,15 @@ def legs_normal_poles(states: int) -> Complex[ndarray, " half"]:
 def low_rank_form(
     basis: str, states: int
 ) -> tuple[Complex[ndarray, " half"], Complex[ndarray, "rank half"], Complex[ndarray, " half"]]:
-    """Lambda, P, B of A = V (Lambda - P* P) V*, B = V* B, V unitary; conjugates are not listed, the number of states is even.
+    """Lambda, P, B of A = V (Lambda - P* P) V*, B = V* B, V unitary; one of each conjugate pair.
 
-    A less its low-rank part is normal: LegS = -1/2 I + skew - p p', p_n = sqrt(n + 1/2); LegT = skew - p p' - q q', p and q the
-    even and the odd entries of B; FouT = D - 2 b b'.
+    basis: `legs`, `legt` or `fout`; states must be even. A is normal plus low-rank: LegS = -1/2 I + skew - p p',
+    p_n = sqrt(n + 1/2); LegT = skew - p p' - q q', p and q the even and the odd entries of B; FouT = D - 2 b b'.
     """
     a, b = {"legs": legs, "legt": legt, "fout": fout}[basis](states)
     half = states // 2
     if basis == "fout":
-        # The frequency 0 is double: its plane must be split into a conjugate pair by hand.
+        # The eigenvalue 0 is double: its eigenspace is split into a conjugate pair explicitly.
         j = np.arange(half)
         vectors = np.zeros((states, half), dtype=complex)
         vectors[2 * j, j], vectors[2 * j + 1, j] = np.sqrt(0.5), -1j * np.sqrt(0.5)
@@ -86,29 +86,29 @@ def perturbed_legs(
 ) -> tuple[Complex[ndarray, " slot"], Complex[ndarray, "state slot"], Complex[ndarray, " slot"]]:
     """Lambda, V and V^{-1} B of A + E = V Lambda V^{-1}, A of LegS, E real Gaussian with |E|_2 = size |A|_2.
 
-    V is the best conditioned of some draws. One of each conjugate pair, so that e^{t(A+E)} B = 2 Re V e^{t Lambda} (V^{-1} B);
-    real eigenvalues count half, and slots that they leave empty hold weight 0. There are states/2 + 2 slots. Real parts are at
-    most -1e-4. Source: Yu et al. 2024.
+    The best-conditioned V of `draws` random E is used. One of each conjugate pair is returned, real eigenvalues with half weight,
+    so e^{t(A+E)} B = 2 Re V e^{t Lambda} (V^{-1} B). The states/2 + 2 slots are padded with zero weights. Real
+    parts are at most -1e-4. Raises ValueError if every draw has too many real eigenvalues. Source: Yu et al. 2024.
     """
     a, b = legs(states)
     slots, best = states // 2 + 2, np.inf
-    found: tuple[ndarray, ndarray, ndarray] | None = None
+    eigen: tuple[ndarray, ndarray, ndarray] | None = None
     scale = size * np.linalg.norm(a, 2)
     for _ in range(100 * draws):
         e = rng.standard_normal(a.shape)
         values, vectors = np.linalg.eig(a + scale * e / np.linalg.norm(e, 2))
-        kept = values.imag >= 0
-        draws -= kept.sum() <= slots
+        upper = values.imag >= 0
+        draws -= upper.sum() <= slots
         condition = np.linalg.cond(vectors)
-        if kept.sum() <= slots and condition < best:
+        if upper.sum() <= slots and condition < best:
             best = condition
             weights = np.linalg.solve(vectors, b.astype(complex)) * np.where(values.imag == 0, 0.5, 1.0)
-            found = values[kept], vectors[:, kept], weights[kept]
+            eigen = values[upper], vectors[:, upper], weights[upper]
         if draws <= 0:
             break
-    if found is None:
-        raise ValueError(f"no perturbation of size {size} leaves {slots} modes or fewer: give a larger size")
-    values, vectors, weights = found
+    if eigen is None:
+        raise ValueError(f"every perturbation of size {size} leaves more than {slots} modes: use a larger size")
+    values, vectors, weights = eigen
     spare = slots - len(values)
     values = np.minimum(values.real, -1e-4) + 1j * values.imag
     return (

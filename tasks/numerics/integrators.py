@@ -1,4 +1,4 @@
-"""Fixed-step integrators of batches of initial conditions: elementwise, in float64, in a fixed order of operations."""
+"""Fixed-step integrators for batches of initial conditions: elementwise, float64, in a fixed order of operations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["BoundField", "Field", "Rates", "bind_rk4", "dop853", "rk4", "rk4_jac
 Field = Callable[[ndarray], ndarray]
 # x' = f(x) for states [dim, batch]: each coordinate is one contiguous row
 Rates = Callable[[ndarray], ndarray]
-# the same bound to arrays: binding(state, out) gives a call that writes f(state) to out
+# x' = f(x) bound to arrays: bind(state, out) returns a function that writes f(state) to out
 BoundField = Callable[[ndarray, ndarray], Callable[[], None]]
 
 
 def rk4_step(field: Field, x: ndarray, h: float) -> ndarray:
-    """x + h/6 (k1 + 2 k2 + 2 k3 + k4): one step of the classical Runge-Kutta method, of error O(h^5)."""
+    """x + h/6 (k1 + 2 k2 + 2 k3 + k4): one step of the classical Runge-Kutta method, local error O(h^5)."""
     k1 = field(x)
     k2 = field(x + (h / 2) * k1)
     k3 = field(x + (h / 2) * k2)
@@ -32,9 +32,9 @@ def rk4_step(field: Field, x: ndarray, h: float) -> ndarray:
 def rk4(
     field: Field, start: Float[ndarray, "batch dim"], dt: float, steps: int, substeps: int = 1
 ) -> Float[ndarray, "batch steps dim"]:
-    """The states after dt, 2 dt, ..., steps dt, each sample by `substeps` Runge-Kutta steps.
+    """States at times dt, 2 dt, ..., steps dt, with `substeps` Runge-Kutta steps per sample.
 
-    Every trajectory has the same bits whatever its neighbors in the batch.
+    Trajectories are bitwise independent of the other trajectories in the batch.
     """
     out = np.empty((len(start), steps, start.shape[1]))
     x = np.array(start, dtype=np.float64)
@@ -47,22 +47,22 @@ def rk4(
 
 
 def bind_rk4(field: BoundField, state: Float[ndarray, "dim batch"], h: float) -> Callable[[], None]:
-    """One step of the classical Runge-Kutta method a call, in place: x += h/6 (k1 + 2 (k2 + k3) + k4).
+    """A function that updates `state` in place by one classical Runge-Kutta step: x += h/6 (k1 + 2 (k2 + k3) + k4).
 
-    All work arrays are made here, once: for a few states the cost of a step is the number of calls. A state has the same
-    bits whatever its neighbors in the batch.
+    Work arrays are allocated once, since NumPy calls dominate the cost for small states. Trajectories are bitwise independent
+    of the other trajectories in the batch.
     """
-    x, between = state, np.empty_like(state)
+    x, shifted = state, np.empty_like(state)
     k1, k2, k3, k4 = (np.empty_like(state) for _ in range(4))
-    stages = field(x, k1), field(between, k2), field(between, k3), field(between, k4)
+    stages = field(x, k1), field(shifted, k2), field(shifted, k3), field(shifted, k4)
     half, whole, sixth, two = (np.array(c) for c in (h / 2, h, h / 6, 2.0))
-    into = ((k1, half), (k2, half), (k3, whole))
+    increments = ((k1, half), (k2, half), (k3, whole))
 
     def step() -> None:
-        for stage, (slope, length) in zip(stages, into, strict=False):
+        for stage, (slope, length) in zip(stages, increments, strict=False):
             stage()
-            np.multiply(slope, length, between)
-            np.add(between, x, between)
+            np.multiply(slope, length, shifted)
+            np.add(shifted, x, shifted)
         stages[3]()
         np.add(k2, k3, k2)
         np.multiply(k2, two, k2)
@@ -81,10 +81,10 @@ def rk4_jacobian(
     h: float,
     steps: int = 1,
 ) -> tuple[Float[Tensor, "*batch dim"], Float[Tensor, "*batch dim dim"]]:
-    """The state after `steps` Runge-Kutta steps of size h and its derivative by the start, the chain rule carried along.
+    """The state after `steps` Runge-Kutta steps of size h, and its Jacobian with respect to x, by the chain rule.
 
     K1 = Df(x), K2 = Df(x + h/2 k1)(I + h/2 K1), ...: the exact Jacobian of the numerical map, not of the flow.
-    derivative(x) is Df [..., dim, dim].
+    derivative(x): Df [..., dim, dim].
     """
     unit = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     total = unit.expand(*x.shape, x.shape[-1])
@@ -107,10 +107,10 @@ def rk4_jacobian(
 def dop853(
     rates: Rates, start: Float[ndarray, "batch dim"], dt: float, steps: int, substeps: int = 1
 ) -> Float[ndarray, "batch states dim"]:
-    """The start and the states after dt, 2 dt, ..., steps dt, by `substeps` steps of order 8 a sample.
+    """States at times 0, dt, 2 dt, ..., steps dt, with `substeps` steps of order 8 per sample.
 
     x <- x + h sum_i b_i k_i, k_i = f(x + h sum_{j<i} a_ij k_j), the twelve stages of Dormand and Prince without error control:
-    the step is fixed, so every trajectory has the same bits whatever its neighbors in the batch. Global error O(h^8).
+    with a fixed step, trajectories are bitwise independent of the other trajectories in the batch. Global error O(h^8).
     Source: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, II.10; weights of SciPy's DOP853.
     """
     out = np.empty((steps + 1, start.shape[1], len(start)))
@@ -124,7 +124,7 @@ def dop853(
 
 
 class _Dop853:
-    """One step in place, with its slopes in buffers: elementwise, weights that are zero left out."""
+    """One step in place with preallocated buffers; elementwise, zero weights are skipped."""
 
     def __init__(self, rates: Rates, like: ndarray, h: float) -> None:
         from scipy.integrate._ivp import dop853_coefficients as weights

@@ -1,7 +1,7 @@
-"""Finite sections of Koopman operators from lifted pairs: Galerkin matrices, residuals, pseudospectra.
+"""Finite sections of Koopman operators from snapshot pairs: Galerkin matrices, residuals, pseudospectra.
 
-Rows are samples: psi(x) -> psi(y) = psi(x) K, so eigenfunctions are psi v with K v = lambda v. Everything follows from one
-compression of the pairs, the triangular factor of [Psi_x Psi_y]; nothing here forms a Gram matrix unless it says so.
+Rows are samples: psi(y) = psi(x) K, so eigenfunctions are psi v with K v = lambda v. Everything is computed from the triangular
+factor of [Psi_x Psi_y] instead of Gram matrices, except in `galerkin`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Square = Shaped[Tensor, "feature feature"]
 
 @dataclass(frozen=True)
 class Compressed:
-    """R = [[xx, xy], [0, yy]] of the QR factorization of sqrt(W) [Psi_x Psi_y]: all that a finite section needs.
+    """R = [[xx, xy], [0, yy]] of the QR factorization of sqrt(W) [Psi_x Psi_y], a compression of the snapshot pairs.
 
     G = Psi_x* W Psi_x = xx* xx, A = Psi_x* W Psi_y = xx* xy, L = Psi_y* W Psi_y = xy* xy + yy* yy.
     """
@@ -31,38 +31,38 @@ class Compressed:
     yy: Square
 
     def least_squares(self, rcond: float = 1e-10) -> Square:
-        """K = G^+ A, the minimizer of |Psi_x K - Psi_y|; directions below `rcond` of the largest are dropped."""
+        """K = G^+ A, the minimizer of |Psi_x K - Psi_y|; relative cutoff `rcond` on singular values of Psi_x."""
         return torch.linalg.lstsq(self.xx, self.xy, rcond=rcond, driver="gelsd").solution
 
     def unitary(self, rcond: float = 1e-10) -> Square:
-        """mpEDMD: K = S^{-1} U S, U the unitary polar factor of G-orthonormal A: the best isometry of the dictionary's span.
+        """mpEDMD: K = S^{-1} U S, U the unitary polar factor of S^{-*} A S^{-1}: the best isometric approximation.
 
-        S maps coefficients to those of an orthonormal basis of the span. Directions below `rcond` of the largest, on which the
-        dictionary is dependent, are sent to 0; the rest of the spectrum lies on the unit circle.
+        S maps coefficients to those in an orthonormal basis of the span of the dictionary. Singular values of Psi_x below `rcond`
+        times the largest give eigenvalues 0; all other eigenvalues lie on the unit circle.
         Source: Colbrook 2023, The mpEDMD algorithm, algorithm 3.1.
         """
         basis, sizes, features = torch.linalg.svd(self.xx)
-        kept = sizes > rcond * sizes[0]
-        basis, into = basis[:, kept], sizes[kept, None] * features[kept]
-        back = features[kept].mH / sizes[kept]
-        left, _, right = torch.linalg.svd(basis.mH @ self.xy @ back)
-        return back @ left @ right @ into
+        significant = sizes > rcond * sizes[0]
+        basis, forward = basis[:, significant], sizes[significant, None] * features[significant]
+        inverse = features[significant].mH / sizes[significant]
+        left, _, right = torch.linalg.svd(basis.mH @ self.xy @ inverse)
+        return inverse @ left @ right @ forward
 
     def residuals(self, values: Shaped[Tensor, " mode"], vectors: Shaped[Tensor, "feature mode"]) -> Tensor:
-        """|(Psi_y - lambda Psi_x) v| / |Psi_x v| of each pair, on the samples that were compressed [mode].
+        """|(Psi_y - lambda Psi_x) v| / |Psi_x v| of each eigenpair, on the compressed samples [mode].
 
-        Source: Colbrook and Townsend 2024, eq. (3.2), without the expansion that loses half the digits.
+        Source: Colbrook and Townsend 2024, eq. (3.2), without expanding the square, which would lose half the digits.
         """
         upper = self.xy.to(vectors) @ vectors - values * (self.xx.to(vectors) @ vectors)
         lower = self.yy.to(vectors) @ vectors
-        below = torch.linalg.vector_norm(self.xx.to(vectors) @ vectors, dim=0)
-        return torch.hypot(torch.linalg.vector_norm(upper, dim=0), torch.linalg.vector_norm(lower, dim=0)) / below
+        norm = torch.linalg.vector_norm(self.xx.to(vectors) @ vectors, dim=0)
+        return torch.hypot(torch.linalg.vector_norm(upper, dim=0), torch.linalg.vector_norm(lower, dim=0)) / norm
 
     def distance(self, z: Shaped[Tensor, " point"]) -> Tensor:
-        """dist(z) = min over v of |(Psi_y - z Psi_x) v| / |Psi_x v| [point]: the least residual that any v has at z.
+        """dist(z) = min over v of |(Psi_y - z Psi_x) v| / |Psi_x v| [point]: the smallest residual at z.
 
-        sigma_min of [xy - z xx; yy] xx^{-1}, or the root of the least eigenvalue of
-        H(z) = B*B - z M* - conj(z) M + |z|^2 I, M = xy xx^{-1}, where that is above the 1e-7 that squaring leaves.
+        sigma_min of B - z [I; 0], B = [M; N] = [xy; yy] xx^{-1}: computed as the square root of the smallest eigenvalue of
+        H(z) = B*B - z M* - conj(z) M + |z|^2 I, or by SVD where that is below 1e-7, the accuracy of squaring.
         """
         solve = torch.linalg.solve_triangular
         m = solve(self.xx, self.xy, upper=True, left=False).to(torch.complex128)
@@ -70,7 +70,7 @@ class Compressed:
         eye = torch.eye(len(m), dtype=m.dtype)
         out = torch.empty(len(z), dtype=torch.float64)
         for i, point in enumerate(z.tolist()):
-            # H(z) = (M - z)*(M - z) + N*N, so that no product needs the expansion.
+            # H(z) = (M - z)*(M - z) + N*N: not expanded.
             shifted = m - point * eye
             least = torch.linalg.eigvalsh(shifted.mH @ shifted + n.mH @ n)[0].clamp(min=0).sqrt()
             out[i] = least if least > 1e-7 else torch.linalg.svdvals(torch.cat([shifted, n]))[-1]
@@ -78,9 +78,9 @@ class Compressed:
 
 
 def compress(chunks: Iterable[tuple[Lifted, Lifted]]) -> Compressed:
-    """The compression of all pairs (Psi_x, Psi_y), chunk by chunk: memory does not grow with the number of samples.
+    """Compression of all pairs (Psi_x, Psi_y), chunk by chunk: memory is independent of the number of samples.
 
-    Quadrature weights enter as rows times sqrt(w). At least twice as many samples as features are needed.
+    Multiply rows by sqrt(w) for quadrature weights w. Needs at least twice as many samples as features.
     """
     factor: Tensor | None = None
     for psi_x, psi_y in chunks:
@@ -94,7 +94,7 @@ def compress(chunks: Iterable[tuple[Lifted, Lifted]]) -> Compressed:
 
 
 def galerkin(chunks: Iterable[tuple[Lifted, Lifted]], ridge: float) -> Square | None:
-    """K = (G + ridge tr(G)/N I)^{-1} A by Cholesky; None where cond(G) > 1e10, which squaring does not survive.
+    """K = (G + ridge tr(G)/N I)^{-1} A by Cholesky; None if cond(G) > 1e10.
 
     G = Psi_x* Psi_x and A = Psi_x* Psi_y are summed over the chunks.
     """
@@ -115,5 +115,5 @@ def pair_residuals(
     at_x: Shaped[Tensor, "pair mode"], at_y: Shaped[Tensor, "pair mode"], values: Shaped[Tensor, " mode"]
 ) -> Float[Tensor, " mode"]:
     """|phi(y) - lambda phi(x)| / |phi(x)| over pairs: the residual of each eigenpair on held-out data."""
-    gap = torch.linalg.vector_norm(at_y - values * at_x, dim=0)
-    return gap / torch.linalg.vector_norm(at_x, dim=0)
+    error = torch.linalg.vector_norm(at_y - values * at_x, dim=0)
+    return error / torch.linalg.vector_norm(at_x, dim=0)

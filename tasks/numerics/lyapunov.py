@@ -1,4 +1,4 @@
-"""Lyapunov spectra by repeated QR (Benettin)."""
+"""Lyapunov spectra by repeated QR factorization (Benettin)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["kaplan_yorke", "lyapunov_spectrum"]
 
-_BOUND = 1e12  # times the largest entry of the first states: an orbit beyond it has left
+_BOUND = 1e12  # times the largest entry of the initial states: orbits beyond it have diverged
 
 
 def lyapunov_spectrum(
@@ -27,15 +27,15 @@ def lyapunov_spectrum(
     count: int | None = None,
     every: int = 1,
 ) -> Float[Tensor, "start exponent"]:
-    """l_i = mean of ln |R_ii| over Q R = J(z_t) Q, per step (divide by dt for a rate), averaged along orbits.
+    """l_i = mean of ln |R_ii| over Q R = J(z_t) Q, per step (divide by dt for rates).
 
-    The orbits advance together, `burn_in` steps of the state and of Q before the first that counts, from `starts`
-    contexts spread evenly. Exponents come in descending order; an orbit that leaves every bound gives NaN, the others go on.
-    count: the largest exponents to follow; by default as many as there are observed channels, at least three, since
-        the others of a model with memory say nothing about the system.
-    every: steps between two factorizations; e^(spread of the exponents x every) must stay far below 1e16.
-    A model with `tangent(state, q)` = J(state) q spares the Jacobian of a large state, one with `as_map()` the calls of every
-    step: see `maps.CompiledMap`.
+    A batch of orbits starts from `starts` evenly spaced contexts; averages begin after `burn_in` steps of the state and of Q.
+    Exponents are in descending order; a diverging orbit gives NaN.
+    count: number of leading exponents; by default the number of observed channels, at least three, since
+        further exponents of a model with memory do not describe the system.
+    every: steps between two factorizations; e^(spread of the exponents x every) must be far below 1e16.
+    A model may define `tangent(state, q)` = J(state) q, to avoid the Jacobian of a large state, and `as_map()`, to run compiled:
+    see `maps.CompiledMap`.
     Source: Benettin, Galgani, Giorgilli & Strelcyn 1980; Eckmann & Ruelle 1985, section V.
     """
     spread = torch.linspace(0, len(contexts) - 1, min(starts, len(contexts))).long()
@@ -43,33 +43,33 @@ def lyapunov_spectrum(
     bound = _BOUND * (float(state.abs().max()) or 1.0)
     alive = torch.ones(len(state), dtype=torch.bool)
     exponents = min(max(contexts.dim, 3) if count is None else count, state.shape[-1])
-    form = compiled_map(model)
-    if form is not None and state.device.type == "cpu":
-        return spectrum(form, state, exponents, steps, burn_in, every).sort(dim=-1, descending=True).values
+    compiled = compiled_map(model)
+    if compiled is not None and state.device.type == "cpu":
+        return spectrum(compiled, state, exponents, steps, burn_in, every).sort(dim=-1, descending=True).values
     q = torch.eye(state.shape[-1], exponents, dtype=state.dtype, device=state.device).repeat(len(state), 1, 1)
     total = q.new_zeros(len(state), exponents)
-    push = getattr(model, "tangent", lambda at, vectors: model.jacobian(at).double() @ vectors)
+    push = getattr(model, "tangent", lambda point, vectors: model.jacobian(point).double() @ vectors)
     for step in range(1, burn_in + steps + 1):
         q = push(state, q).double()
         if step % every == 0 or step in (burn_in, burn_in + steps):
             q, r = torch.linalg.qr(q)
             if step > burn_in:
                 total += r.diagonal(dim1=-2, dim2=-1).abs().log()
-        state, alive = _caught(model.step(state), alive, bound)
+        state, alive = _reset_diverged(model.step(state), alive, bound)
     total = torch.where(alive[:, None].to(total.device), total / steps, torch.nan)
     return total.sort(dim=-1, descending=True).values
 
 
-def _caught(state: Tensor, alive: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-    """Orbits that blew up are set to zero and counted as dead, so that NaN stays out of the factorizations."""
+def _reset_diverged(state: Tensor, alive: Tensor, bound: float) -> tuple[Tensor, Tensor]:
+    """Set diverged orbits to zero and mark them as not alive: keeps NaN out of the factorizations."""
     finite = (state.abs() < bound).all(dim=-1)
     return torch.where(finite[:, None], state, 0.0), alive & finite.cpu()
 
 
 def kaplan_yorke(exponents: Float[Tensor, " exponent"]) -> float:
-    """D = j + (l_1 + ... + l_j) / |l_{j+1}|, j the largest index with a sum that is not negative.
+    """D = j + (l_1 + ... + l_j) / |l_{j+1}|, j the largest index with a non-negative sum.
 
-    0 if l_1 < 0, the number of exponents if all sums are non-negative. Source: Kaplan & Yorke 1979.
+    0 if l_1 < 0; the number of exponents if all sums are non-negative. Source: Kaplan & Yorke 1979.
     """
     ordered = exponents.sort(descending=True).values
     sums = ordered.cumsum(0)

@@ -1,6 +1,6 @@
-"""Compiled maps: free runs and Lyapunov spectra without a call of Python a step.
+"""Compiled maps: free runs and Lyapunov spectra without Python calls per step.
 
-A model says what one step is, and how it moves vectors of the tangent space; the loops around that exist once.
+A model provides kernels for one step of the state and of tangent vectors; the loops are compiled here.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from dynamark.tasks.numerics.compiling import Kernel, as_array, kernel
 
 __all__ = ["CompiledMap", "compiled_map", "first_numbers", "free_run", "spectrum"]
 
-# What a model gives in their place.
+# Placeholders, replaced by the kernels of a model.
 push: Any = None
 observe: Any = None
 
 
 @dataclass(frozen=True)
 class CompiledMap:
-    """push(x, q, weights): x [state] becomes f(x) and q [state, k] Df(x) q, in place; observe(x, y, weights): y [dim] of x.
+    """push(x, q, weights): x [state] <- f(x) and q [state, k] <- Df(x) q, in place; observe(x, y, weights): writes y [dim].
 
-    k may be 0: the state alone is moved.
+    With k = 0 only the state is advanced.
     """
 
     push: Kernel
@@ -37,20 +37,20 @@ class CompiledMap:
 
 @kernel
 def first_numbers(x: Any, y: Any, weights: Any) -> None:
-    """Observes the first numbers of a state."""
+    """Observation of the leading state variables: y_i = x_i."""
     for i in range(len(y)):
         y[i] = x[i]
 
 
 def compiled_map(model: Any) -> CompiledMap | None:
-    """The model as a compiled map, if it has one (`as_map`) and numba is installed."""
+    """`model.as_map()`, or None if the model has no such method or numba is not installed."""
     return model.as_map() if compiling.available() and hasattr(model, "as_map") else None
 
 
 def free_run(
     model: CompiledMap, state: Float[Tensor, "trajectory state"], steps: int, dim: int, now: bool = False
 ) -> Float[Tensor, "trajectory steps dim"]:
-    """What is observed of the states after 1 ... `steps` steps; `now`: after 0 ... `steps` - 1."""
+    """Observations after 1 ... `steps` steps; with `now`, after 0 ... `steps` - 1 steps."""
     path = np.empty((len(state), steps, dim))
     run = _run.given(push=model.push, observe=model.observe)
     run(as_array(state.double()).copy(), path, now, model.weights)
@@ -60,7 +60,7 @@ def free_run(
 def spectrum(
     model: CompiledMap, state: Float[Tensor, "start state"], exponents: int, steps: int, burn_in: int, every: int
 ) -> Float[Tensor, "start exponent"]:
-    """Means of ln |R_ii| a step along orbits; NaN of an orbit that leaves every bound. See `lyapunov_spectrum`."""
+    """Mean of ln |R_ii| per step along each orbit; NaN if it diverges. See `lyapunov_spectrum`."""
     total = np.zeros((len(state), exponents))
     _benettin.given(push=model.push)(as_array(state.double()).copy(), total, steps, burn_in, every, model.weights)
     return torch.from_numpy(total)
@@ -104,20 +104,20 @@ def _benettin(  # pragma: no cover - compiled
 
 @kernel
 def _orthonormalize(q: Any, norms: Any) -> None:  # pragma: no cover - compiled
-    """Modified Gram-Schmidt in place: rows lie together, so that all later columns are corrected in one loop."""
+    """Modified Gram-Schmidt in place; q is row-major, so the inner loops run over columns."""
     size, count = q.shape
-    share = np.empty(count)
+    projection = np.empty(count)
     for k in range(count):
         square = 0.0
         for i in range(size):
             square += q[i, k] * q[i, k]
         norms[k] = np.sqrt(square)
         scale = 1.0 / norms[k] if square > 0.0 else 0.0
-        share[:] = 0.0
+        projection[:] = 0.0
         for i in range(size):
             q[i, k] *= scale
             for j in range(k + 1, count):
-                share[j] += q[i, k] * q[i, j]
+                projection[j] += q[i, k] * q[i, j]
         for i in range(size):
             for j in range(k + 1, count):
-                q[i, j] -= share[j] * q[i, k]
+                q[i, j] -= projection[j] * q[i, k]

@@ -1,7 +1,7 @@
-"""Linear measurement operators of matrices: dense (isometric half-vectorized when symmetric), sampled and structured.
+"""Linear measurement operators on matrices: dense (half-vectorized isometrically when symmetric), sampled and structured.
 
-Each measures a matrix as a whole or in factors. What a descent on factors needs, A(L R^T), A*(z) R and A*(z)^T L, costs a
-sampled operator time and memory in proportion to its samples: no matrix of full size is formed.
+Operators apply to full matrices or to factors. A sampled operator computes the products of factorized descent, A(L R^T), A*(z) R
+and A*(z)^T L, in time and memory proportional to the number of samples, without forming a dense matrix.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dynamark.tasks.numerics.hadamard import walsh_hadamard
 
 __all__ = ["DenseOperator", "HadamardOperator", "SampledOperator", "half_vectorize", "unvectorize"]
 
-# Samples whose rows of factors are held at once: they stay in the cache.
+# Samples processed at once, so that rows of factors fit into the CPU cache.
 _CHUNK = 16_384
 
 
 @functools.cache
 def _places(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Flat places of the entries (i, j) and (j, i), i <= j; the place in vech of every entry; the weights 1 and sqrt(2)."""
+    """Flat indices of the entries (i, j) and (j, i), i <= j; index in vech of every entry; weights 1 and sqrt(2)."""
     i, j = torch.triu_indices(n, n)
     place = torch.empty(n, n, dtype=torch.long)
     place[i, j] = place[j, i] = torch.arange(len(i))
-    # In double precision before any conversion: weights rounded to single would break the isometry at 1e-8.
+    # In double precision: weights rounded to single precision would break the isometry at 1e-8.
     weight = torch.where(i == j, torch.tensor(1.0, dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64).sqrt())
     return i * n + j, j * n + i, place.flatten(), weight
 
@@ -37,7 +37,7 @@ def _places(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def half_vectorize(matrix: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch half"]:
     """vech(X) = (X_ii; sqrt(2) X_ij, i < j): an isometry from symmetric matrices to R^{n(n+1)/2}.
 
-    A matrix that is not symmetric is projected on its symmetric part.
+    A non-symmetric matrix is projected on its symmetric part.
     """
     upper, lower, _, weight = (part.to(matrix.device) for part in _places(matrix.shape[-1]))
     flat = matrix.flatten(-2)
@@ -51,7 +51,7 @@ def unvectorize(values: Float[Tensor, "*batch half"], n: int) -> Float[Tensor, "
 
 
 class _Whole:
-    """Factors of an operator that sees whole matrices anyway."""
+    """Products with factors for operators on full matrices: forms L R^T."""
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
         """A(X)."""
@@ -77,7 +77,7 @@ class _Whole:
 
 @dataclass(frozen=True)
 class DenseOperator(_Whole):
-    """A(X)_i = <A_i, X>, the A_i stored as rows; of a symmetric operator only the half-vectorization is stored."""
+    """A(X)_i = <A_i, X>, the A_i stored as rows (half-vectorized if symmetric)."""
 
     rows: Float[Tensor, "m entries"]
     size: tuple[int, int]
@@ -85,7 +85,7 @@ class DenseOperator(_Whole):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the matrices it measures."""
+        """Rows and columns of the matrix X."""
         return self.size
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
@@ -101,11 +101,11 @@ class DenseOperator(_Whole):
 
 @dataclass(frozen=True)
 class HadamardOperator(_Whole):
-    """A(X) = R H (signs o vec X)/sqrt(m): m rows R of the Walsh-Hadamard transform H, whose entries are 1 and -1.
+    """A(X) = R H (signs o vec X)/sqrt(m): m rows R of the Walsh-Hadamard matrix H, with entries 1 and -1.
 
-    vec X (vech X when symmetric) is filled up with zeros to the next power of two. With random signs and distinct random rows E
-    A*A = I. A pass costs O(D log D), D entries, and two arrays are all that is stored; in a fixed order of additions, so that its
-    bits agree on every machine.
+    vec X (vech X if symmetric) is zero-padded to the next power of two. With random signs and distinct random rows,
+    E[A*A] = I. Costs O(D log D) for D entries; only the signs and the row indices are stored. The order of additions is fixed,
+    so results are bitwise reproducible on every machine.
     """
 
     signs: Float[Tensor, " entries"]
@@ -115,12 +115,12 @@ class HadamardOperator(_Whole):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the matrices it measures."""
+        """Rows and columns of the matrix X."""
         return self.size
 
     @property
     def length(self) -> int:
-        """The length of the transform: the least power of two that holds all entries."""
+        """Length of the transform: the smallest power of two >= the number of entries."""
         return int(1 << (len(self.signs) - 1).bit_length())
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
@@ -148,7 +148,7 @@ class SampledOperator:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of the matrices it measures."""
+        """Rows and columns of the matrix X."""
         return self.size
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
@@ -156,7 +156,7 @@ class SampledOperator:
         return matrix[..., self.row, self.column] * self.scale
 
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
-        """A*(z): the values at their places, zero elsewhere. Each entry is sampled at most once."""
+        """A*(z): scale * z at the sampled entries, zero elsewhere. Each entry must be sampled at most once."""
         matrix = values.new_zeros(*values.shape[:-1], *self.size)
         matrix[..., self.row, self.column] = values * self.scale
         return matrix
@@ -165,23 +165,23 @@ class SampledOperator:
         self, left: Float[Tensor, "*batch row k"], right: Float[Tensor, "*batch column k"]
     ) -> Float[Tensor, "*batch m"]:
         """A(L R^T), entry by entry: O(m k)."""
-        found = []
+        chunks = []
         for start in range(0, len(self.row), _CHUNK):
             row, column = self.row[start : start + _CHUNK], self.column[start : start + _CHUNK]
-            found.append((left.index_select(-2, row) * right.index_select(-2, column)).sum(-1))
-        return torch.cat(found, dim=-1) * self.scale
+            chunks.append((left.index_select(-2, row) * right.index_select(-2, column)).sum(-1))
+        return torch.cat(chunks, dim=-1) * self.scale
 
     def back(
         self, values: Float[Tensor, "*batch m"], factor: Float[Tensor, "*batch side k"], transposed: bool = False
     ) -> Float[Tensor, "*batch other k"]:
-        """A*(z) R, or A*(z)^T L when `transposed`: products of a sparse matrix, O(m k)."""
+        """A*(z) R, or A*(z)^T L when `transposed`, by sparse matrix products: O(m k)."""
         batch = values.shape[:-1]
         order, starts, indices = self._by_column if transposed else self._by_row
         size = self.size[::-1] if transposed else self.size
         sorted_values = (values * self.scale)[..., order].reshape(-1, len(order))
         parts = [
-            torch.sparse_csr_tensor(starts, indices, own, size, check_invariants=False) @ other
-            for own, other in zip(sorted_values, factor.reshape(-1, *factor.shape[-2:]), strict=True)
+            torch.sparse_csr_tensor(starts, indices, entries, size, check_invariants=False) @ matrix
+            for entries, matrix in zip(sorted_values, factor.reshape(-1, *factor.shape[-2:]), strict=True)
         ]
         return torch.stack(parts).reshape(*batch, size[0], factor.shape[-1])
 
@@ -195,11 +195,11 @@ class SampledOperator:
 
 
 def _compressed(major: Tensor, minor: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The order of the samples by their major index, where each of its values starts, and the minor indices in that order."""
+    """CSR form: order of the samples by major index, row pointers, and minor indices in that order."""
     order = torch.argsort(major, stable=True)
     starts = torch.zeros(count + 1, dtype=torch.long, device=major.device)
     starts[1:] = torch.bincount(major, minlength=count).cumsum(0)
-    with warnings.catch_warnings():  # torch says once a process that its compressed sparse rows are beta: here
+    with warnings.catch_warnings():  # torch warns once per process that CSR tensors are in beta: trigger it here
         warnings.simplefilter("ignore")
         torch.sparse_csr_tensor(starts, minor, minor, check_invariants=False)
     return order, starts, minor[order]

@@ -16,13 +16,13 @@ __all__ = ["exponents", "monomial_jacobian", "monomial_steps", "monomials"]
 
 
 def exponents(dim: int, degree: int) -> list[tuple[int, ...]]:
-    """The factors of every monomial of total degree 1 to `degree`, as tuples of coordinates: (0, 0, 2) is x0^2 x2."""
+    """Monomials of total degree 1 to `degree` as tuples of the coordinates of their factors: (0, 0, 2) is x0^2 x2."""
     return [factors for total in range(1, degree + 1) for factors in combinations_with_replacement(range(dim), total)]
 
 
 @lru_cache(maxsize=64)
 def _factors(dim: int, degree: int, constant: bool) -> Tensor:
-    """The factors of each monomial as indices of (1, x_0, x_1, ...), padded in front by the 1 [monomial, degree]."""
+    """The factors of each monomial as indices into (1, x_0, x_1, ...), left-padded with index 0 [monomial, degree]."""
     factors = [(), *exponents(dim, degree)] if constant else exponents(dim, degree)
     rows = [(0,) * (degree - len(f)) + tuple(i + 1 for i in f) for f in factors]
     return torch.tensor(rows, dtype=torch.long).reshape(len(rows), degree)
@@ -30,7 +30,7 @@ def _factors(dim: int, degree: int, constant: bool) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _steps(dim: int, degree: int) -> list[tuple[Tensor, Tensor]]:
-    """For each total degree the place of every monomial's prefix among those of one degree less, and its last factor."""
+    """Per total degree: index of every monomial's prefix among the monomials of one degree less, and its last factor."""
     before: dict[tuple[int, ...], int] = {(): 0}
     steps: list[tuple[Tensor, Tensor]] = []
     for total in range(1, degree + 1):
@@ -41,7 +41,7 @@ def _steps(dim: int, degree: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def monomial_steps(dim: int, degree: int) -> tuple[ndarray, ndarray]:
-    """Monomials 1, 2, ... of `monomials` as the product of an earlier one (its place) and a coordinate."""
+    """Monomials 1, 2, ... of `monomials`, each as the index of an earlier monomial and a coordinate to multiply it by."""
     prefix, last, begin = [], [], 0
     for before, coordinate in _steps(dim, degree):
         prefix.append(before.numpy() + begin)
@@ -53,8 +53,7 @@ def monomial_steps(dim: int, degree: int) -> tuple[ndarray, ndarray]:
 def monomials(x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True) -> Float[Tensor, "*batch monomial"]:
     """1, x_i, x_i x_j, ... up to total degree `degree`, in the order of `exponents`.
 
-    A monomial is the product of its factors from left to right, so one of lower degree times a coordinate: bits do not depend on
-    a power function.
+    Each monomial is a lower one times a coordinate; no power function is called, so results are bitwise reproducible.
     """
     parts = [torch.ones_like(x[..., :1])]
     for prefix, last in _steps(x.shape[-1], degree):
@@ -65,24 +64,24 @@ def monomials(x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True
 def monomial_jacobian(
     x: Float[Tensor, "*batch dim"], degree: int, constant: bool = True
 ) -> Float[Tensor, "*batch monomial dim"]:
-    """The derivative of every monomial by every coordinate: the product rule over their factors."""
+    """Derivatives of all monomials with respect to all coordinates, by the product rule."""
     factors = _factors(x.shape[-1], degree, constant).to(x.device)
     padded = torch.cat([torch.ones_like(x[..., :1]), x], dim=-1)
     gathered = [padded[..., column] for column in factors.unbind(1)]
     out = x.new_zeros(*x.shape[:-1], len(factors), x.shape[-1] + 1)
-    for place, column in enumerate(factors.unbind(1)):
+    for index, column in enumerate(factors.unbind(1)):
         others = torch.ones_like(gathered[0])
         for i, values in enumerate(gathered):
-            if i != place:
+            if i != index:
                 others = others * values
         out = out + others[..., None] * one_hot(column, x.shape[-1] + 1).to(x)
     return out[..., 1:]
 
 
 def monic_chebyshev(degree: int) -> Float[ndarray, " coefficient"]:
-    """2^{1-n} T_n for n >= 1, and 1 for n = 0: coefficients of falling powers, the first of them 1.
+    """2^{1-n} T_n for n >= 1, and 1 for n = 0: coefficients in descending powers, the leading one 1.
 
-    Of all monic polynomials it has the least maximum on [-1, 1]: 2^{1-n}.
+    It has the smallest maximum modulus on [-1, 1] of all monic polynomials of degree n: 2^{1-n}.
     """
     basis = np.zeros(degree + 1)
     basis[degree] = 1.0

@@ -1,4 +1,4 @@
-"""From an impulse response to a state-space model: the algorithm of Ho and Kalman."""
+"""State-space realization of an impulse response: the algorithm of Ho and Kalman."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Matrices = tuple[Float[ndarray, "state state"], Float[ndarray, "state channel"],
 
 
 def ho_kalman(markov: Float[ndarray, "lag dim channel"], order: int, tolerance: float = 0.0) -> Matrices:
-    """A, B, C of the balanced realization of order n of G_{i+1} = C A^i B; G_0, the direct term, is not used.
+    """A, B, C of the balanced realization of order n of G_{i+1} = C A^i B; the direct term G_0 is not used.
 
-    H = (G_{j+k+1}), j, k = 0 .. h-1, = U S V'; A = S^{-1/2} U' H_1 V S^{-1/2}, H_1 one lag later; C = U S^{1/2}, first block of
-    rows; B = S^{1/2} V', first block of columns. Uses 2h + 1 lags. Singular values below `tolerance` times the first are left
-    out, which lowers the order.
+    H = (G_{j+k+1}), j, k = 0 .. h-1, = U S V'; A = S^{-1/2} U' H_1 V S^{-1/2}, H_1 = (G_{j+k+2}); C is the first block row of
+    U S^{1/2} and B the first block column of S^{1/2} V'. Uses 2h + 1 lags. Singular values below `tolerance` times the largest
+    are dropped, which reduces the order.
     """
     lags, dim, channels = markov.shape
     h = (lags - 1) // 2

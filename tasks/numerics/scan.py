@@ -1,4 +1,4 @@
-"""The diagonal linear recurrence with coefficients that change in time, and its gradient in closed form."""
+"""Diagonal linear recurrence with time-varying coefficients, with its gradient in closed form."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def diagonal_scan(a: Tensor, b: Tensor) -> Tensor:
     """h_t = a_t h_{t-1} + b_t with h_{-1} = 0, for a, b [..., time, lane], real or complex; a broadcasts to b.
 
     The adjoint is the same recurrence run backwards: g_t = dL/dh_t + conj(a_{t+1}) g_{t+1}, dL/db_t = g_t and
-    dL/da_t = g_t conj(h_{t-1}). Sequential in time, in place: a loop that autograd records costs some 70 times as much.
+    dL/da_t = g_t conj(h_{t-1}). Sequential in time and in place: about 70 times faster than a loop recorded by autograd.
     """
     a = a.expand_as(b)
-    # Time first: each step then reads and writes one contiguous piece.
+    # Time first: each step then reads and writes contiguous memory.
     out: Tensor = _Scan.apply(a.movedim(-2, 0), b.movedim(-2, 0))  # type: ignore[no-untyped-call]
     return out.movedim(0, -2)
 
 
 def _forward(a: Tensor, b: Tensor) -> Tensor:
     if compiling.available() and b.device.type == "cpu" and a.dtype == b.dtype:
-        whole = torch.empty_like(b, memory_format=torch.contiguous_format)
-        _walk(*(compiling.as_array(part.resolve_conj()).reshape(len(b), -1) for part in (a, b, whole)))
-        return whole
+        out = torch.empty_like(b, memory_format=torch.contiguous_format)
+        _walk(*(compiling.as_array(part.resolve_conj()).reshape(len(b), -1) for part in (a, b, out)))
+        return out
     out = b.clone(memory_format=torch.contiguous_format)
     for t in range(1, len(out)):
         out[t].addcmul_(a[t], out[t - 1])
@@ -40,13 +40,13 @@ def _walk(a: Any, b: Any, out: Any) -> None:  # pragma: no cover - compiled
     time, lanes = b.shape
     out[0] = b[0]
     for t in range(1, time):
-        rate, drive, last, now = a[t], b[t], out[t - 1], out[t]
+        decay, drive, last, state = a[t], b[t], out[t - 1], out[t]
         for k in range(lanes):
-            now[k] = rate[k] * last[k] + drive[k]
+            state[k] = decay[k] * last[k] + drive[k]
 
 
 class _Scan(torch.autograd.Function):
-    """The recurrence along the first axis."""
+    """The recurrence along the first axis, with autograd and vmap."""
 
     @staticmethod
     def forward(a: Tensor, b: Tensor) -> Tensor:

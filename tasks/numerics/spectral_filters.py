@@ -1,8 +1,8 @@
 """The filters of spectral filtering: eigenvectors of Z = int_0^1 mu(a) mu(a)' da, mu(a) = (1 - a)(1, a, ..., a^{T-1}).
 
-Z is the Hankel matrix 2 / ((i+j)^3 - (i+j)). Its eigenvalues fall exponentially, so an eigensolver of Z itself loses all
-filters from about the twenty-fifth on (in single precision from the thirteenth). Here Z = M M' by quadrature, and the thin
-SVD of M gives the filters with singular values sqrt(s): down to s = 1e-28, in O(T q^2), q about 900 nodes.
+Z is the Hankel matrix 2 / ((i+j)^3 - (i+j)). Its eigenvalues decay exponentially, so an eigensolver applied to Z loses all
+filters from about the 25th on (in single precision from the 13th). Here Z = M M' by quadrature, and the thin SVD of M gives the
+filters with singular values sqrt(s): down to s = 1e-28, in O(T q^2), q about 900 nodes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 __all__ = ["hankel", "quadrature_root", "spectral_filters", "wedge_filters", "wedge_gram"]
 
-# Gauss-Legendre nodes a unit of v, where a = 1 - e^{-v}. M M' equals Z to rounding with 12 already, but small eigenvalues
+# Gauss-Legendre nodes per unit of v, where a = 1 - e^{-v}. M M' equals Z to rounding with 12 already, but small eigenvalues
 # need every column of M: against 60-digit arithmetic, 12 nodes lose the filters of s < 1e-11, 20 those of s < 1e-22.
 _NODES = 24
 
@@ -32,8 +32,8 @@ def hankel(length: int) -> Float[ndarray, "i j"]:
 def quadrature_root(length: int, nodes: int = _NODES) -> Float[ndarray, "lag node"]:
     """M with M M' = Z: columns sqrt(w e^{-v}) mu(1 - e^{-v}) at composite Gauss-Legendre nodes v in [0, 2 ln T + 25].
 
-    In v the integrand varies on the scale 1 for all powers up to T, so a fixed number of nodes a unit suffices; what is cut off
-    is of order e^{-3 (2 ln T + 25)}.
+    In v the integrand varies on scale 1 for all powers up to T, so a fixed number of nodes per unit suffices; the truncation
+    error is of order e^{-3 (2 ln T + 25)}.
     """
     panels = math.ceil(2 * math.log(length) + 25)
     point, weight = np.polynomial.legendre.leggauss(nodes)
@@ -49,12 +49,12 @@ def spectral_filters(length: int, count: int) -> tuple[Float[Tensor, " filter"],
     """The `count` largest eigenvalues s_j of Z, descending, and unit eigenvectors phi_j with phi_j(1) > 0, in float64.
 
     Accuracy: |phi_j - exact| < 2e-15 / sqrt(s_j) and |s_j / exact - 1| < 2e-15 / sqrt(s_j), for s_j > 1e-28. Cached by
-    (length, count). Raises ValueError for more filters than lags.
+    (length, count). Raises ValueError if count > length.
 
-    Source: Hazan, Singh, Zhang 2017, section 3; the quadrature is ours.
+    Source: Hazan, Singh, Zhang 2017, section 3; the quadrature is not from the paper.
     """
     if count > length:
-        raise ValueError(f"{count} filters of {length} lags: there are at most as many filters as lags")
+        raise ValueError(f"{count} filters of {length} lags: use at most as many filters as lags")
     root = quadrature_root(length)
     if length > root.shape[1]:
         q, r = np.linalg.qr(root)
@@ -69,8 +69,8 @@ def spectral_filters(length: int, count: int) -> tuple[Float[Tensor, " filter"],
 def wedge_gram(length: int, angle: float, mirrored: bool = False) -> Float[ndarray, "i j"]:
     """Z_ij = int a^i conj(a)^j dA over the wedge |a| <= 1, |arg a| <= angle, i, j = 0 .. length-1.
 
-    2 sin((i-j) angle) / ((i-j)(i+j+2)), on the diagonal 2 angle / (2i+2). mirrored: with the wedge around -1 as well, which
-    doubles even i-j and cancels odd ones.
+    2 sin((i-j) angle) / ((i-j)(i+j+2)), on the diagonal 2 angle / (2i+2). mirrored: plus the integral over the wedge around -1,
+    which doubles entries of even i-j and cancels those of odd i-j.
     """
     i = np.arange(length)
     difference, total = i[:, None] - i, i[:, None] + i + 2.0
@@ -83,12 +83,13 @@ def wedge_gram(length: int, angle: float, mirrored: bool = False) -> Float[ndarr
 def wedge_filters(length: int, count: int, angle: float, mirrored: bool = False) -> Float[Tensor, "lag filter"]:
     """Leading eigenvectors of `wedge_gram`: filters for complex poles of small angle.
 
-    About angle * length / pi + O(ln^2 length) of them matter (a time-bandwidth product). By an eigensolver of the closed form:
-    good for eigenvalues down to 1e-15 of the first, where 1e-12 of the energy of responses in the wedge is left. O(length^3).
+    About angle * length / pi + O(ln^2 length) eigenvalues are significant (a time-bandwidth product). By an eigensolver on
+    the closed form: accurate for eigenvalues above 1e-15 of the first, which leave 1e-12 of the energy of responses in the wedge
+    unexplained. O(length^3).
 
     Source: Marsden, Hazan 2025 (v1), with their polynomial p_n = 1.
     """
     if count > length:
-        raise ValueError(f"{count} filters of {length} lags: there are at most as many filters as lags")
+        raise ValueError(f"{count} filters of {length} lags: use at most as many filters as lags")
     vectors = np.linalg.eigh(wedge_gram(length, angle, mirrored))[1][:, ::-1][:, :count]
     return torch.from_numpy(vectors * np.where(vectors[0] < 0, -1.0, 1.0))
