@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from dynamark.folders import cache_folder
+from dynamark.results.syntax import code_digest
 
 __all__ = ["FOREIGN", "canonical", "run_key", "source_digest"]
 
-KEY_VERSION = 3  # 3: methods see standardized data
+KEY_VERSION = 4  # 3: methods see standardized data; 4: words are not digested
 
 # Prefix of the source digest of a task that does not ship with dynamark.
 FOREIGN = "own:"
@@ -67,7 +68,8 @@ def run_key(row: Mapping[str, Any]) -> str:
 def source_digest(file: Path) -> str:
     """Digest of the syntax trees of a module and all modules that it imports, except the standard library and installed packages.
 
-    Comments, docstrings and formatting do not change the digest; the code of imported helper modules does.
+    Comments, docstrings, messages and names of local variables do not change the digest (see `syntax`); the code of imported
+    helper modules does.
     """
     seen: dict[str, str] = {}
     waiting = [(file, *_package(file))]
@@ -158,23 +160,11 @@ def _parsed(path: Path) -> tuple[str, list[list[str]]]:
     entry = known.get(str(path))
     if entry is None or entry[0] != stamp:
         tree = ast.parse(path.read_bytes())
-        entry = [stamp, _tree_digest(tree), _imports(tree)]
+        imports = _imports(tree)
+        entry = [stamp, code_digest(tree), imports]
         known[str(path)] = entry
         _changed = True
     return entry[1], entry[2]
-
-
-def _tree_digest(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _imports(tree: ast.Module) -> list[list[str]]:

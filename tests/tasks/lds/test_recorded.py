@@ -126,7 +126,9 @@ def test_no_salt_makes_a_record_anew_so_that_a_plan_leaves_it_out() -> None:
     assert {run.row["task"] for run in expand(SUITE).runs} == {"lds/sunspots", "lds/sym_pos"}
     salted = expand(SUITE, salt="fresh")
     assert {run.row["task"] for run in salted.runs} == {"lds/sym_pos"}
-    assert salted.not_applicable == (("lds/sunspots", "every method", "is a recording and cannot be regenerated with a salt"),)
+    assert salted.not_applicable == (
+        ("lds/sunspots", "every method", "is a recording and cannot be regenerated with a salt"),
+    )
 
 
 def test_without_the_extra_one_line_says_so(
