@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from dynamark.runners.execute.answers import Answer
+from dynamark.runners.execute.clock import seconds
 from dynamark.runners.registry import load, target_of
 from dynamark.tasks.base import Curve, Task
 from dynamark.tasks.problems import Run
@@ -56,10 +56,10 @@ def score(task: Task, seed: int, answer: Answer) -> dict[str, Any]:
 def measure(experiment: Any, entropy: list[int], device: str) -> dict[str, Any]:
     """The columns of a row that one measurement of an experiment fills."""
     run = Run(entropy, torch.device(device))
-    start = time.perf_counter()
+    start = seconds(device)
     scored = experiment.measure(run)
-    seconds = time.perf_counter() - start
-    return {"status": "ok", **_columns(scored.values, scored.curves, run.curves), "fit_seconds": seconds}
+    elapsed = seconds(device) - start
+    return {"status": "ok", **_columns(scored.values, scored.curves, run.curves), "fit_seconds": elapsed}
 
 
 def _columns(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dynamark.results.keys import canonical
+from dynamark.runners.execute.clock import seconds
 from dynamark.runners.execute.validation import trialed
 from dynamark.tasks.criteria import Criterion
 from dynamark.tasks.problems import Online, Run
@@ -124,12 +124,14 @@ def _first_best(scores: Sequence[float]) -> int:
 
 def _try(fit: Fit, method: Any, posed: Sequence[Any], fresh: Callable[[int], Run]) -> _Trial:
     """Fit one candidate and judge it. A failure counts as infinite, and one member's does not touch the others."""
-    start = time.perf_counter()
     members = list(range(len(posed)))
+    runs = [fresh(i) for i in members]
+    device = runs[0].device.type
+    start = seconds(device)
     fitted: list[tuple[Any, Run] | None] = [None] * len(posed)
     errors: list[Exception | None] = [None] * len(posed)
     try:
-        fitted = list(fit(method, [posed[i].problem for i in members], [fresh(i) for i in members]))
+        fitted = list(fit(method, [posed[i].problem for i in members], runs))
     except Exception:
         for i in members:
             try:
@@ -143,7 +145,7 @@ def _try(fit: Fit, method: Any, posed: Sequence[Any], fresh: Callable[[int], Run
                 scores[i] = posed[i].judge(one[0])
             except Exception as error:
                 errors[i] = _freed(error)
-    return _Trial(scores, errors, fitted, (time.perf_counter() - start) / len(posed))
+    return _Trial(scores, errors, fitted, (seconds(device) - start) / len(posed))
 
 
 def _freed(error: Exception) -> Exception:
@@ -166,9 +168,8 @@ def _online(fit: Fit, methods: Sequence[Any], settings: Sequence[str], problems:
     for i, (problem, run) in enumerate(zip(problems, runs, strict=True)):
         open_list: list[Candidate] = []
         candidates.append(open_list)
-        contests.append(
-            (Contest([own[i][0] for own in learners], settings, max(1, problem.horizon // _BEGIN), open_list), run)
-        )
+        begin, device = max(1, problem.horizon // _BEGIN), run.device.type
+        contests.append((Contest([own[i][0] for own in learners], settings, begin, open_list, device), run))
     return Tuned(contests, candidates)
 
 
@@ -176,8 +177,14 @@ class Contest:
     """Several learners on one stream. The first one's predictions count until the choice, then those of the chosen one."""
 
     def __init__(
-        self, learners: Sequence[Any], settings: Sequence[str], begin: int, candidates: list[Candidate]
+        self,
+        learners: Sequence[Any],
+        settings: Sequence[str],
+        begin: int,
+        candidates: list[Candidate],
+        device: str = "cpu",
     ) -> None:
+        self._device = device
         self._learners, self._settings, self._left = list(learners), settings, begin
         self._begin, self._candidates = begin, candidates
         self._loss = [0.0] * len(learners)
@@ -191,14 +198,14 @@ class Contest:
             return self._learners[self._chosen].predict(inputs)
         self._answers = []
         for k, learner in enumerate(self._learners):
-            start = time.perf_counter()
+            start = seconds(self._device)
             try:
                 self._answers.append(learner.predict(inputs))
             except Exception:
                 if k == 0:
                     raise
                 self._answers.append(None)
-            self._seconds[k] += time.perf_counter() - start
+            self._seconds[k] += seconds(self._device) - start
         return self._answers[0]
 
     def update(self, outputs: Tensor) -> None:
@@ -207,7 +214,7 @@ class Contest:
             self._learners[self._chosen].update(outputs)
             return
         for k, (learner, answer) in enumerate(zip(self._learners, self._answers, strict=True)):
-            start = time.perf_counter()
+            start = seconds(self._device)
             try:
                 loss = torch.inf if answer is None else float((answer - outputs).double().square().sum())
                 self._loss[k] += loss if loss == loss else torch.inf
@@ -216,12 +223,12 @@ class Contest:
                 if k == 0:
                     raise
                 self._loss[k] = torch.inf
-            self._seconds[k] += time.perf_counter() - start
+            self._seconds[k] += seconds(self._device) - start
         self._left -= 1
         if not self._left:
             self._chosen = _first_best(self._loss)
-            for k, (own, loss, seconds) in enumerate(zip(self._settings, self._loss, self._seconds, strict=True)):
-                self._candidates.append(Candidate(own, self._begin, loss, seconds, k == self._chosen))
+            for k, (own, loss, spent) in enumerate(zip(self._settings, self._loss, self._seconds, strict=True)):
+                self._candidates.append(Candidate(own, self._begin, loss, spent, k == self._chosen))
 
     def parameter_count(self) -> int | None:
         """That of the learner that counts, if it says so."""

@@ -7,7 +7,6 @@ import errno
 import gc
 import random
 import sysconfig
-import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from dynamark.errors import clean
 from dynamark.results.schema import LOST
 from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer, ask
+from dynamark.runners.execute.clock import seconds
 from dynamark.runners.execute.ending import ANSWERED
 from dynamark.runners.execute.scorer import measure
 from dynamark.runners.execute.tuning import Candidate, Fitted, tuned
@@ -70,22 +70,19 @@ def solve(
     def fresh(place: int, budget: int | None) -> Run:
         return Run(entropies[place], torch.device(device), budget, None if place else on_progress)
 
-    start = time.perf_counter()
+    start = seconds(device)
     competed: list[list[Candidate]] = [[] for _ in problems]
     if len(methods) == 1:
         fitted = _fit(methods[0], hidden, [fresh(place, budget) for place in range(len(problems))])
     else:
         outcome = tuned(_fit, methods, hidden, fresh, budget, criterion or {"name": "relative_error"}, share)
         fitted, competed = outcome.fitted, outcome.candidates
-    _finish(device)
-    fit_seconds = (time.perf_counter() - start) / len(problems)
+    fit_seconds = (seconds(device) - start) / len(problems)
     answers = []
     for (model, run), problem, own in zip(fitted, settled, competed, strict=True):
-        start = time.perf_counter()
+        start = seconds(device)
         arrays = ask(model, _posed(problem, methods[0]), run)
-        _finish(device)
-        seconds = time.perf_counter() - start
-        costs = (fit_seconds, seconds, parameter_count(bare(model)), run.steps)
+        costs = (fit_seconds, seconds(device) - start, parameter_count(bare(model)), run.steps)
         answers.append(Answer(arrays, run.curves, run.facts, *costs, [vars(candidate) for candidate in own]))
     return answers
 
@@ -133,11 +130,6 @@ def _on_device(value: Any, device: torch.device) -> Any:
         parts = {f.name: _on_device(getattr(value, f.name), device) for f in dataclasses.fields(value)}
         return type(value)(**parts)
     return value
-
-
-def _finish(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def parameter_count(model: Any) -> int | None:
