@@ -1,1 +1,1 @@
-"""Learners that predict, then see the output."""
+"""Online learners: predict an output, observe it, update."""

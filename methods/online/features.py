@@ -1,4 +1,4 @@
-"""Feature maps of online learners: the banks of the linear room, applied to what has been revealed so far."""
+"""Feature maps of online learners: the filter banks of `methods/linear`, applied to past inputs and outputs."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ Features = Literal["arx", "fir", "spectral", "spectral_both", "spectral_arx", "p
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Which features z_t an online learner regresses on.
+    """The features z_t of an online linear regression.
 
-    features: `arx` (inputs u_t .. u_{t-order}, outputs y_{t-1} .. y_{t-order}), `fir` (its inputs only); `spectral` (three
-        taps and `filters` spectral filters of the inputs), `spectral_both` (with the mirrored ones), `spectral_arx` (of past
-        outputs too); `poles` (`filters` real poles of the inputs).
+    features: `arx` (inputs u_t .. u_{t-order}, outputs y_{t-1} .. y_{t-order}), `fir` (inputs only); `spectral` (inputs
+        through three taps and `filters` spectral filters), `spectral_both` (also filters for negative poles), `spectral_arx`
+        (past outputs too); `poles` (inputs through `filters` real poles).
     """
 
     features: Features = "arx"
     order: Order = 12
     filters: Annotated[int, Range(1, 500)] = 20
 
-    # Spectral filters times s_j^{1/4}, as first-order learners need them.
+    # Whether spectral filters are scaled by s_j^{1/4}, for first-order learners.
     _scaled = False
 
     def stream(self, problem: Online) -> Stream:
-        """The empty stream of a problem, filters as long as its horizon."""
+        """An empty stream for a problem, with filters as long as its horizon."""
         length = problem.horizon
         inputs, outputs = self._banks(length)
         return Stream(problem, inputs if problem.channels else inputs[:, :0], outputs)
 
     def _banks(self, length: int) -> tuple[Tensor, Tensor]:
-        """The banks of inputs and of past outputs."""
-        nothing = torch.zeros(1, 0, dtype=torch.float64)
+        """Filter banks of inputs and of past outputs."""
+        no_filters = torch.zeros(1, 0, dtype=torch.float64)
         if self.features == "arx":
             return banks.taps(self.order + 1, self.order + 1), banks.taps(self.order, self.order)
         if self.features == "fir":
-            return banks.taps(self.order + 1, self.order + 1), nothing
+            return banks.taps(self.order + 1, self.order + 1), no_filters
         if self.features == "poles":
-            return banks.poles(length, self.filters), nothing
+            return banks.poles(length, self.filters), no_filters
         if self.features not in ("spectral", "spectral_both", "spectral_arx"):
             raise unknown(
                 "feature map", self.features, ["arx", "fir", "poles", "spectral", "spectral_arx", "spectral_both"]
@@ -61,11 +61,11 @@ class FeatureMap:
             scale = spectral_filters(length, self.filters)[0] ** 0.25
             filters = filters * torch.cat([scale, scale] if both else [scale])
         bank = torch.cat([banks.taps(length, 3), filters], dim=1)
-        return bank, bank if self.features == "spectral_arx" else nothing
+        return bank, bank if self.features == "spectral_arx" else no_filters
 
 
 class Stream:
-    """What has been revealed of some sequences, and the features made of it: O(lags * filters) a step."""
+    """Past inputs and outputs of a batch of sequences, and their features: O(lags * filters) per step."""
 
     def __init__(
         self, problem: Online, inputs: Float[Tensor, "lag filter"], outputs: Float[Tensor, "past other"]
@@ -77,9 +77,9 @@ class Stream:
         self._y: Tensor | None = None
 
     def features(self, u: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence feature"]:
-        """z_t from inputs up to this one and outputs before it."""
+        """z_t from the inputs up to step t, u being the current one, and the outputs before t."""
         if self._u is None or self._y is None:
-            # Zeros before the start, one bank long: then every window has the same length.
+            # Zero padding by the length of a bank before the start: all windows have the same length.
             self._u = u.new_zeros(len(u), len(self.inputs) + self.problem.horizon, u.shape[1])
             self._y = u.new_zeros(len(u), len(self.outputs) + self.problem.horizon, self.problem.dim)
         self._u[:, len(self.inputs) + self.time] = u
@@ -94,7 +94,7 @@ class Stream:
         return torch.cat(parts, dim=1)
 
     def reveal(self, y: Float[Tensor, "sequence dim"]) -> None:
-        """The output of the step whose features were asked last."""
+        """Append the output of the current step."""
         assert self._y is not None
         self._y[:, len(self.outputs) + self.time] = y
         self.time += 1

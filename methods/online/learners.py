@@ -21,11 +21,11 @@ __all__ = ["OGD", "RLS", "VAW", "SquareRoot"]
 class VAW(FeatureMap):
     """y^_t = z_t' A_t^{-1} b_{t-1}, A_t = lambda I + sum_{s<=t} z_s z_s', b_t = sum_{s<=t} z_s y_s.
 
-    The matrix already holds the present features: with outputs bounded by Y the regret against any w is at most
+    A_t includes the current features z_t: for |y_s| <= Y and |z_s| <= Z in R^q, the regret against any w is at most
     lambda |w|^2 + q Y^2 log(1 + T Z^2 / (lambda q)).
 
-    penalty: lambda, absolute. Kept as a triangular factor by one QR a step: an inverse updated by Sherman-Morrison loses all
-    digits at such penalties.
+    penalty: lambda, absolute. A triangular factor of A is updated by one QR per step, since Sherman-Morrison updates of the
+    inverse lose all digits at such small penalties.
 
     key: vovk2001
     """
@@ -38,7 +38,7 @@ class VAW(FeatureMap):
     }
 
     def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
-        """A learner that has seen nothing."""
+        """A learner without data."""
         return SquareRoot(self.stream(problem), problem.dim, self.penalty, forward=True)
 
 
@@ -46,7 +46,8 @@ class VAW(FeatureMap):
 class RLS(FeatureMap):
     """y^_t = z_t' A_{t-1}^{-1} b_{t-1}, A_t = f A_{t-1} + z_t z_t', b_t = f b_{t-1} + z_t y_t, A_0 = lambda I.
 
-    forgetting: f. Forgetting pauses while tr A^{-1} exceeds `cap` times its start: without excitation A would vanish.
+    penalty: lambda, absolute. forgetting: f; set to 1 while tr A^{-1} exceeds `cap` times its initial value (windup protection:
+    without excitation A would decay to 0).
 
     key: ljung1999
     """
@@ -61,13 +62,16 @@ class RLS(FeatureMap):
     }
 
     def fit_learner(self, problem: Online, run: Run) -> SquareRoot:
-        """A learner that has seen nothing."""
+        """A learner without data."""
         stream = self.stream(problem)
         return SquareRoot(stream, problem.dim, self.penalty, self.forgetting, self.cap * stream.size / self.penalty)
 
 
 class SquareRoot:
-    """R with R'R = A, and d with R'd = b, as one triangle [R d], for each sequence."""
+    """Square-root form of recursive least squares: [R d] with R'R = A and R'd = b, for each sequence.
+
+    forward: include the current features in A for the prediction (VAW), otherwise not (RLS).
+    """
 
     def __init__(
         self,
@@ -84,20 +88,20 @@ class SquareRoot:
         self._z = corner.new_zeros(0)
 
     def parameter_count(self) -> int:
-        """The weights, and the triangle they come from."""
+        """Entries of R and d."""
         return self._root[0].numel()
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
-        """The prediction z' R^{-1} d, for the forward learner over 1 + |R^{-T} z|^2."""
+        """The prediction z' R^{-1} d, divided by 1 + |R^{-T} z|^2 if `forward`."""
         size = self._stream.size
         self._z = self._stream.features(inputs)
         r, d = self._root[..., :size], self._root[..., size:]
-        back = torch.linalg.solve_triangular(r.mT, self._z[..., None], upper=False)
-        answer = (back * d).sum(-2)
-        return answer / (1 + back.square().sum(-2)) if self._forward else answer
+        solution = torch.linalg.solve_triangular(r.mT, self._z[..., None], upper=False)
+        prediction = (solution * d).sum(-2)
+        return prediction / (1 + solution.square().sum(-2)) if self._forward else prediction
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
-        """One more row, then triangular again."""
+        """Append the row [z y] to [R d] and re-triangularize by QR."""
         row = torch.cat([self._z, outputs], dim=-1)[:, None]
         root = self._root.expand(len(row), -1, -1)
         if self._forgetting < 1:
@@ -106,19 +110,19 @@ class SquareRoot:
         self._stream.reveal(outputs)
 
     def _discount(self, root: Tensor) -> Tensor:
-        """sqrt(f), or 1 where tr A^{-1} = |R^{-1}|_F^2 has reached the cap."""
+        """sqrt(f), or 1 where tr A^{-1} = |R^{-1}|_F^2 exceeds the cap."""
         r = root[..., : self._stream.size]
         inverse = torch.linalg.solve_triangular(r, torch.eye(r.shape[-1], dtype=r.dtype), upper=True)
-        wound_up = inverse.square().sum((-2, -1)) > self._cap
-        return self._forgetting ** (0.5 * (~wound_up).to(root))[:, None, None]
+        windup = inverse.square().sum((-2, -1)) > self._cap
+        return self._forgetting ** (0.5 * (~windup).to(root))[:, None, None]
 
 
 @dataclass(frozen=True)
 class OGD(FeatureMap):
     """w_{t+1} = w_t - eta g_t / sqrt(sum_{s<=t} g_s^2) (AdaGrad), or - eta g_t / (R_t^2 sqrt(t)); g_t = 2 z_t (y^_t - y_t).
 
-    rate: eta. adaptive: AdaGrad's diagonal scaling, else online gradient descent with R_t = max_{s<=t} |z_s|, so that it is
-    stable for eta < 1 in any units and at any dimension. Not projected on a ball.
+    rate: eta. adaptive: AdaGrad (diagonal); else online gradient descent with R_t = max_{s<=t} |z_s|, which is stable for
+    eta < 1 in any units and dimension. Weights are not projected onto a ball.
     Spectral features are scaled by s_j^{1/4}, as in the paper on spectral filtering.
 
     key: duchi2011
@@ -131,7 +135,7 @@ class OGD(FeatureMap):
     _scaled = True
 
     def fit_learner(self, problem: Online, run: Run) -> _Gradient:
-        """A learner with weights zero."""
+        """A learner with zero weights."""
         return _Gradient(self.stream(problem), problem.dim, self.rate, self.adaptive)
 
 
@@ -141,28 +145,28 @@ class _Gradient:
         self._weights = torch.zeros(1, stream.size, dim, dtype=torch.float64)
         self._total = torch.zeros_like(self._weights)
         self._largest = torch.zeros(1, dtype=torch.float64)
-        self._z = self._answer = torch.zeros(0)
+        self._z = self._prediction = torch.zeros(0)
 
     def parameter_count(self) -> int:
-        """The weights."""
+        """Number of weights."""
         return self._weights[0].numel()
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
         """The prediction z' w."""
         self._z = self._stream.features(inputs)
-        self._answer = (self._z[..., None] * self._weights).sum(-2)
-        return self._answer
+        self._prediction = (self._z[..., None] * self._weights).sum(-2)
+        return self._prediction
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
-        """One step against the gradient of the squared loss."""
-        gradient = 2 * self._z[..., None] * (self._answer - outputs)[:, None]
+        """One gradient step on the squared loss."""
+        gradient = 2 * self._z[..., None] * (self._prediction - outputs)[:, None]
         if self._adaptive:
             self._total = self._total + gradient.square()
         else:
             self._total = self._total + 1.0
             self._largest = torch.maximum(self._largest, self._z.square().sum(-1))
             gradient = gradient / torch.where(self._largest > 0, self._largest, 1.0)[:, None, None]
-        # A coordinate without a gradient so far stays where it is.
+        # A weight whose gradients have all been zero does not change.
         scale = torch.where(self._total > 0, self._total.sqrt(), 1.0)
         self._weights = self._weights - self._rate * gradient / scale
         self._stream.reveal(outputs)

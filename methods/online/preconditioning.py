@@ -1,4 +1,4 @@
-"""Sequence preconditioning: learn a differenced output whose dependence on the far past is small."""
+"""Sequence preconditioning: online prediction of a filtered output with weak dependence on the distant past."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["Preconditioned"]
 class Preconditioned(FeatureMap):
     """y^_t = f^_t - sum_{i=1}^n c_i y_{t-i}, f^ an online prediction of y~_t = sum_{i=0}^n c_i y_{t-i}.
 
-    c are the coefficients, highest power first, of the monic Chebyshev polynomial 2^{1-n} T_n: the poles a of a system enter y~
-    as p(a), which is at most 2^{1-n} on the real line, whatever the number of states. Measurement noise grows by |c|.
-    degree: n; 0 leaves the sequence as it is.
+    c are the coefficients, in descending powers, of the monic Chebyshev polynomial p = 2^{1-n} T_n: a pole a contributes to y~
+    with the factor p(a), at most 2^{1-n} for real a in [-1, 1]. Measurement noise is amplified by |c|.
+    degree: n; 0 means no preconditioning.
 
     The inner learner is Vovk-Azoury-Warmuth on `features` (by default 24 taps of the inputs) instead of online gradient
     descent. Source: algorithm 2.
@@ -39,7 +39,7 @@ class Preconditioned(FeatureMap):
     search_space: ClassVar[SearchSpace] = {"degree": (5, 2, 3, 8), "penalty": (1e-6, 1e-3, 1e-1)}
 
     def fit_learner(self, problem: Online, run: Run) -> _Preconditioned:
-        """A learner that has seen nothing."""
+        """A learner without data."""
         inner = VAW(self.features, self.order, self.filters, self.penalty).fit_learner(problem, run)
         return _Preconditioned(inner, torch.from_numpy(monic_chebyshev(self.degree)[1:].copy()))
 
@@ -51,11 +51,11 @@ class _Preconditioned:
         self._offset = torch.zeros(0)
 
     def parameter_count(self) -> int:
-        """Those of the inner learner; the polynomial is fixed."""
+        """Number of parameters of the inner learner; the polynomial is fixed."""
         return self._inner.parameter_count()
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
-        """The inner prediction, less what past outputs contribute."""
+        """f^_t - sum_{i=1}^n c_i y_{t-i}."""
         inner = self._inner.predict(inputs)
         if self._past is None:
             self._past = inner.new_zeros(len(self._coefficients), len(inputs), inner.shape[1])
@@ -63,7 +63,7 @@ class _Preconditioned:
         return inner - self._offset
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
-        """The inner learner sees the preconditioned output."""
+        """Update the inner learner with the preconditioned output y~_t."""
         self._inner.update(outputs + self._offset)
         assert self._past is not None
         self._past = torch.cat([outputs[None], self._past])[: len(self._coefficients)]
