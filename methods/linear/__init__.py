@@ -1,1 +1,1 @@
-"""Regressions and fixed filters: closed-form linear predictors."""
+"""Closed-form linear predictors: regression on fixed filters, and state-space identification."""

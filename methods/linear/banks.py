@@ -1,4 +1,4 @@
-"""Banks of fixed filters: columns are impulse responses. A linear predictor is two banks (inputs, outputs) and weights."""
+"""Banks of fixed filters, one impulse response per column, for regression on filtered inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def taps(length: int, count: int) -> Float[Tensor, "lag filter"]:
 
 
 def poles(length: int, count: int) -> Float[Tensor, "lag filter"]:
-    """a^i sqrt(1 - a^2) at `count` real poles a = 1 - 10^{-g}, g evenly spaced in [0, log10(T) + 1]."""
+    """a^i sqrt(1 - a^2) for `count` real poles a = 1 - 10^{-g}, g evenly spaced in [0, log10(T) + 1]."""
     gap = 10.0 ** -torch.linspace(0, math.log10(length) + 1, count, dtype=torch.float64)
     powers = torch.exp(torch.arange(length, dtype=torch.float64)[:, None] * torch.log1p(-gap[1:]))
-    # The first gap is 1: the pole 0, whose powers are the unit impulse.
+    # The first gap is 1: a pole at 0, whose impulse response is the unit impulse.
     return torch.cat([taps(length, 1), powers * (gap[1:] * (2 - gap[1:])).sqrt()], dim=1)
 
 
 def spectral(length: int, count: int, both_signs: bool) -> Float[Tensor, "lag filter"]:
-    """The filters phi_j of spectral filtering, with `both_signs` also (-1)^i phi_j(i), for poles near -1."""
+    """The filters phi_j of spectral filtering; with `both_signs` also (-1)^i phi_j(i), for poles near -1."""
     phi = spectral_filters(length, min(count, length))[1]
     if not both_signs:
         return phi
@@ -36,5 +36,5 @@ def spectral(length: int, count: int, both_signs: bool) -> Float[Tensor, "lag fi
 
 
 def wedge(length: int, count: int, angle: float, mirrored: bool) -> Float[Tensor, "lag filter"]:
-    """The filters of poles with |arg| <= angle; `mirrored`, also of those as near to -1."""
+    """Filters for poles a with |arg a| <= angle; with `mirrored`, also for |arg(-a)| <= angle."""
     return wedge_filters(length, min(count, length), angle, mirrored)

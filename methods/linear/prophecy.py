@@ -1,4 +1,4 @@
-"""Predictions without training: from the derivative of a Legendre memory, and by extrapolation."""
+"""Predictors without training: from the derivative of a Legendre memory, and by polynomial extrapolation."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def _one_step(horizons: tuple[int, ...]) -> None:
 class Prophecy:
     """y^_{t+1} = y_t + dt sum_n sqrt(2n+1) n(n+1) x_n / theta, x' = (A x + B y)/theta the HiPPO-LegT memory of the past.
 
-    The states are Legendre coefficients of the last `window` steps, theta = window dt, and sqrt(2n+1) n(n+1)/theta is the
-    derivative of their expansion at its end (P_n'(1) = n(n+1)/2). Bilinear steps; the past before the start counts as constant.
-    y_t is held over the step that ends at t: a staircase half a step early, so the derivative is that at t + 1/2, and the
-    prediction a midpoint rule, of error dt^3/4 y''' instead of dt^2/2 y''. Inputs are ignored.
-    The derivative of the memory itself, B'x, would err by a factor that grows like states^2.
+    The states are Legendre coefficients of the last `window` steps, theta = window dt, and sqrt(2n+1) n(n+1)/theta are the
+    derivatives of the basis functions at the end of the window (P_n'(1) = n(n+1)/2). Bilinear discretization; y before the start
+    is taken as constant. Zero-order hold of y_t over the step that ends at t shifts the signal by half a step, so the derivative
+    is that at t + 1/2 and the prediction a midpoint rule, with error dt^3/4 y''' instead of dt^2/2 y''. Inputs are ignored.
+    The alternative B'x, the derivative of the memory, has an error factor that grows like states^2.
 
-    states: of the memory. window: its length in steps.
+    states: order of the memory. window: its length in steps.
 
-    Source: Arangath Joseph et al. 2024, whose weights read the derivative from the memory of Gu et al. 2020.
+    Source: Arangath Joseph et al. 2024, with the memory of Gu et al. 2020.
     key: joseph2024
     """
 
@@ -45,11 +45,11 @@ class Prophecy:
     search_space: ClassVar[SearchSpace] = {"states": (64, 8, 16, 32), "window": (128, 16, 32, 64)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Prophecy:
-        """Nothing to learn."""
+        """Returns the method itself: there is no training."""
         return self
 
     def parameter_count(self) -> int:
-        """None is fitted."""
+        """0: no parameters are fitted."""
         return 0
 
     def predict(
@@ -62,14 +62,14 @@ class Prophecy:
         n = np.arange(self.states)
         step = 1 / self.window
         left, right = np.eye(self.states) - step / 2 * a, np.eye(self.states) + step / 2 * a
-        move = torch.from_numpy(np.linalg.solve(left, right))
-        enter = torch.from_numpy(np.linalg.solve(left, step * b))
+        transition = torch.from_numpy(np.linalg.solve(left, right))
+        drive = torch.from_numpy(np.linalg.solve(left, step * b))
         slope = torch.from_numpy(step * b * n * (n + 1))
         x = y.new_zeros(*y[:, 0].shape, self.states)
         x[..., 0] = y[:, 0]  # the coefficients of a constant
         out = torch.zeros_like(y)
         for t in range(y.shape[1] - 1):
-            x = x @ move.T + y[:, t, :, None] * enter
+            x = x @ transition.T + y[:, t, :, None] * drive
             out[:, t + 1] = y[:, t] + x @ slope
         return out[None]
 
@@ -78,7 +78,7 @@ class Prophecy:
 class Extrapolation:
     """y^_{t+1} = sum_{i=0}^{degree} (-1)^i C(degree+1, i+1) y_{t-i}: the polynomial through the last degree + 1 values.
 
-    degree: 0 repeats the last value, 1 continues the line.
+    degree: 0 repeats the last value, 1 extrapolates linearly.
 
     key: hamming1973
     """
@@ -89,17 +89,17 @@ class Extrapolation:
     search_space: ClassVar[SearchSpace] = {"degree": (1, 0, 2, 3)}
 
     def fit_predictor(self, problem: Prediction, run: Run) -> Extrapolation:
-        """Nothing to learn."""
+        """Returns the method itself: there is no training."""
         return self
 
     def parameter_count(self) -> int:
-        """None is fitted."""
+        """0: no parameters are fitted."""
         return 0
 
     def predict(
         self, sequences: Trajectories, horizons: tuple[int, ...] = (1,)
     ) -> Float[Tensor, "horizon trajectory time dim"]:
-        """One step ahead; differences that reach before the start count as 0."""
+        """One step ahead; differences that need values before the start are taken as 0."""
         _one_step(horizons)
         y = sequences.observations
         out, difference = torch.zeros_like(y), y

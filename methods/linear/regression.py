@@ -1,7 +1,8 @@
 """Regression on filtered inputs and outputs: one closed-form fit for all fixed banks of filters.
 
-Minimizes sum_t |y_t - U_t M - Y_{t-1} N|^2, U the inputs and Y the outputs through their banks, by a ridge whose penalty the
-validation sequences choose. Without an output bank the model simulates; with one it predicts one step and rolls on.
+Minimizes sum_t |y_t - U_t M - Y_{t-1} N|^2, U and Y the filtered inputs and outputs, with a ridge penalty selected on the
+validation sequences. Without an output bank the model is a simulation; with one it is a one-step predictor, iterated for
+forecasts.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ __all__ = [
     "regress",
 ]
 
-# Features at most: dense eigendecompositions of more take minutes.
+# Maximum number of features: decompositions of more take minutes.
 _MOST = 3000
 
-# Lags and filters of two banks differ, so their axes carry no names.
+# Anonymous axes: two banks may differ in lags and filters.
 Bank = Float[Tensor, "_ _"]
 
 
 def regress(problem: Prediction | Forecasting, inputs: Bank, outputs: Bank | None) -> tuple[LinearPredictor, float]:
-    """The regression on these banks, and its mean squared one-step error on the validation sequences."""
+    """The predictor fitted on these banks, and its mean squared one-step error on the validation sequences."""
     count = problem.train.channels * inputs.shape[1] + (0 if outputs is None else problem.train.dim * outputs.shape[1])
     if count > _MOST:
         raise UserError(
@@ -51,9 +52,11 @@ def regress(problem: Prediction | Forecasting, inputs: Bank, outputs: Bank | Non
             f"than {_MOST}; use fewer lags or filters, or fewer channels"
         )
     features, targets = features_of(problem.train, inputs, outputs)
-    held, held_targets = features_of(problem.validation, inputs, outputs)
+    validation_features, validation_targets = features_of(problem.validation, inputs, outputs)
     path = ridge_path(features, targets, PENALTIES)
-    errors = torch.nan_to_num((held @ path - held_targets).square().mean(dim=(1, 2)), nan=torch.inf)
+    errors = torch.nan_to_num(
+        (validation_features @ path - validation_targets).square().mean(dim=(1, 2)), nan=torch.inf
+    )
     best = int(errors.argmin())
     return responses(path[best], problem.train, inputs, outputs), float(errors[best])
 
@@ -61,7 +64,7 @@ def regress(problem: Prediction | Forecasting, inputs: Bank, outputs: Bank | Non
 def features_of(
     paths: Trajectories, inputs: Bank, outputs: Bank | None
 ) -> tuple[Float[Tensor, "sample feature"], Float[Tensor, "sample dim"]]:
-    """Filtered inputs up to t, filtered outputs before t, and output t, over all sequences and times."""
+    """Features (filtered inputs up to t and outputs before t) and targets y_t of all sequences and times."""
     y = paths.observations
     columns = [y.new_zeros(*y.shape[:2], 0)]
     if paths.inputs is not None:
@@ -75,7 +78,7 @@ def features_of(
 def responses(
     weights: Float[Tensor, "feature dim"], paths: Trajectories, inputs: Bank, outputs: Bank | None
 ) -> LinearPredictor:
-    """Weights on filters contracted to impulse responses."""
+    """The predictor of these weights: filters times weights are impulse responses."""
     split = paths.channels * inputs.shape[1]
     first = weights[:split].reshape(paths.channels, -1, paths.dim) if paths.channels else None
     second = weights[split:].reshape(paths.dim, -1, paths.dim) if outputs is not None else None
@@ -88,27 +91,27 @@ def responses(
 
 @dataclass(frozen=True)
 class FilterRegression(ABC):
-    """A method that is a choice of banks."""
+    """Base class of methods that differ only in their filter banks."""
 
     from_rest: ClassVar[bool] = True
     data_units: ClassVar[Units] = "scaled"
 
     @abstractmethod
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """The filters of inputs, and of past outputs, for sequences of this length."""
+        """Filters of inputs and of past outputs (or None) for sequences of `length` steps."""
 
     def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:
-        """One step ahead."""
+        """The fitted one-step predictor."""
         return regress(problem, *self.banks(problem.train.observations.shape[1]))[0]
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
-        """The same fit: without outputs among the features it simulates, with them it rolls its one-step model on."""
+        """The one-step predictor, iterated; a simulation if past outputs are not used."""
         return regress(problem, *self.banks(problem.train.observations.shape[1]))[0]
 
 
 @dataclass(frozen=True)
 class FIR(FilterRegression):
-    """y^_t = sum_{i<taps} u_{t-i} G_i: the finite impulse response.
+    """y^_t = sum_{i<taps} u_{t-i} G_i: the finite impulse response model.
 
     key: ljung1999
     """
@@ -117,7 +120,7 @@ class FIR(FilterRegression):
     search_space: ClassVar[SearchSpace] = {"taps": (100, 25, 50, 200)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """Unit impulses."""
+        """Unit impulses for inputs; no output bank."""
         return banks.taps(self.taps, self.taps), None
 
 
@@ -125,9 +128,9 @@ class FIR(FilterRegression):
 class ARX(FilterRegression):
     """y^_t = sum_{i<=order} u_{t-i} G_i + sum_{0<j<=order} y_{t-j} H_j.
 
-    order: lags; None tries `orders` and keeps the least error on the validation sequences: one step ahead for prediction
-        and for forecasts from a context, of the whole simulation for forecasts from rest. Orders with more lags than a sequence
-        has samples, or more features than there are samples, are left out, but for the first.
+    order: number of lags; None selects from `orders` by the error on the validation sequences: the one-step error for prediction
+        and for forecasts from a context, the simulation error for forecasts from rest. Orders with more lags than a sequence
+        has steps or with more features than samples are skipped; if all are, the smallest order is used.
 
     key: ljung1999
     """
@@ -138,7 +141,7 @@ class ARX(FilterRegression):
     search_space: ClassVar[SearchSpace] = {}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """Unit impulses for both, of the largest order."""
+        """Unit impulses for inputs and outputs, of the largest order."""
         return self._banks(self.order or max(self.orders))
 
     def _banks(self, order: int) -> tuple[Bank, Bank]:
@@ -147,16 +150,16 @@ class ARX(FilterRegression):
     def _fits(self, problem: Prediction | Forecasting) -> list[tuple[LinearPredictor, float]]:
         n, length, dim = problem.train.observations.shape
         width = dim + problem.train.channels
-        fitting = [m for m in self.orders if m < length and (m + 1) * width <= min(n * length, _MOST)]
-        tried = [self.order] if self.order is not None else fitting or [min(self.orders)]
-        return [regress(problem, *self._banks(order)) for order in tried]
+        feasible = [m for m in self.orders if m < length and (m + 1) * width <= min(n * length, _MOST)]
+        orders = [self.order] if self.order is not None else feasible or [min(self.orders)]
+        return [regress(problem, *self._banks(order)) for order in orders]
 
     def fit_predictor(self, problem: Prediction, run: Run) -> LinearPredictor:
-        """One step ahead."""
+        """The fitted one-step predictor."""
         return min(self._fits(problem), key=lambda fit: fit[1])[0]
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> LinearPredictor:
-        """The one-step model, rolled on."""
+        """The one-step predictor, iterated."""
         fits = self._fits(problem)
         if problem.context or len(fits) == 1:
             return min(fits, key=lambda fit: fit[1])[0]
@@ -164,7 +167,7 @@ class ARX(FilterRegression):
 
 
 def _simulation_error(model: LinearPredictor, paths: Trajectories) -> float:
-    """Mean squared error from rest; a roll-out that escapes counts as infinite."""
+    """Mean squared error of the simulation from rest; infinite if it diverges."""
     empty = Trajectories(paths.observations[:, :0], None if paths.inputs is None else paths.inputs[:, :0])
     answer = model.forecast(empty, paths.observations.shape[1], paths.inputs)
     return float(torch.nan_to_num((answer - paths.observations).square().mean(), nan=torch.inf))
@@ -172,10 +175,10 @@ def _simulation_error(model: LinearPredictor, paths: Trajectories) -> float:
 
 @dataclass(frozen=True)
 class RealPoles(FilterRegression):
-    """Regression on a^i sqrt(1 - a^2) at fixed real poles with log-spaced gaps: the control of spectral filtering.
+    """Regression on a^i sqrt(1 - a^2) at fixed real poles a with log-spaced 1 - a: the control for spectral filtering.
 
-    Any real spectrum in [0, 1) is close to the span of few such filters, without a theory of their choice.
-    poles: how many. recursive: filter past outputs as well.
+    The response of any real pole in [0, 1) is close to the span of a few such filters; the poles are chosen without theory.
+    poles: number of poles. recursive: filter past outputs too.
 
     key: heuberger2005
     """
@@ -185,7 +188,7 @@ class RealPoles(FilterRegression):
     search_space: ClassVar[SearchSpace] = {"poles": (20, 5, 10, 40), "recursive": (False, True)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """The same poles for both."""
+        """The same poles for inputs and, if `recursive`, outputs."""
         bank = banks.poles(length, self.poles)
         return bank, bank if self.recursive else None
 
@@ -194,11 +197,11 @@ class RealPoles(FilterRegression):
 class SpectralFiltering(FilterRegression):
     """y^_t = sum_{i<taps} u_{t-i} M_i + sum_j (M+_j U+_{t,j} + M-_j U-_{t,j}), U+_{t,j} = sum_i phi_j(i+1) u_{t-i}.
 
-    phi_j are the leading eigenvectors of the Hankel matrix 2 / ((i+j)^3 - (i+j)); U- has the filters (-1)^i phi_j(i+1), for
-    negative poles. Error falls exponentially with the number of filters, whatever the number of states, when poles are real.
+    phi_j are the leading eigenvectors of the Hankel matrix 2 / ((i+j)^3 - (i+j)); U- uses the filters (-1)^i phi_j(i+1), for
+    negative poles. For real poles the error decays exponentially in the number of filters, independent of the number of states.
 
-    Differs from equation (5) of the paper: features are not delayed by two steps (with a fitted head that costs accuracy
-    only) and not scaled by s_j^{1/4}, which serves gradient learners; the head is a ridge instead of online gradient descent.
+    Differs from equation (5) of the paper: features are not delayed by two steps, which would only reduce accuracy here, and not
+    scaled by s_j^{1/4}, which helps gradient descent only; the readout is a ridge regression instead of online gradient descent.
 
     key: hazan2017
     """
@@ -209,7 +212,7 @@ class SpectralFiltering(FilterRegression):
     search_space: ClassVar[SearchSpace] = {"filters": (20, 10, 30, 40), "taps": (3, 1, 10)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """Taps and spectral filters of the inputs."""
+        """Taps and spectral filters for inputs; no output bank."""
         parts = [banks.taps(length, self.taps), banks.spectral(length, self.filters, self.both_signs)]
         return torch.cat(parts, dim=1), None
 
@@ -218,8 +221,8 @@ class SpectralFiltering(FilterRegression):
 class SpectralARX(SpectralFiltering):
     """Spectral filtering of inputs and of past outputs: y^_t = M (taps, U+-)_t + N (taps, Y+-)_{t-1}.
 
-    The Kalman predictor is itself a linear system, driven by inputs and outputs, whose poles are real where those of a
-    symmetric system with independent noise are nearly so: it is what this regression approaches, not the simulation.
+    Approximates the Kalman predictor, a linear system driven by inputs and outputs, instead of the simulation. Its poles are
+    nearly real for a symmetric system with independent noise.
 
     key: hazan2017
     """
@@ -229,7 +232,7 @@ class SpectralARX(SpectralFiltering):
     search_space: ClassVar[SearchSpace] = {"filters": (17, 8, 24, 32), "taps": (3, 1, 10)}
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """The same filters for both."""
+        """The same filters for inputs and outputs."""
         bank, _ = super().banks(length)
         return bank, bank
 
@@ -238,10 +241,10 @@ class SpectralARX(SpectralFiltering):
 class WedgeFiltering(FilterRegression):
     """Spectral filtering for complex poles: the phi_j are eigenvectors of int a^i conj(a)^j dA over |a| <= 1, |arg a| <= angle.
 
-    mirrored: poles near -1 as well. recursive: filter past outputs too. About angle * T / pi filters are needed, so the basis
-    pays for angles well below pi.
+    mirrored: also poles near -1. recursive: filter past outputs too. About angle * T / pi filters are needed, so the basis
+    is efficient for angles well below pi.
 
-    Differs from the paper: no polynomial preconditions the sequence (see the online method `usp`), and the head is a ridge.
+    Differs from the paper: no polynomial preconditioning (see the online method `usp`), and the readout is a ridge regression.
 
     key: marsden2025
     """
@@ -258,7 +261,7 @@ class WedgeFiltering(FilterRegression):
     }
 
     def banks(self, length: int) -> tuple[Bank, Bank | None]:
-        """Taps and wedge filters."""
+        """Taps and wedge filters for inputs and, if `recursive`, outputs."""
         parts = [banks.taps(length, self.taps), banks.wedge(length, self.filters, self.angle, self.mirrored)]
         bank = torch.cat(parts, dim=1)
         return bank, bank if self.recursive else None

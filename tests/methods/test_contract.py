@@ -39,6 +39,7 @@ def size_of(problem: Any) -> float:
     return max((float(part.abs().max()) for part in shown), default=float("inf")) or 1.0
 
 
+@pytest.mark.filterwarnings("error:divide by zero:RuntimeWarning:dynamark")
 @pytest.mark.parametrize(("kind", "name"), ALL, ids=[f"{kind.__name__}-{name}" for kind, name in ALL])
 def test_every_method_answers_finitely_or_refuses_in_words(kind: type, name: str) -> None:
     wrong, answered = [], 0
