@@ -38,7 +38,7 @@ class LinearPredictor:
         P_h(t) = (G * u)_{t+h-1} + sum_{j<h-1} P_{h-1-j}(t) H_j + sum_{j>=h-1} y_{t+h-2-j} H_j.
         """
         y = sequences.observations
-        forced = self._forced(sequences.inputs, y)
+        forced = self._driven(sequences.inputs, y)
         if self.from_outputs is None:
             return torch.stack([_ahead(forced, h - 1) for h in horizons])
         response = self.from_outputs
@@ -60,7 +60,7 @@ class LinearPredictor:
         u = inputs
         if inputs is not None and context.inputs is not None:
             u = torch.cat([context.inputs[:, :start], inputs], dim=1)
-        y[:, start:] = self._forced(u, y)[:, start:]
+        y[:, start:] = self._driven(u, y)[:, start:]
         if self.from_outputs is None:
             return y[:, start:]
         backwards = self.from_outputs.flip(0)
@@ -69,7 +69,7 @@ class LinearPredictor:
             y[:, t] += torch.einsum("nlp,lpq->nq", y[:, t - lags : t], backwards[-lags:])
         return y[:, start:]
 
-    def _forced(self, u: Tensor | None, y: Tensor) -> Tensor:
+    def _driven(self, u: Tensor | None, y: Tensor) -> Tensor:
         """The forced response G * u."""
         if u is None or self.from_inputs is None:
             return torch.zeros_like(y)

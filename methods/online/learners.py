@@ -145,7 +145,7 @@ class _Gradient:
         self._weights = torch.zeros(1, stream.size, dim, dtype=torch.float64)
         self._total = torch.zeros_like(self._weights)
         self._largest = torch.zeros(1, dtype=torch.float64)
-        self._z = self._prediction = torch.zeros(0)
+        self._z = self._answer = torch.zeros(0)
 
     def parameter_count(self) -> int:
         """Number of weights."""
@@ -154,12 +154,12 @@ class _Gradient:
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
         """The prediction z' w."""
         self._z = self._stream.features(inputs)
-        self._prediction = (self._z[..., None] * self._weights).sum(-2)
-        return self._prediction
+        self._answer = (self._z[..., None] * self._weights).sum(-2)
+        return self._answer
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
         """One gradient step on the squared loss."""
-        gradient = 2 * self._z[..., None] * (self._prediction - outputs)[:, None]
+        gradient = 2 * self._z[..., None] * (self._answer - outputs)[:, None]
         if self._adaptive:
             self._total = self._total + gradient.square()
         else:

@@ -57,34 +57,34 @@ class Kernel:
 
     def given(self, **parts: Kernel) -> Kernel:
         """A copy of this kernel with other kernels in place of the global names."""
-        return _with_parts(self, tuple(sorted(parts.items(), key=lambda part: part[0])))
+        return _given(self, tuple(sorted(parts.items(), key=lambda part: part[0])))
 
     @functools.cached_property
     def dispatcher(self) -> Any:
         """The compiled function."""
-        return _compile(self._bound(lambda callee: callee.dispatcher), self.exact, self.digest)
+        return _compile(self._bound(lambda used: used.dispatcher), self.exact, self.digest)
 
     @functools.cached_property
     def plain(self) -> Any:
         """The function that calls plain Python functions in place of kernels."""
-        return self._bound(lambda callee: callee.plain)
+        return self._bound(lambda used: used.plain)
 
     @functools.cached_property
     def digest(self) -> str:
         """Hash of the source files of this kernel and of the kernels that it calls."""
-        digest = hashlib.sha256(Path(self.function.__code__.co_filename).read_bytes())
-        digest.update(f"{self.function.__qualname__} {self.exact}".encode())
-        for name, callee in sorted(self._callees().items()):
-            digest.update(f"{name} {callee.digest}".encode())
-        return digest.hexdigest()
+        sources = hashlib.sha256(Path(self.function.__code__.co_filename).read_bytes())
+        sources.update(f"{self.function.__qualname__} {self.exact}".encode())
+        for name, callee in sorted(self._uses().items()):
+            sources.update(f"{name} {callee.digest}".encode())
+        return sources.hexdigest()
 
-    def _callees(self) -> dict[str, Kernel]:
+    def _uses(self) -> dict[str, Kernel]:
         module, parts = self.function.__globals__, dict(self.parts)
         values = {name: parts.get(name, module.get(name)) for name in _globals_of(self.function)}
         return {name: value.given(**parts) for name, value in values.items() if isinstance(value, Kernel)}
 
-    def _bound(self, form: Callable[[Kernel], Any]) -> Any:
-        names = {**self.function.__globals__, **{name: form(callee) for name, callee in self._callees().items()}}
+    def _bound(self, of: Callable[[Kernel], Any]) -> Any:
+        names = {**self.function.__globals__, **{name: of(callee) for name, callee in self._uses().items()}}
         bound = types.FunctionType(self.function.__code__, names, self.function.__name__, self.function.__defaults__)
         bound.__qualname__ = self.function.__qualname__
         return bound
@@ -95,10 +95,9 @@ def _globals_of(function: Any) -> set[str]:
 
 
 @functools.cache
-def _with_parts(inner: Kernel, parts: tuple[tuple[str, Kernel], ...]) -> Kernel:
+def _given(inner: Kernel, parts: tuple[tuple[str, Kernel], ...]) -> Kernel:
     names = _globals_of(inner.function)
-    callees = inner._callees().values() if parts else ()
-    replaces = any(callee.given(**dict(parts)) is not callee for callee in callees)
+    replaces = any(part.given(**dict(parts)) is not part for part in inner._uses().values()) if parts else False
     if not replaces and not names & {name for name, _ in parts}:
         return inner
     return Kernel(inner.function, inner.exact, tuple(sorted({**dict(inner.parts), **dict(parts)}.items())))

@@ -72,15 +72,15 @@ def cos(x: ndarray | float) -> ndarray:
     return _quadrant(x, 1)
 
 
-def _quadrant(x: ndarray | float, shift: int) -> ndarray:
-    """sin(x + shift pi/2), by the Taylor series of sine and cosine of r = x - q pi/2 in [-pi/4, pi/4]."""
+def _quadrant(x: ndarray | float, ahead: int) -> ndarray:
+    """sin(x + ahead pi/2), by the Taylor series of sine and cosine of r = x - q pi/2 in [-pi/4, pi/4]."""
     x = np.asarray(x, dtype=float)
     q = np.asarray(np.rint(x * _TWO_OVER_PI))
     r = ((x - q * _HALF_PI[0]) - q * _HALF_PI[1]) - q * _HALF_PI[2]
     square = r * r
     sine = r * polynomial(square, [(-1) ** i / math.factorial(2 * i + 1) for i in range(10)])
     cosine = polynomial(square, [(-1) ** i / math.factorial(2 * i) for i in range(10)])
-    quadrant = (q.astype(int) + shift) % 4
+    quadrant = (q.astype(int) + ahead) % 4
     value = np.where(quadrant % 2 == 0, sine, cosine)
     return np.where(quadrant >= 2, -value, value)
 

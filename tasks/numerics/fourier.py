@@ -38,7 +38,7 @@ def fourier(x: Signal) -> Signal:
         re, im = _by_definition(re, im)
     while len(re) < n:
         half = re.shape[1] // 2
-        c, s = _twiddles(len(re), 2 * len(re), re.ndim)
+        c, s = _turns(len(re), 2 * len(re), re.ndim)
         odd_re, odd_im = re[:, half:], im[:, half:]
         rotated_re, rotated_im = c * odd_re + s * odd_im, c * odd_im - s * odd_re
         re, im = (
@@ -51,7 +51,7 @@ def fourier(x: Signal) -> Signal:
 def _by_definition(re: ndarray, im: ndarray) -> tuple[ndarray, ndarray]:
     """The transform along the first axis by its definition, for a few points."""
     out_re, out_im = np.zeros_like(re), np.zeros_like(im)
-    c, s = _twiddles(len(re), len(re), re.ndim)
+    c, s = _turns(len(re), len(re), re.ndim)
     for t in range(len(re)):
         index = t * np.arange(len(re)) % len(re)
         out_re += c[index] * re[t] + s[index] * im[t]
@@ -60,7 +60,7 @@ def _by_definition(re: ndarray, im: ndarray) -> tuple[ndarray, ndarray]:
 
 
 @functools.cache
-def _twiddles(rows: int, circle: int, axes: int) -> tuple[ndarray, ndarray]:
+def _turns(rows: int, circle: int, axes: int) -> tuple[ndarray, ndarray]:
     """Cosine and sine of 2 pi k/circle, k = 0 .. rows-1, followed by axes of length 1."""
     angle = (2 * np.pi * np.arange(rows) / circle).reshape(-1, *[1] * (axes - 1))
     return cos(angle), sin(angle)

@@ -79,11 +79,11 @@ def ridge_path(
 def validated_ridge(
     features: Float[Tensor, "sample feature"],
     targets: Float[Tensor, "sample target"],
-    validation_features: Float[Tensor, "validation feature"],
-    validation_targets: Float[Tensor, "validation target"],
+    held_features: Float[Tensor, "held feature"],
+    held_targets: Float[Tensor, "held target"],
     penalties: Sequence[float] = PENALTIES,
 ) -> Float[Tensor, "feature target"]:
-    """The ridge solution of the relative penalty with the smallest validation error; the smallest such penalty."""
+    """The ridge solution of the relative penalty with the smallest error on held-out data; the smaller of equals."""
     path = ridge_path(features, targets, penalties)
-    errors = (validation_features @ path - validation_targets).square().mean(dim=(1, 2))
+    errors = (held_features @ path - held_targets).square().mean(dim=(1, 2))
     return path[int(torch.nan_to_num(errors, nan=torch.inf).argmin())]

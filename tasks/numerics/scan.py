@@ -26,9 +26,9 @@ def diagonal_scan(a: Tensor, b: Tensor) -> Tensor:
 
 def _forward(a: Tensor, b: Tensor) -> Tensor:
     if compiling.available() and b.device.type == "cpu" and a.dtype == b.dtype:
-        out = torch.empty_like(b, memory_format=torch.contiguous_format)
-        _walk(*(compiling.as_array(part.resolve_conj()).reshape(len(b), -1) for part in (a, b, out)))
-        return out
+        states = torch.empty_like(b, memory_format=torch.contiguous_format)
+        _walk(*(compiling.as_array(part.resolve_conj()).reshape(len(b), -1) for part in (a, b, states)))
+        return states
     out = b.clone(memory_format=torch.contiguous_format)
     for t in range(1, len(out)):
         out[t].addcmul_(a[t], out[t - 1])
