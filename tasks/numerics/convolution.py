@@ -8,6 +8,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional
 
+from dynamark.tasks.numerics.real_fft import real_fft
+
 __all__ = ["causal_convolution", "channelwise_convolution", "combined_convolution", "filtered"]
 
 
@@ -29,8 +31,8 @@ def channelwise_convolution(
     """y_{t,c} = sum_{i <= t} x_{t-i,c} K_{i,c}: every channel has its own kernel."""
     time, lags = x.shape[-2], min(kernel.shape[0], x.shape[-2])
     size = next_fast_len(time + lags - 1, real=True)
-    product = torch.fft.rfft(x, size, dim=-2) * torch.fft.rfft(kernel[:lags], size, dim=0)
-    return torch.fft.irfft(product, size, dim=-2)[..., :time, :]
+    product = real_fft(x.mT, size) * real_fft(kernel[:lags].mT, size)
+    return torch.fft.irfft(product, size)[..., :time].mT
 
 
 def combined_convolution(
