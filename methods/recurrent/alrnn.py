@@ -28,7 +28,7 @@ __all__ = ["AlmostLinearModel", "AlmostLinearRNN"]
 
 # Fixed points are computed for at most this many rectified units; the symbolic code is measured on `_ORBITS` free runs of
 # `_STEPS` steps.
-_MAX_RECTIFIED, _ORBITS, _STEPS = 10, 16, 1000
+_TELLABLE, _ORBITS, _STEPS = 10, 16, 1000
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class AlmostLinearModel(ObservedUnits):
         """The free run from the last observation of the context."""
         return self.walk(self.initial_state(context), horizon, context.dim)
 
-    def _map_parameters(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, bool]:
+    def _pieces_of_a_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, bool]:
         """A, h, W, U, b of z <- A z + h + W relu(U z + b), and False: no second relu is subtracted."""
         m, n = len(self.a), len(self.a) - self.rectified
         linear = torch.diag(self.a)
@@ -145,14 +145,14 @@ class AlmostLinearModel(ObservedUnits):
 
     def as_map(self) -> CompiledMap:
         """Compiled kernels of the piecewise linear map."""
-        return piecewise_map(*self._map_parameters())
+        return piecewise_map(*self._pieces_of_a_step())
 
     def walk(
         self, state: Float[Tensor, "trajectory state"], steps: int, units: int
     ) -> Float[Tensor, "trajectory steps N"]:
         """The first `units` units of the next `steps` states; compiled if numba is installed."""
         if available():
-            return roll(*self._map_parameters(), state, steps, units)
+            return roll(*self._pieces_of_a_step(), state, steps, units)
         out = state.new_empty(steps, len(state), units)
         for row in out.unbind(0):
             state = self.step(state)
@@ -185,7 +185,7 @@ class AlmostLinearModel(ObservedUnits):
         places = torch.linspace(0, data.observations.shape[1] - 1, _ORBITS).long()
         state = self.initial_state(Trajectories(data.observations[:1, places].transpose(0, 1), dt=data.dt))
         describe_code(self.code(self.walk(state, _STEPS, len(self.a))[:, _STEPS // 5 :]).numpy(), run)
-        if self.rectified <= _MAX_RECTIFIED:
+        if self.rectified <= _TELLABLE:
             points, bits = self.fixed_points()
             real = ((points[:, len(self.a) - self.rectified :] > 0).double() == bits).all(-1)
             # Matrices with non-finite entries are left out: LAPACK does not handle them.

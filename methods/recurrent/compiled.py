@@ -43,10 +43,10 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients with respect to a, W, h and z_1."""
     by_rate, by_weight, by_shift = (torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a))
-    to_state = a.new_zeros(*a.shape, before.shape[-1])
-    arguments = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, to_state)
+    carried = a.new_zeros(*a.shape, before.shape[-1])
+    arguments = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, carried)
     _walk_back(*map(as_array, arguments), rectified, interval, observed)
-    return by_rate, by_weight, by_shift, to_state.mT
+    return by_rate, by_weight, by_shift, carried.mT
 
 
 @kernel
@@ -116,14 +116,14 @@ def _walk(  # pragma: no cover - compiled
 
 @kernel
 def _walk_back(  # pragma: no cover - compiled
-    a: Any, wt: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any, to_state: Any,
+    a: Any, wt: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any, carried: Any,
     rectified: int, interval: int, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     linear, zero = units - rectified, a.dtype.type(0)
     active, total = np.empty((units, windows), a.dtype), np.empty((units, windows), a.dtype)
     for r in range(seeds):
-        back = to_state[r]
+        back = carried[r]
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
             for i in range(units):

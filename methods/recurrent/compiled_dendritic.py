@@ -40,10 +40,10 @@ def backward(
 ) -> tuple[Tensor, ...]:
     """The gradients with respect to a, W, h, alpha, H and z_1."""
     gradients = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a, alpha, thresholds)]
-    to_state = a.new_zeros(*a.shape, before.shape[-1])
-    arguments = (a, w.mT, alpha, thresholds, before, cotangent.mT, *gradients, to_state)
+    carried = a.new_zeros(*a.shape, before.shape[-1])
+    arguments = (a, w.mT, alpha, thresholds, before, cotangent.mT, *gradients, carried)
     _walk_back(*map(as_array, arguments), interval, observed)
-    return *gradients, to_state.mT
+    return *gradients, carried.mT
 
 
 @kernel
@@ -107,13 +107,13 @@ def _walk(  # pragma: no cover - compiled
 @kernel
 def _walk_back(  # pragma: no cover - compiled
     a: Any, wt: Any, alpha: Any, thresholds: Any, before: Any, cotangent: Any, by_rate: Any, by_weight: Any, by_shift: Any,
-    by_alpha: Any, by_threshold: Any, to_state: Any, interval: int, observed: int,
+    by_alpha: Any, by_threshold: Any, carried: Any, interval: int, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
     zero = a.dtype.type(0)  # an integer would lift the arithmetic to double precision
     active, total = np.empty((units, windows), a.dtype), np.empty((units, windows), a.dtype)
     for r in range(seeds):
-        back = to_state[r]
+        back = carried[r]
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
             for i in range(units):

@@ -44,10 +44,10 @@ def backward(
 ) -> tuple[Tensor, ...]:  # fmt: skip
     """The gradients with respect to the parameters and z_1."""
     gradients = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w1, w2, h1, h2)]
-    to_state = a.new_zeros(*a.shape, before.shape[-1])
-    arguments = (a, w1.mT, w2, w2.mT, h2, alpha, before, cotangent.mT, *gradients, to_state)
+    carried = a.new_zeros(*a.shape, before.shape[-1])
+    arguments = (a, w1.mT, w2, w2.mT, h2, alpha, before, cotangent.mT, *gradients, carried)
     _walk_back(*map(as_array, arguments), interval, clipped, observed)
-    return *gradients, to_state.mT
+    return *gradients, carried.mT
 
 
 @kernel
@@ -85,7 +85,7 @@ def _walk(  # pragma: no cover - compiled
 @kernel
 def _walk_back(  # pragma: no cover - compiled
     a: Any, w1t: Any, w2: Any, w2t: Any, h2: Any, alpha: Any, before: Any, cotangent: Any,
-    by_a: Any, by_w1: Any, by_w2: Any, by_h1: Any, by_h2: Any, to_state: Any,
+    by_a: Any, by_w1: Any, by_w2: Any, by_h1: Any, by_h2: Any, carried: Any,
     interval: int, clipped: bool, observed: int,
 ) -> None:  # fmt: skip
     seeds, steps, units, windows = before.shape
@@ -95,7 +95,7 @@ def _walk_back(  # pragma: no cover - compiled
     total = np.empty((units, windows), a.dtype)
     inside, to_hidden = np.empty((hidden, windows), a.dtype), np.empty((hidden, windows), a.dtype)
     for r in range(seeds):
-        back = to_state[r]
+        back = carried[r]
         for t in range(steps - 1, -1, -1):
             for i in range(units):
                 g, b, upstream, state, rate = total[i], back[i], cotangent[r, t, i], before[r, t, i], a[r, i]

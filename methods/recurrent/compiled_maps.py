@@ -63,12 +63,12 @@ def driven(echo: CompiledMap, state: ndarray, x: ndarray, states: ndarray) -> No
 
 def gru_map(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> CompiledMap:
     """A GRU with its prediction fed back as input; the state is h."""
-    return CompiledMap(_gru, _read_last, _cell_weights(read, recur, bias, out, shift))
+    return CompiledMap(_gru, _read_last, _fed(read, recur, bias, out, shift))
 
 
 def lstm_map(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> CompiledMap:
     """An LSTM with its prediction fed back as input; the state is (c, h)."""
-    return CompiledMap(_lstm, _read_last, _cell_weights(read, recur, bias, out, shift))
+    return CompiledMap(_lstm, _read_last, _fed(read, recur, bias, out, shift))
 
 
 def piecewise_map(linear: Tensor, shift: Tensor, out: Tensor, into: Tensor, bias: Tensor, clipped: bool) -> CompiledMap:
@@ -83,7 +83,7 @@ def _tables(weights: Tensor, dim: int, degree: int) -> tuple[ndarray, ...]:
     return prefix, last, w, np.flatnonzero(np.abs(w).max(1) > 0)
 
 
-def _cell_weights(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> tuple[ndarray, ...]:
+def _fed(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> tuple[ndarray, ...]:
     """The weights of a gated cell as arrays, matrices transposed."""
     return tuple(map(as_array, (read.mT, recur.mT, bias, out.mT, shift)))
 

@@ -98,14 +98,14 @@ class _Network(nn.Module):
         units, gates = method.units, _GATES[method.cell]
         self.cell: Cell = method.cell
 
-        def normal(rows: int, columns: int) -> nn.Parameter:
+        def drawn(rows: int, columns: int) -> nn.Parameter:
             return nn.Parameter(torch.randn(rows, columns, generator=generator) / rows**0.5)
 
-        self.read, self.recur = normal(dim, gates * units), normal(units, gates * units)
+        self.read, self.recur = drawn(dim, gates * units), drawn(units, gates * units)
         self.bias = nn.Parameter(torch.zeros(gates * units))
         if method.cell == "lstm":
             self.bias.data[units : 2 * units] = 1.0
-        self.out, self.shift = normal(units, dim), nn.Parameter(torch.zeros(dim))
+        self.out, self.shift = drawn(units, dim), nn.Parameter(torch.zeros(dim))
         self.register_buffer("state", torch.zeros(method.batch, _PARTS[method.cell] * units))
 
     def forward(self, x: Float[Tensor, "R S samples N"], fresh: Tensor) -> Float[Tensor, " R"]:
@@ -113,14 +113,14 @@ class _Network(nn.Module):
         inputs = (x[:, :, :-1] @ self.read[:, None] + self.bias[:, None, None]).unbind(2)
         hidden = []
         for gates in inputs:
-            state = cell_step(self.cell, gates, state, self.recur)
+            state = advanced(self.cell, gates, state, self.recur)
             hidden.append(state[..., -self.out.shape[-2] :])
         self.state.copy_(state.detach())
         predictions = torch.stack(hidden, dim=2) @ self.out[:, None] + self.shift[:, None, None]
         return (predictions - x[:, :, 1:]).square().mean((1, 2, 3))
 
 
-def cell_step(
+def advanced(
     cell: Cell, gates: Float[Tensor, "*batch gates"], state: Float[Tensor, "*batch state"], recur: Tensor
 ) -> Float[Tensor, "*batch state"]:
     """The next state of a cell. gates: the input's contribution W x + b to the gates; the last part of a state is h."""
@@ -153,7 +153,7 @@ class GatedModel(StateForecaster):
         return cls(network.cell, *(p.detach().double() for p in parts))
 
     def _after(self, x: Tensor, state: Tensor) -> Tensor:
-        return cell_step(self.cell, x @ self.read + self.bias, state, self.recur)
+        return advanced(self.cell, x @ self.read + self.bias, state, self.recur)
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
         """The state after the whole context, from a zero state."""

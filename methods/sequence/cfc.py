@@ -45,11 +45,11 @@ class _Cell(Recurrence):
         return states, backbone, head_values, mix
 
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         if compiled_on(x):
-            return compiled_continuous.cfc_backward(to_states, times, weights, outputs, _HEIGHT, _SLOPE)
-        states, backbone, head_values, mix = outputs
+            return compiled_continuous.cfc_backward(to_states, times, weights, kept, _HEIGHT, _SLOPE)
+        states, backbone, head_values, mix = kept
         recurrent, heads, _ = weights
         units = states.shape[-1]
         first, second = head_values[..., :units], head_values[..., units : 2 * units]

@@ -34,13 +34,13 @@ def cfc_backward(
     to_states: Tensor,
     times: Tensor,
     weights: tuple[Tensor, ...],
-    outputs: tuple[Tensor, ...],
+    kept: tuple[Tensor, ...],
     height: float,
     slope: float,
 ) -> tuple[Tensor, ...]:
     """The gradients with respect to x, the recurrent matrix, the heads and their bias."""
     recurrent, heads, _ = weights
-    states, backbone, head_values, mix = (part.transpose(0, 1) for part in outputs)
+    states, backbone, head_values, mix = (part.transpose(0, 1) for part in kept)
     to_x = torch.empty_like(backbone, memory_format=torch.contiguous_format)
     to_heads = states.new_empty(*states.shape[:-1], 4 * states.shape[-1])
     # The scale factors of the tanh enter the loop only as their product, through the heads.
@@ -56,7 +56,7 @@ def cfc_backward(
 
 @by_precision
 def _cfc_walk(  # pragma: no cover - compiled
-    x: Any, times: Any, recurrent: Any, heads: Any, bias: Any, states: Any, backbone: Any, head_values: Any, mixes: Any
+    x: Any, times: Any, recurrent: Any, heads: Any, bias: Any, states: Any, backbone: Any, read: Any, mixed: Any
 ) -> None:
     members, time, batch, units = states.shape
     width = x.shape[3]
@@ -76,7 +76,7 @@ def _cfc_walk(  # pragma: no cover - compiled
             np.dot(backbone_tanh, heads[m], inside)
             for b in range(batch):
                 head, shift, gap, state = inside[b], bias[m, 0], times[m, t, b, 0], h[b]
-                head_tanh, mix, out = head_values[m, t, b], mixes[m, t, b], states[m, t, b]
+                head_tanh, mix, out = read[m, t, b], mixed[m, t, b], states[m, t, b]
                 for i in range(units):
                     first = hyperbolic(head[i] + shift[i], one)
                     second = hyperbolic(head[units + i] + shift[units + i], one)
@@ -95,12 +95,12 @@ def _cfc_walk_back(  # pragma: no cover - compiled
     back: Any,
     forth: Any,
     backbone: Any,
-    head_values: Any,
-    mixes: Any,
-    to_heads: Any,
+    read: Any,
+    mixed: Any,
+    to_read: Any,
     to_x: Any,
 ) -> None:
-    members, time, batch, units = mixes.shape
+    members, time, batch, units = mixed.shape
     width = backbone.shape[3]
     one = backbone.dtype.type(1)
     pull, inside = np.empty((batch, units), backbone.dtype), np.empty((batch, width), backbone.dtype)
@@ -111,10 +111,10 @@ def _cfc_walk_back(  # pragma: no cover - compiled
                 recurrent_part, upstream, head_tanh, mix = (
                     pull[b],
                     to_states[m, t, b],
-                    head_values[m, t, b],
-                    mixes[m, t, b],
+                    read[m, t, b],
+                    mixed[m, t, b],
                 )
-                gap, out = times[m, t, b, 0], to_heads[m, t, b]
+                gap, out = times[m, t, b, 0], to_read[m, t, b]
                 for i in range(units):
                     g, first, second, s = upstream[i] + recurrent_part[i], head_tanh[i], head_tanh[units + i], mix[i]
                     by_mix = g * (second - first) * s * (one - s)
@@ -122,7 +122,7 @@ def _cfc_walk_back(  # pragma: no cover - compiled
                     out[units + i] = g * s * (one - second * second)
                     out[2 * units + i] = by_mix * gap
                     out[3 * units + i] = by_mix
-            np.dot(to_heads[m, t], forth[m], inside)
+            np.dot(to_read[m, t], forth[m], inside)
             for b in range(batch):
                 z, to_backbone, out = backbone[m, t, b], inside[b], to_x[m, t, b]
                 for k in range(width):

@@ -242,7 +242,7 @@ class S5(SequenceMethod):
     The poles are initialized to those of the normal part of HiPPO-LegS with positive imaginary part; each state has its own step,
     initially log-uniform in `steps_range`. Real parts are clipped at -1e-4. The learning rate of poles and steps is `rate` / 4.
 
-    Differs from the paper: B is initialized in the eigenbasis, and layers with few channels are computed by FFT instead of a scan.
+    Differs from the paper: B is initialized in the eigenbasis, and layers with few channels use an FFT instead of a scan.
 
     key: smith2023
     """

@@ -49,12 +49,12 @@ class _Cell(Recurrence):
         return inner[..., -1, :].clone(), inner
 
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], outputs: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         if compiled_on(x):
-            return compiled_continuous.ltc_backward(to_states, x, times, weights, outputs[1])
+            return compiled_continuous.ltc_backward(to_states, x, times, weights, kept[1])
         capacitance, strength, slope, threshold, reversal = weights
-        inner = outputs[1]
+        inner = kept[1]
         units, shift = capacitance.shape[-1], -slope * threshold
         to_x, carry = torch.zeros_like(x), torch.zeros_like(to_states[0])
         to_capacitance = torch.zeros_like(carry)
@@ -99,7 +99,7 @@ class _Synapses(nn.Module):
     def __init__(self, sources: int, units: int, draw: torch.Generator) -> None:
         super().__init__()
         shape = (sources, units)
-        self.strength = nn.Parameter(_inverse_softplus_uniform(0.001, 1.0, shape, draw))
+        self.strength = nn.Parameter(_softened(0.001, 1.0, shape, draw))
         self.slope = nn.Parameter(_uniform(3.0, 8.0, shape, draw))
         self.threshold = nn.Parameter(_uniform(0.3, 0.8, shape, draw))
         self.reversal = nn.Parameter(2.0 * torch.randint(0, 2, shape, generator=draw) - 1.0)
@@ -109,7 +109,7 @@ def _uniform(low: float, high: float, shape: tuple[int, ...], draw: torch.Genera
     return low + (high - low) * torch.rand(shape, generator=draw)
 
 
-def _inverse_softplus_uniform(low: float, high: float, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+def _softened(low: float, high: float, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
     """Samples x such that softplus(x) is uniform in [low, high]."""
     return _uniform(low, high, shape, draw).expm1().log()
 
@@ -122,9 +122,9 @@ class LTCLayer(nn.Module):
         self.cell = _Cell(unfolds)
         self.sensory = _Synapses(channels - 1, units, draw)
         self.recurrent = _Synapses(units, units, draw)
-        self.leak = nn.Parameter(_inverse_softplus_uniform(0.001, 1.0, (units,), draw))
+        self.leak = nn.Parameter(_softened(0.001, 1.0, (units,), draw))
         self.rest = nn.Parameter(_uniform(-0.2, 0.2, (units,), draw))
-        self.capacitance = nn.Parameter(_inverse_softplus_uniform(0.4, 0.6, (units,), draw))
+        self.capacitance = nn.Parameter(_softened(0.4, 0.6, (units,), draw))
         self.outputs = Affine(units, dim, draw)
 
     def potentials(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "time *batch unit"]:

@@ -18,17 +18,17 @@ advance: Any = None
 
 
 def roll(
-    steps: Stepwise, x: Float[ndarray, "trajectory time channel"], context: int, slot: int, dim: int
+    steps: Stepwise, x: Float[ndarray, "trajectory time channel"], seen: int, slot: int, dim: int
 ) -> Float[ndarray, "trajectory future dim"]:
-    """The outputs at t >= context, each prediction fed back as an input of the next step.
+    """The outputs at t >= seen, each prediction fed back as an input of the next step.
 
-    Channels `slot` to `slot + dim` of the input are the previous output: given in x[:, : context + 1], then replaced by the
+    Channels `slot` to `slot + dim` of the input are the previous output: given in x[:, : seen + 1], then replaced by the
     network's own predictions.
     """
-    out = np.empty((len(x), x.shape[1] - context, dim))
+    out = np.empty((len(x), x.shape[1] - seen, dim))
     with np.errstate(all="ignore"):
         _roll.given(**_parts(steps))(
-            np.array(x, dtype=np.float64, order="C"), context, slot, out, steps.size, steps.weights
+            np.array(x, dtype=np.float64, order="C"), seen, slot, out, steps.size, steps.weights
         )
     return out
 
@@ -49,7 +49,7 @@ def _parts(steps: Stepwise) -> dict[str, Any]:
 
 
 @kernel
-def _roll(x: Any, context: int, slot: int, out: Any, size: int, weights: Any) -> None:
+def _roll(x: Any, seen: int, slot: int, out: Any, size: int, weights: Any) -> None:
     rows, time, _ = x.shape
     dim = out.shape[2]
     y = np.empty(dim)
@@ -57,11 +57,11 @@ def _roll(x: Any, context: int, slot: int, out: Any, size: int, weights: Any) ->
         state = np.zeros(size)
         for t in range(time):
             features = x[n, t]
-            if t > context:
+            if t > seen:
                 features[slot : slot + dim] = y
             advance(features, state, y, weights)
-            if t >= context:
-                out[n, t - context] = y
+            if t >= seen:
+                out[n, t - seen] = y
 
 
 @kernel

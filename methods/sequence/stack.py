@@ -141,7 +141,7 @@ class SequenceMethod(ABC):
         """A new layer for sequences of this length, initialized with the generator `draw`."""
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
-        """The layer of a residual block. If its `mixes` is False, output c depends on channel c only; the block mixes channels."""
+        """The layer of a residual block. If its `mixes` is False, output c depends on channel c only, and the block mixes."""
         return self.layer(width + int(self.timed), width, length, draw)
 
     def recipe(self) -> Recipe:
@@ -177,14 +177,14 @@ class SequenceMethod(ABC):
     def _pairs(self, sight: Sight, paths: Trajectories) -> tuple[Tensor, Tensor]:
         """The inputs and the targets of the network."""
         y = paths.observations
-        return sight(paths), (y - _lagged(y, self.difference)).float()
+        return sight(paths), (y - _before(y, self.difference)).float()
 
 
 def _loss(network: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     return (network(x) - y).square().mean()
 
 
-def _lagged(y: Float[Tensor, "trajectory time dim"], lag: int) -> Float[Tensor, "trajectory time dim"]:
+def _before(y: Float[Tensor, "trajectory time dim"], lag: int) -> Float[Tensor, "trajectory time dim"]:
     """y_{t-lag}, 0 before the start; zeros for lag 0."""
     past = torch.zeros_like(y)
     if lag:
@@ -208,7 +208,7 @@ class Sight:
         y = paths.observations
         parts = [y.new_zeros(*y.shape[:2], 0)] if paths.inputs is None else [paths.inputs]
         if self.recursive:
-            parts.append(_lagged(y, 1))
+            parts.append(_before(y, 1))
         if paths.gaps is not None and not self.blind:
             parts.append(paths.gaps[..., None])
         elif self.timed:
@@ -237,7 +237,7 @@ class SequenceModel:
         time = out.shape[2]
         for row, h in enumerate(horizons):
             if h == 1 or not self.sight.recursive:
-                simulated = self._accumulate(self.network(self.sight(sequences)), sequences.observations, h)
+                simulated = self._repeated(self.network(self.sight(sequences)), sequences.observations, h)
                 out[row, :, : max(0, time - h + 1)] = simulated[:, h - 1 :]
             elif (form := self._steps()) is not None and sequences.gaps is None:
                 x = self.sight(sequences).double().cpu().numpy()
@@ -249,13 +249,13 @@ class SequenceModel:
                     out[row, :, t] = self.forecast(context, h, None if u is None else u[:, t : t + h])[:, -1]
         return out
 
-    def _accumulate(self, change: Tensor, y: Tensor, horizon: int) -> Tensor:
+    def _repeated(self, change: Tensor, y: Tensor, horizon: int) -> Tensor:
         """The prediction at t from outputs up to t - horizon: the changes are summed until an output is known."""
         if not self.difference:
             return change.to(y)
         count = -(-horizon // self.difference)
-        total = sum((_lagged(change.to(y), j * self.difference) for j in range(1, count)), change.to(y))
-        return total + _lagged(y, count * self.difference)
+        total = sum((_before(change.to(y), j * self.difference) for j in range(1, count)), change.to(y))
+        return total + _before(y, count * self.difference)
 
     def _steps(self) -> Stepwise | None:
         return self.network.steps() if isinstance(self.network, Stack) else None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
-from dynamark.methods.recurrent.gated import GatedModel, GatedNetwork, _Network, _Streams, cell_step
+from dynamark.methods.recurrent.gated import GatedModel, GatedNetwork, _Network, _Streams, advanced
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 CELLS = ("lstm", "gru")
@@ -33,7 +33,7 @@ def test_a_step_is_that_of_the_lstm_cell() -> None:
     c, h = state.chunk(2, dim=-1)
     wanted_h, wanted_c = cell(x, (h, c))
     gates = x @ ours(cell.weight_ih) + ours(cell.bias_ih) + ours(cell.bias_hh)
-    found = cell_step("lstm", gates, state, ours(cell.weight_hh))
+    found = advanced("lstm", gates, state, ours(cell.weight_hh))
     torch.testing.assert_close(found, torch.cat([wanted_c, wanted_h], dim=-1))
 
 
@@ -42,7 +42,7 @@ def test_a_step_is_that_of_the_gru_cell() -> None:
     cell.bias_hh.data[8:] = 0
     x, state = drawn(1, 5, 2), drawn(2, 5, 4)
     gates = x @ cell.weight_ih.T + cell.bias_ih + cell.bias_hh
-    torch.testing.assert_close(cell_step("gru", gates, state, cell.weight_hh.T), cell(x, state))
+    torch.testing.assert_close(advanced("gru", gates, state, cell.weight_hh.T), cell(x, state))
 
 
 @pytest.mark.parametrize("cell", CELLS)
