@@ -1,1 +1,1 @@
-"""Recurrent models of dynamics."""
+"""Forecasters of autonomous systems: recurrent networks, reservoirs, sparse identification, neural ODEs."""

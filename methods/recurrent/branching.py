@@ -1,6 +1,6 @@
-"""Sparse teacher forcing of dendritic networks, all members together: the definition, and the fused pass where it is compiled.
+"""Sparse teacher forcing of dendritic networks, batched over seeds: a reference in autograd, and a compiled version.
 
-Shapes: R members, S windows, T steps, M units, B branches, N observed.
+Shapes: R seeds, S windows, T steps, M units, B branches, N observed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def dendrites(
     z: Float[Tensor, "*R S M"], alpha: Float[Tensor, "*R B"], thresholds: Float[Tensor, "*R M B"]
 ) -> Float[Tensor, "*R S M"]:
     """phi(z)_i = sum_b alpha_b (relu(z_i - H_ib) - relu(z_i))."""
-    bent = (z[..., None] - thresholds[..., None, :, :]).relu() - z.relu()[..., None]
-    return (bent @ alpha[..., None, :, None])[..., 0]
+    pieces = (z[..., None] - thresholds[..., None, :, :]).relu() - z.relu()[..., None]
+    return (pieces @ alpha[..., None, :, None])[..., 0]
 
 
 def branched_eagerly(
     parameters: Parameters, z: Float[Tensor, "R S M"], x: Float[Tensor, "R S T N"], interval: int
 ) -> Float[Tensor, "R T S M"]:
-    """z_{t+1} = a z_t + W phi(z_t) + h; before the step out of time t > 1 with (t - 1) mod interval = 0 z_t[:N] becomes x_t."""
+    """z_{t+1} = a z_t + W phi(z_t) + h; where t > 1 and (t - 1) mod interval = 0, z_t[:N] is first replaced by x_t."""
     a, w, h, alpha, thresholds = parameters
     states, observed = [], x.shape[-1]
     for t in range(x.shape[-2]):
@@ -45,23 +45,23 @@ def branched_eagerly(
 def branched(
     parameters: Parameters, z: Float[Tensor, "R S M"], x: Float[Tensor, "R S T N"], interval: int
 ) -> Float[Tensor, "R T S M"]:
-    """What `branched_eagerly` returns; compiled where that is installed and the tensors are on the CPU."""
+    """The result of `branched_eagerly`, by compiled kernels if numba is installed and the tensors are on the CPU."""
     if not (available() and z.device.type == "cpu"):
         return branched_eagerly(parameters, z, x, interval)
     return Branched.apply(*parameters, z, x, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Branched(torch.autograd.Function):
-    """The compiled pass. No gradient flows to x."""
+    """The compiled forward and backward pass. There is no gradient with respect to x."""
 
     @staticmethod
     def forward(*args: Any) -> tuple[Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the forced states before it."""
+        """The states after each step [R, T, S, M]; and the forced states before each step, for the backward pass."""
         return compiled_dendritic.forward(*args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep what the way back needs."""
+        """Save what the backward pass needs."""
         a, w, _, alpha, thresholds, _, x, interval = inputs
         ctx.settings = (interval, x.shape[-1])
         ctx.save_for_backward(a, w, alpha, thresholds, output[1])
@@ -69,7 +69,7 @@ class Branched(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients by the parameters and z_1."""
+        """The gradients with respect to the parameters and z_1."""
         a, w, alpha, thresholds, before = ctx.saved_tensors
         interval, dim = ctx.settings
         return *compiled_dendritic.backward(a, w, alpha, thresholds, before, cotangents[0], interval, dim), None, None

@@ -1,9 +1,10 @@
-"""Compiled kernels of teacher forcing: an optional extra that changes the time, and the gradients only by rounding.
+"""Compiled kernels of teacher forcing: an optional extra that changes the run time, and the gradients only by rounding errors.
 
-Used where numba is installed (`pip install 'dynamark[numba]'`). What one step touches lies together, [unit, window], the windows
-innermost, so that every inner loop is one vector operation; products are written out in blocks, since a loop over 16 windows
-costs more to enter than to run. What the way back can recompute is not kept: fresh memory costs more than arithmetic.
-Shapes: R seeds, M units, T steps, S windows, N observed, the last P rectified.
+Used if numba is installed (`pip install 'dynamark[numba]'`). The data of one step is contiguous, [unit, window], with the window
+as the innermost axis, so that every inner loop is one vector operation. Matrix products are written in blocks, because entering
+a loop over 16 windows costs more than running it. The backward pass recomputes what it can instead of storing it, because
+allocating memory costs more than arithmetic.
+Shapes: R seeds, M units, T steps, S windows, N observed units; the last P units are rectified.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ def forward(
     rectified: int,
     interval: int,
 ) -> tuple[Tensor, Tensor]:
-    """States after each step [R, T, S, M], and the forced states before it [R, T, M, S]."""
+    """The states after each step [R, T, S, M] and the forced states before each step [R, T, M, S]."""
     before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
     after = torch.empty_like(before)
-    given = (a, w, h, z.mT, x.permute(0, 2, 3, 1), before, after)
-    _walk(*map(as_array, given), rectified, interval)
+    arguments = (a, w, h, z.mT, x.permute(0, 2, 3, 1), before, after)
+    _walk(*map(as_array, arguments), rectified, interval)
     return after.mT, before
 
 
 def backward(
     a: Tensor, w: Tensor, before: Tensor, cotangent: Tensor, rectified: int, interval: int, observed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients by a, W, h and z_1."""
+    """The gradients with respect to a, W, h and z_1."""
     by_rate, by_weight, by_shift = (torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a))
     carried = a.new_zeros(*a.shape, before.shape[-1])
-    given = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, carried)
-    _walk_back(*map(as_array, given), rectified, interval, observed)
+    arguments = (a, w.mT, before, cotangent.mT, by_rate, by_weight, by_shift, carried)
+    _walk_back(*map(as_array, arguments), rectified, interval, observed)
     return by_rate, by_weight, by_shift, carried.mT
 
 
@@ -126,10 +127,10 @@ def _walk_back(  # pragma: no cover - compiled
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
             for i in range(units):
-                g, b, given, state, phi = total[i], back[i], cotangent[r, t, i], before[r, t, i], active[i]
+                g, b, upstream, state, phi = total[i], back[i], cotangent[r, t, i], before[r, t, i], active[i]
                 rate, shift = zero, zero
                 for s in range(windows):
-                    value = given[s] + b[s]
+                    value = upstream[s] + b[s]
                     g[s] = value
                     b[s] = zero
                     phi[s] = state[s] if i < linear or state[s] > zero else zero
@@ -141,7 +142,7 @@ def _walk_back(  # pragma: no cover - compiled
             add_product(wt[r], total, back)
             for i in range(units):
                 g, b, phi, rate = total[i], back[i], active[i], a[r, i]
-                held = force and i < observed
+                is_forced = force and i < observed
                 for s in range(windows):
                     slope = b[s] if i < linear or phi[s] > zero else zero
-                    b[s] = zero if held else slope + rate * g[s]
+                    b[s] = zero if is_forced else slope + rate * g[s]

@@ -1,6 +1,6 @@
-"""Compiled kernels of dendritic networks; see `kernels.py`.
+"""Compiled kernels of dendritic networks; see `compiled.py`.
 
-Shapes: R seeds, M units, B branches, T steps, S windows, N observed.
+Shapes: R seeds, M units, B branches, T steps, S windows, N observed units.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["backward", "forward"]
 def forward(
     a: Tensor, w: Tensor, h: Tensor, alpha: Tensor, thresholds: Tensor, z: Tensor, x: Tensor, interval: int
 ) -> tuple[Tensor, Tensor]:
-    """States after each step [R, T, S, M], and the forced states before it [R, T, M, S]."""
+    """The states after each step [R, T, S, M] and the forced states before each step [R, T, M, S]."""
     before = a.new_empty(len(a), x.shape[2], a.shape[1], x.shape[1])
     after = torch.empty_like(before)
-    given = (a, w, h, alpha, thresholds, z.mT, x.permute(0, 2, 3, 1), before, after)
-    _walk(*map(as_array, given), interval)
+    arguments = (a, w, h, alpha, thresholds, z.mT, x.permute(0, 2, 3, 1), before, after)
+    _walk(*map(as_array, arguments), interval)
     return after.mT, before
 
 
@@ -38,12 +38,12 @@ def backward(
     interval: int,
     observed: int,
 ) -> tuple[Tensor, ...]:
-    """Gradients by a, W, h, alpha, H and z_1."""
-    found = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a, alpha, thresholds)]
+    """The gradients with respect to a, W, h, alpha, H and z_1."""
+    gradients = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w, a, alpha, thresholds)]
     carried = a.new_zeros(*a.shape, before.shape[-1])
-    given = (a, w.mT, alpha, thresholds, before, cotangent.mT, *found, carried)
-    _walk_back(*map(as_array, given), interval, observed)
-    return *found, carried.mT
+    arguments = (a, w.mT, alpha, thresholds, before, cotangent.mT, *gradients, carried)
+    _walk_back(*map(as_array, arguments), interval, observed)
+    return *gradients, carried.mT
 
 
 @kernel
@@ -52,9 +52,9 @@ def _bend(state: Any, alpha: Any, threshold: Any, phi: Any) -> None:  # pragma: 
     zero = state.dtype.type(0)
     phi[:] = zero
     for b in range(len(alpha)):
-        weight, place = alpha[b], threshold[b]
+        weight, level = alpha[b], threshold[b]
         for s in range(len(state)):
-            top = state[s] - place
+            top = state[s] - level
             value = state[s]
             phi[s] += weight * ((top if top > zero else zero) - (value if value > zero else zero))
 
@@ -63,21 +63,21 @@ def _bend(state: Any, alpha: Any, threshold: Any, phi: Any) -> None:  # pragma: 
 def _pull(  # pragma: no cover - compiled
     state: Any, pull: Any, alpha: Any, threshold: Any, by_alpha: Any, by_threshold: Any
 ) -> None:
-    """pull becomes pull phi'(z); the gradients by alpha and H of one unit are added."""
+    """Multiply pull by phi'(z) in place, and add the gradients with respect to alpha and H of one unit."""
     zero, one = state.dtype.type(0), state.dtype.type(1)
     slope = np.zeros(len(state), state.dtype)
     for b in range(len(alpha)):
-        weight, place = alpha[b], threshold[b]
-        bent, passed = zero, zero
+        weight, level = alpha[b], threshold[b]
+        sum_alpha, sum_threshold = zero, zero
         for s in range(len(state)):
             value = state[s]
-            top = value - place
+            top = value - level
             on, off = one if top > zero else zero, one if value > zero else zero
-            bent += pull[s] * (top * on - value * off)
-            passed += pull[s] * on
+            sum_alpha += pull[s] * (top * on - value * off)
+            sum_threshold += pull[s] * on
             slope[s] += weight * (on - off)
-        by_alpha[b] += bent
-        by_threshold[b] -= weight * passed
+        by_alpha[b] += sum_alpha
+        by_threshold[b] -= weight * sum_threshold
     for s in range(len(state)):
         pull[s] *= slope[s]
 
@@ -117,10 +117,10 @@ def _walk_back(  # pragma: no cover - compiled
         for t in range(steps - 1, -1, -1):
             force = t > 0 and t % interval == 0
             for i in range(units):
-                g, b, given, state = total[i], back[i], cotangent[r, t, i], before[r, t, i]
+                g, b, upstream, state = total[i], back[i], cotangent[r, t, i], before[r, t, i]
                 rate, shift = zero, zero
                 for s in range(windows):
-                    value = given[s] + b[s]
+                    value = upstream[s] + b[s]
                     g[s] = value
                     b[s] = zero
                     rate += value * state[s]
@@ -133,6 +133,6 @@ def _walk_back(  # pragma: no cover - compiled
             for i in range(units):
                 g, b, rate = total[i], back[i], a[r, i]
                 _pull(before[r, t, i], b, alpha[r], thresholds[r, i], by_alpha[r], by_threshold[r, i])
-                held = force and i < observed
+                is_forced = force and i < observed
                 for s in range(windows):
-                    b[s] = zero if held else b[s] + rate * g[s]
+                    b[s] = zero if is_forced else b[s] + rate * g[s]

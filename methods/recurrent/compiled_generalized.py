@@ -1,6 +1,6 @@
-"""Compiled kernels of generalized teacher forcing; see `kernels.py`.
+"""Compiled kernels of generalized teacher forcing; see `compiled.py`.
 
-Shapes: R seeds, M units, H hidden units, T steps, S windows, N observed.
+Shapes: R seeds, M units, H hidden units, T steps, S windows, N observed units.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def forward(
     interval: int,
     clipped: bool,
 ) -> tuple[Tensor, Tensor]:
-    """States after each step [R, T, S, M], and the mixed states before it [R, T, M, S]."""
+    """The states after each step [R, T, S, M] and the mixed states before each step [R, T, M, S]."""
     seeds, windows, steps, _ = x.shape
     before = a.new_empty(seeds, steps, a.shape[1], windows)
     after = torch.empty_like(before)
-    given = (a, w1, w2, h1, h2, alpha, z.mT, x.permute(0, 2, 3, 1), before, after)
-    _walk(*map(as_array, given), interval, clipped)
+    arguments = (a, w1, w2, h1, h2, alpha, z.mT, x.permute(0, 2, 3, 1), before, after)
+    _walk(*map(as_array, arguments), interval, clipped)
     return after.mT, before
 
 
@@ -42,12 +42,12 @@ def backward(
     a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, cotangent: Tensor,
     interval: int, clipped: bool, observed: int,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """Gradients by the parameters and z_1."""
-    found = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w1, w2, h1, h2)]
+    """The gradients with respect to the parameters and z_1."""
+    gradients = [torch.zeros_like(v, memory_format=torch.contiguous_format) for v in (a, w1, w2, h1, h2)]
     carried = a.new_zeros(*a.shape, before.shape[-1])
-    given = (a, w1.mT, w2, w2.mT, h2, alpha, before, cotangent.mT, *found, carried)
-    _walk_back(*map(as_array, given), interval, clipped, observed)
-    return *found, carried.mT
+    arguments = (a, w1.mT, w2, w2.mT, h2, alpha, before, cotangent.mT, *gradients, carried)
+    _walk_back(*map(as_array, arguments), interval, clipped, observed)
+    return *gradients, carried.mT
 
 
 @kernel
@@ -93,15 +93,15 @@ def _walk_back(  # pragma: no cover - compiled
     zero, one = a.dtype.type(0), a.dtype.type(1)
     clip = one if clipped else zero
     total = np.empty((units, windows), a.dtype)
-    inside, pulled = np.empty((hidden, windows), a.dtype), np.empty((hidden, windows), a.dtype)
+    inside, to_hidden = np.empty((hidden, windows), a.dtype), np.empty((hidden, windows), a.dtype)
     for r in range(seeds):
         back = carried[r]
         for t in range(steps - 1, -1, -1):
             for i in range(units):
-                g, b, given, state, rate = total[i], back[i], cotangent[r, t, i], before[r, t, i], a[r, i]
+                g, b, upstream, state, rate = total[i], back[i], cotangent[r, t, i], before[r, t, i], a[r, i]
                 slope, shift = zero, zero
                 for s in range(windows):
-                    value = given[s] + b[s]
+                    value = upstream[s] + b[s]
                     g[s] = value
                     b[s] = rate * value
                     slope += value * state[s]
@@ -109,11 +109,11 @@ def _walk_back(  # pragma: no cover - compiled
                 by_a[r, i] += slope
                 by_h1[r, i] += shift
             inside[:] = zero
-            pulled[:] = zero
+            to_hidden[:] = zero
             add_product(w2[r], before[r, t], inside)
-            add_product(w1t[r], total, pulled)
+            add_product(w1t[r], total, to_hidden)
             for k in range(hidden):
-                pull, u, shift = pulled[k], inside[k], h2[r, k]
+                pull, u, shift = to_hidden[k], inside[k], h2[r, k]
                 slope = zero
                 for s in range(windows):
                     value, force = u[s], pull[s]
@@ -125,8 +125,8 @@ def _walk_back(  # pragma: no cover - compiled
                     pull[s] = force * (on - off)
                 by_h2[r, k] += slope
             add_outer(total, inside, by_w1[r])
-            add_outer(pulled, before[r, t], by_w2[r])
-            add_product(w2t[r], pulled, back)
+            add_outer(to_hidden, before[r, t], by_w2[r])
+            add_product(w2t[r], to_hidden, back)
             if t > 0 and t % interval == 0:
                 for i in range(observed):
                     b = back[i]

@@ -1,4 +1,4 @@
-"""One step of each model of this room, and how it moves tangent vectors, as kernels; see `dynamark.tasks.numerics.maps`."""
+"""Compiled kernels of one step of each model and its action on tangent vectors; see `dynamark.tasks.numerics.maps`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def polynomial_flow(weights: Tensor, degree: int, step: float, substeps: int) ->
 
 
 def polynomial_map(weights: Tensor, degree: int, taps: int, skip: int) -> CompiledMap:
-    """x_{t+1} = x_t + W' p(x_t, x_{t-skip}, ...), the newest of the observations in front of the state."""
+    """x_{t+1} = x_t + W' p(x_t, x_{t-skip}, ...), the newest observation first in the state."""
     return CompiledMap(
         _shift, first_numbers, (_tables(weights, taps * weights.shape[1], degree), weights.shape[1], skip)
     )
 
 
 def network_flow(weights: tuple[Tensor, ...], shifts: tuple[Tensor, ...]) -> CompiledMap:
-    """x' = perceptron(x) with tanh by one Runge-Kutta step of length 1."""
+    """x' = f(x), f a perceptron with tanh, by one Runge-Kutta step of length 1."""
     layers = tuple(as_array(w.mT) for w in weights), tuple(map(as_array, shifts))
     return CompiledMap(_runge_kutta.given(field=_perceptron), first_numbers, (layers, np.array([1.0]), 1))
 
@@ -47,48 +47,48 @@ def network_flow(weights: tuple[Tensor, ...], shifts: tuple[Tensor, ...]) -> Com
 def echo_map(
     recurrent: tuple[ndarray, ndarray, ndarray], drive: ndarray, offset: ndarray, leak: float, readout: ndarray
 ) -> CompiledMap:
-    """r <- (1 - g) r + g tanh(A r + B x + b), x = C' [r; r^2]; A by rows: values, columns, where rows begin."""
+    """r <- (1 - g) r + g tanh(A r + B x + b), x = C' [r; r^2]; A in CSR format: (data, indices, indptr)."""
     units = len(offset)
     parts = (*recurrent, np.ascontiguousarray(drive), offset, readout[:units].copy(), readout[units:].copy())
     return CompiledMap(_echo, _echo_read, (*parts, float(leak)))
 
 
 def driven(echo: CompiledMap, state: ndarray, x: ndarray, states: ndarray) -> None:
-    """An echo state network sees x [trajectory, time, dim]: `state` is moved on, `states` [time, trajectory, unit] are filled.
+    """Run an echo state network on the inputs x [trajectory, time, dim]; `state` [trajectory, unit] is advanced in place.
 
-    `states` without a time is left alone.
+    The states are written to `states` [time, trajectory, unit], unless it has length 0.
     """
     _drive(state, np.ascontiguousarray(x), states, echo.weights)
 
 
 def gru_map(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> CompiledMap:
-    """A gated recurrent unit on its own output."""
+    """A GRU with its prediction fed back as input; the state is h."""
     return CompiledMap(_gru, _read_last, _fed(read, recur, bias, out, shift))
 
 
 def lstm_map(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> CompiledMap:
-    """A long short-term memory on its own output; the state is (c, h)."""
+    """An LSTM with its prediction fed back as input; the state is (c, h)."""
     return CompiledMap(_lstm, _read_last, _fed(read, recur, bias, out, shift))
 
 
 def piecewise_map(linear: Tensor, shift: Tensor, out: Tensor, into: Tensor, bias: Tensor, clipped: bool) -> CompiledMap:
-    """z <- A z + h + W (relu(U z + b) - relu(U z)), not clipped without the second relu."""
+    """z <- A z + h + W (relu(U z + b) - relu(U z)), if not `clipped` without the second relu."""
     return CompiledMap(_piecewise, first_numbers, (*map(as_array, (linear, shift, out, into, bias)), clipped))
 
 
 def _tables(weights: Tensor, dim: int, degree: int) -> tuple[ndarray, ...]:
-    """Each monomial but the constant as an earlier one times a coordinate; the weights, and which are not all zero."""
+    """Each non-constant monomial as an earlier one times a coordinate; the weights, and the indices of non-zero rows."""
     prefix, last = monomial_steps(dim, degree)
     w = as_array(weights)
     return prefix, last, w, np.flatnonzero(np.abs(w).max(1) > 0)
 
 
 def _fed(read: Tensor, recur: Tensor, bias: Tensor, out: Tensor, shift: Tensor) -> tuple[ndarray, ...]:
-    """Matrices transposed; what an output adds to the gates is folded into the recurrent matrix where that may be."""
+    """The weights of a gated cell as arrays, matrices transposed."""
     return tuple(map(as_array, (read.mT, recur.mT, bias, out.mT, shift)))
 
 
-# The field of a flow; every flow has its own.
+# The vector field, replaced by each flow with its own.
 field: Any = None
 
 
@@ -107,8 +107,8 @@ def _runge_kutta(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - co
 
 @kernel
 def _polynomial(x: Any, q: Any, weights: Any) -> Any:  # pragma: no cover - compiled
-    """W' p(x) and its derivative times q."""
-    prefix, last, w, used = weights
+    """W' p(x) and its Jacobian times q."""
+    prefix, last, w, nonzero = weights
     dim, count = w.shape[1], q.shape[1]
     p, d = np.empty(len(w)), np.empty((len(w), count))
     p[0] = 1.0
@@ -118,53 +118,53 @@ def _polynomial(x: Any, q: Any, weights: Any) -> Any:  # pragma: no cover - comp
         p[m + 1] = p[i] * x[j]
         for k in range(count):
             d[m + 1, k] = d[i, k] * x[j] + p[i] * q[j, k]
-    value, moved = np.zeros(dim), np.zeros((dim, count))
-    for m in used:
+    value, tangent = np.zeros(dim), np.zeros((dim, count))
+    for m in nonzero:
         for i in range(dim):
             value[i] += p[m] * w[m, i]
         if count:
             for i in range(dim):
                 share = w[m, i]
                 for k in range(count):
-                    moved[i, k] += share * d[m, k]
-    return value, moved
+                    tangent[i, k] += share * d[m, k]
+    return value, tangent
 
 
 @kernel
 def _shift(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - compiled
     tables, dim, skip = weights
-    seen = -(-len(x) // (dim * skip))
-    taps, vectors = np.empty(seen * dim), np.empty((seen * dim, q.shape[1]))
-    for k in range(seen):
+    delays = -(-len(x) // (dim * skip))
+    taps, vectors = np.empty(delays * dim), np.empty((delays * dim, q.shape[1]))
+    for k in range(delays):
         for i in range(dim):
             taps[k * dim + i] = x[k * skip * dim + i]
             vectors[k * dim + i] = q[k * skip * dim + i]
-    change, moved = _polynomial(taps, vectors, tables)
+    change, tangent = _polynomial(taps, vectors, tables)
     for i in range(len(x) - 1, dim - 1, -1):
         x[i] = x[i - dim]
         q[i] = q[i - dim]
-    # Where more than one observation is kept, the newest now stands in the second place too.
+    # After the shift the first block still contains x_t: adding the change gives x_{t+1}.
     for i in range(dim):
         x[i] += change[i]
-        q[i] += moved[i]
+        q[i] += tangent[i]
 
 
 @kernel
 def _perceptron(x: Any, q: Any, weights: Any) -> Any:  # pragma: no cover - compiled
     matrices, shifts = weights
     last = len(matrices) - 1
-    now, moved = x, q
+    activation, tangent = x, q
     for k in range(len(matrices)):
-        now = matrices[k] @ now + shifts[k]
+        activation = matrices[k] @ activation + shifts[k]
         if q.shape[1]:
-            moved = matrices[k] @ moved
+            tangent = matrices[k] @ tangent
         if k < last:
-            for i in range(len(now)):
-                now[i] = hyperbolic(now[i], 1.0)
-                slope = 1.0 - now[i] * now[i]
+            for i in range(len(activation)):
+                activation[i] = hyperbolic(activation[i], 1.0)
+                slope = 1.0 - activation[i] * activation[i]
                 if q.shape[1]:
-                    moved[i] *= slope
-    return now, moved
+                    tangent[i] *= slope
+    return activation, tangent
 
 
 @kernel
@@ -181,60 +181,60 @@ def _echo(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - compiled
     values, columns, rows, drive, offset, plain, square, leak = weights
     units, dim = drive.shape
     count = q.shape[1]
-    y, fresh = np.empty(dim), np.empty(units)
+    y, activation = np.empty(dim), np.empty(units)
     _echo_read(x, y, weights)
-    seen, moved = np.zeros((dim, count)), np.empty((units, count))
+    d_output, tangent = np.zeros((dim, count)), np.empty((units, count))
     for u in range(units if count else 0):
         for d in range(dim):
             slope = plain[u, d] + 2.0 * x[u] * square[u, d]
             for k in range(count):
-                seen[d, k] += slope * q[u, k]
+                d_output[d, k] += slope * q[u, k]
     for u in range(units):
         inside = offset[u]
         for d in range(dim):
             inside += drive[u, d] * y[d]
         for place in range(rows[u], rows[u + 1]):
             inside += values[place] * x[columns[place]]
-        fresh[u] = inside
+        activation[u] = inside
     for u in range(units):
-        fresh[u] = hyperbolic(fresh[u], 1.0)
+        activation[u] = hyperbolic(activation[u], 1.0)
     for u in range(units if count else 0):
-        own = moved[u]
-        own[:] = 0.0
+        row = tangent[u]
+        row[:] = 0.0
         for place in range(rows[u], rows[u + 1]):
             source, weight = q[columns[place]], values[place]
             for k in range(count):
-                own[k] += weight * source[k]
+                row[k] += weight * source[k]
         for d in range(dim):
             weight = drive[u, d]
             for k in range(count):
-                own[k] += weight * seen[d, k]
+                row[k] += weight * d_output[d, k]
     for u in range(units):
-        x[u] = (1.0 - leak) * x[u] + leak * fresh[u]
-        slope = leak * (1.0 - fresh[u] * fresh[u])
+        x[u] = (1.0 - leak) * x[u] + leak * activation[u]
+        slope = leak * (1.0 - activation[u] * activation[u])
         for k in range(count):
-            q[u, k] = (1.0 - leak) * q[u, k] + slope * moved[u, k]
+            q[u, k] = (1.0 - leak) * q[u, k] + slope * tangent[u, k]
 
 
 @kernel
 def _drive(state: Any, x: Any, states: Any, weights: Any) -> None:  # pragma: no cover - compiled
     values, columns, rows, drive, offset, _, _, leak = weights
     units, dim = drive.shape
-    fresh = np.empty(units)
+    activation = np.empty(units)
     for n in range(len(x)):
-        now = state[n]
+        current = state[n]
         for t in range(x.shape[1]):
             for u in range(units):
                 inside = offset[u]
                 for d in range(dim):
                     inside += drive[u, d] * x[n, t, d]
                 for place in range(rows[u], rows[u + 1]):
-                    inside += values[place] * now[columns[place]]
-                fresh[u] = inside
+                    inside += values[place] * current[columns[place]]
+                activation[u] = inside
             for u in range(units):
-                now[u] = (1.0 - leak) * now[u] + leak * hyperbolic(fresh[u], 1.0)
+                current[u] = (1.0 - leak) * current[u] + leak * hyperbolic(activation[u], 1.0)
             if len(states):
-                states[t, n] = now
+                states[t, n] = current
 
 
 @kernel
@@ -247,19 +247,19 @@ def _read_last(x: Any, y: Any, weights: Any) -> None:  # pragma: no cover - comp
 def _gru(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - compiled
     read, recur, bias, out, shift = weights
     units, count = len(x), q.shape[1]
-    given, pull = read @ (out @ x + shift) + bias, recur @ x
-    both = 1.0 / (1.0 + np.exp(-(given[: 2 * units] + pull[: 2 * units])))
-    n = np.tanh(given[2 * units :] + both[:units] * pull[2 * units :])
+    from_input, from_state = read @ (out @ x + shift) + bias, recur @ x
+    gates = 1.0 / (1.0 + np.exp(-(from_input[: 2 * units] + from_state[: 2 * units])))
+    n = np.tanh(from_input[2 * units :] + gates[:units] * from_state[2 * units :])
     if count:
-        fed, pushed = read @ (out @ q), recur @ q
+        d_input, d_state = read @ (out @ q), recur @ q
         for i in range(units):
-            r, u, fresh, bent = both[i], both[units + i], n[i], pull[2 * units + i]
+            r, u, fresh, inner = gates[i], gates[units + i], n[i], from_state[2 * units + i]
             for k in range(count):
-                dr = r * (1.0 - r) * (fed[i, k] + pushed[i, k])
-                du = u * (1.0 - u) * (fed[units + i, k] + pushed[units + i, k])
-                dn = (1.0 - fresh * fresh) * (fed[2 * units + i, k] + dr * bent + r * pushed[2 * units + i, k])
+                dr = r * (1.0 - r) * (d_input[i, k] + d_state[i, k])
+                du = u * (1.0 - u) * (d_input[units + i, k] + d_state[units + i, k])
+                dn = (1.0 - fresh * fresh) * (d_input[2 * units + i, k] + dr * inner + r * d_state[2 * units + i, k])
                 q[i, k] = dn + du * (x[i] - fresh) + u * (q[i, k] - dn)
-    x[:] = n + both[units:] * (x - n)
+    x[:] = n + gates[units:] * (x - n)
 
 
 @kernel
@@ -268,37 +268,37 @@ def _lstm(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - compiled
     units, count = len(x) // 2, q.shape[1]
     h = x[units:]
     inside = read @ (out @ h + shift) + bias + recur @ h
-    both, g = 1.0 / (1.0 + np.exp(-inside[: 3 * units])), np.tanh(inside[3 * units :])
-    i, f, o = both[:units], both[units : 2 * units], both[2 * units :]
+    gates, g = 1.0 / (1.0 + np.exp(-inside[: 3 * units])), np.tanh(inside[3 * units :])
+    i, f, o = gates[:units], gates[units : 2 * units], gates[2 * units :]
     cell = f * x[:units] + i * g
-    bent = np.tanh(cell)
+    tanh_cell = np.tanh(cell)
     if count:
         tail = q[units:]
-        moved = read @ (out @ tail) + recur @ tail
+        d_gates = read @ (out @ tail) + recur @ tail
         for j in range(units):
             di, df = g[j] * i[j] * (1.0 - i[j]), x[j] * f[j] * (1.0 - f[j])
-            dg, do = i[j] * (1.0 - g[j] * g[j]), bent[j] * o[j] * (1.0 - o[j])
-            through = o[j] * (1.0 - bent[j] * bent[j])
+            dg, do = i[j] * (1.0 - g[j] * g[j]), tanh_cell[j] * o[j] * (1.0 - o[j])
+            through = o[j] * (1.0 - tanh_cell[j] * tanh_cell[j])
             for k in range(count):
-                dc = f[j] * q[j, k] + df * moved[units + j, k] + di * moved[j, k] + dg * moved[3 * units + j, k]
+                dc = f[j] * q[j, k] + df * d_gates[units + j, k] + di * d_gates[j, k] + dg * d_gates[3 * units + j, k]
                 q[j, k] = dc
-                q[units + j, k] = through * dc + do * moved[2 * units + j, k]
+                q[units + j, k] = through * dc + do * d_gates[2 * units + j, k]
     x[:units] = cell
-    x[units:] = o * bent
+    x[units:] = o * tanh_cell
 
 
 @kernel
 def _piecewise(x: Any, q: Any, weights: Any) -> None:  # pragma: no cover - compiled
     linear, shift, out, into, bias, clipped = weights
     u = into @ x
-    slope, bent = np.empty(len(u)), np.empty(len(u))
+    slope, phi = np.empty(len(u)), np.empty(len(u))
     for k in range(len(u)):
         top, off = u[k] + bias[k], clipped and u[k] > 0.0
         slope[k] = (1.0 if top > 0.0 else 0.0) - (1.0 if off else 0.0)
-        bent[k] = max(top, 0.0) - (u[k] if off else 0.0)
+        phi[k] = max(top, 0.0) - (u[k] if off else 0.0)
     if q.shape[1]:
         inner = into @ q
         for k in range(len(u)):
             inner[k] *= slope[k]
         q[:] = linear @ q + out @ inner
-    x[:] = linear @ x + out @ bent + shift
+    x[:] = linear @ x + out @ phi + shift

@@ -1,4 +1,4 @@
-"""DendriticPLRNN piecewise linear networks with sparse teacher forcing."""
+"""Dendritic piecewise linear recurrent networks, trained by sparse teacher forcing."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ __all__ = ["DendriticModel", "DendriticPLRNN"]
 class DendriticPLRNN:
     """z_{t+1} = a z_t + W phi(z_t) + h, phi(z)_i = sum_b alpha_b (relu(z_i - H_ib) - relu(z_i)), x_t = the first N units.
 
-    The clipped form; W has no diagonal, which a holds. Trained by sparse teacher forcing: every `interval` steps, a
-    predictability time, the observed units are overwritten by the data; the others start at L x_1 and carry on. Loss: mean
-    squared error of the observed units, not forced.
-    units: M. branches: B. window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. clip: largest norm of a gradient.
-    Start: K = (R'R/M + I) / l_max with R_ij ~ N(0, 1), a and W its diagonal and the rest; alpha ~ U(+-1/sqrt B),
-    H_ib uniform between the least and the largest value in the data, h ~ U(+-1/sqrt M), L as in `AlmostLinearRNN`.
-    Trained in float32, evaluated in float64. Raises UserError as `AlmostLinearRNN` does.
+    The clipped form; the diagonal of W is zero and replaced by a. Trained by sparse teacher forcing: every `interval`
+    steps, a predictability time, the observed units are replaced by the data; the other units are initialized to L x_1 and never
+    replaced. Loss: mean squared error of the observed units before replacement.
+    units: M. branches: B. window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. clip: maximum gradient norm.
+    Initialization: K = (R'R/M + I) / l_max with R_ij ~ N(0, 1), a its diagonal and W its off-diagonal part;
+    alpha ~ U(+-1/sqrt B), H_ib ~ U(min, max) over the data, h ~ U(+-1/sqrt M), L as in `AlmostLinearRNN`.
+    Trained in float32, evaluated in float64. Raises UserError if there are fewer units than channels, or the trajectories are
+    not longer than the window.
     Source: Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo & Durstewitz, Tractable dendritic RNNs for reconstructing
-    nonlinear dynamical systems, ICML 2022, in the form and with the settings of its Lorenz-63 runs; forcing by Mikhaeil,
-    Monfared & Durstewitz, NeurIPS 2022. The paper observes through a trained matrix, and its rate falls tenfold at 10, 80 and
-    90 % of the run: here the first units are observed, and it falls exponentially, as in the other networks of this room.
+    nonlinear dynamical systems, ICML 2022, with the settings of its Lorenz-63 experiments; forcing by Mikhaeil, Monfared &
+    Durstewitz, NeurIPS 2022. The paper trains an observation matrix and divides the learning rate by ten at 10, 80 and 90 % of
+    the run; here the first units are observed, and the rate decays exponentially as for the other networks of this package.
     key: brenner2022
     """
 
@@ -55,10 +56,10 @@ class DendriticPLRNN:
     search_space: ClassVar[SearchSpace] = {"interval": (25, 10, 16), "rate": (1e-3, 3e-3), "branches": (20, 10)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[DendriticModel]:
-        """All seeds in one stack."""
+        """Train one model per seed, all seeds in one batch."""
         data = [autonomous(problem).train.observations.float() for problem in problems]
         if self.units < data[0].shape[-1]:
-            raise UserError(f"{self.units} units cannot hold {data[0].shape[-1]} channels")
+            raise UserError(f"{self.units} units are too few for {data[0].shape[-1]} channels: increase `units`")
         modules = [_Cell(self, path, run.generator) for path, run in zip(data, runs, strict=True)]
         decay = self.final_rate / self.rate
         recipe = Recipe(self.updates, self.rate, "exponential", decay, clip=self.clip, optimizer="radam")
@@ -75,7 +76,7 @@ def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
 
 
 class _Cell(nn.Module):
-    """The parameters, and the loss of a batch of windows, of all members together."""
+    """The parameters and the loss of a batch of windows; batched over seeds."""
 
     stacked = True
 
@@ -110,7 +111,7 @@ def _without_diagonal(w: Float[Tensor, "*R M M"]) -> Float[Tensor, "*R M M"]:
 
 @dataclass(frozen=True)
 class DendriticModel(ObservedUnits):
-    """The trained map."""
+    """The trained map F."""
 
     a: Float[Tensor, " M"]
     w: Float[Tensor, "M M"]
@@ -121,19 +122,19 @@ class DendriticModel(ObservedUnits):
 
     @classmethod
     def of(cls, cell: _Cell) -> DendriticModel:
-        """A trained cell in float64."""
+        """Convert a trained cell to float64."""
         parts = (cell.a, _without_diagonal(cell.w), cell.h, cell.alpha, cell.thresholds, cell.start)
         return cls(*(p.detach().double() for p in parts))
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """F(z)."""
+        """The next state F(z)."""
         phi = dendrites(state, self.alpha, self.thresholds)
         return torch.addcmul(self.h, self.a, state) + phi @ self.w.T
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run; compiled where that is installed, as a shallow network of a hidden unit a branch."""
+        """The free run; if numba is installed, compiled as a shallow network with one hidden unit per branch."""
         if not available():
             return super().forecast(context, horizon, inputs)
         m, b = self.thresholds.shape
@@ -143,10 +144,10 @@ class DendriticModel(ObservedUnits):
         return roll(*parts, self.initial_state(context), horizon, context.dim)
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """diag a + W diag(phi'), phi'_i = sum_b alpha_b (1[z_i > H_ib] - 1[z_i > 0])."""
+        """The Jacobian diag a + W diag(phi'), phi'_i = sum_b alpha_b (1[z_i > H_ib] - 1[z_i > 0])."""
         on = (state[..., None] > self.thresholds).to(state.dtype) - (state > 0).to(state.dtype)[..., None]
         return torch.diag(self.a) + self.w * (on @ self.alpha)[..., None, :]
 
     def parameter_count(self) -> int:
-        """a, W without its diagonal, h, alpha, H and L."""
+        """The number of entries of a, h, alpha, H, L and the off-diagonal of W."""
         return sum(p.numel() for p in (self.a, self.w, self.h, self.alpha, self.thresholds, self.start)) - len(self.a)

@@ -1,8 +1,8 @@
-"""Identity teacher forcing of almost-linear networks, forward and backward by hand, all seeds at once.
+"""Identity teacher forcing of almost-linear networks, with a hand-written gradient, batched over seeds.
 
-The recursion is short on arithmetic and long on calls: what autograd records step by step costs more than what it computes.
-Here a step is four calls, the backward recursion keeps only the cotangents, and the gradient by W is one product over all
-times. Shapes: R seeds, S windows, T steps, M units, N observed, the last P rectified.
+A step has little arithmetic and many calls, so recording it in autograd costs more than computing it. Here a step is four
+calls, the backward recursion stores only the cotangents, and the gradient with respect to W is one product over all times.
+Shapes: R seeds, S windows, T steps, M units, N observed units; the last P units are rectified.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Forced", "forced", "forced_eagerly"]
 
 
 def forced_eagerly(a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int) -> Tensor:
-    """The definition, step by step in autograd: one member; what `forced` is tested against.
+    """The reference implementation for one seed, step by step in autograd; `forced` is tested against it.
 
-    z_{t+1} = a z_t + W phi(z_t) + h from z_1 = z; before the step out of time t > 1 with (t - 1) mod interval = 0 the first N
-    coordinates of z_t are overwritten by x_t, and the gradient ends there. Returns z_2 ... z_{T+1}, not forced [T, S, M].
+    z_{t+1} = a z_t + W phi(z_t) + h from z_1 = z; where t > 1 and (t - 1) mod interval = 0, the first N coordinates of z_t are
+    first replaced by x_t, and no gradient flows through them. Returns the states z_2 ... z_{T+1} before forcing [T, S, M].
     """
     states, observed = [], x.shape[-1]
     for t in range(x.shape[-2]):
@@ -44,26 +44,26 @@ def forced(
     rectified: int,
     interval: int,
 ) -> Float[Tensor, "R T S M"]:
-    """What `forced_eagerly` returns, of all members together by the fused pass."""
+    """The result of `forced_eagerly` for all seeds, by the fused pass."""
     return Forced.apply(a, w, h, z, x, rectified, interval)[0]  # type: ignore[no-untyped-call]
 
 
 class Forced(torch.autograd.Function):
-    """The fused pass: by compiled kernels where they are installed and the tensors are on the CPU, else by torch.
+    """The fused pass: compiled kernels if numba is installed and the tensors are on the CPU, else torch.
 
-    No gradient flows to x.
+    There is no gradient with respect to x.
     """
 
     @staticmethod
     def forward(
         a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
     ) -> tuple[Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the forced states before it."""
+        """The states after each step [R, T, S, M]; and the forced states before each step, for the backward pass."""
         return _engine(a)[0](a, w, h, z, x, rectified, interval)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep what the way back needs."""
+        """Save what the backward pass needs."""
         a, w, _, _, x, *ctx.settings = inputs
         ctx.observed = x.shape[-1]
         ctx.save_for_backward(a, w, output[1])
@@ -71,7 +71,7 @@ class Forced(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients by a, W, h and z_1."""
+        """The gradients with respect to a, W, h and z_1."""
         a = ctx.saved_tensors[0]
         return *_engine(a)[1](*ctx.saved_tensors, cotangents[0], *ctx.settings, ctx.observed), None, None, None
 
@@ -85,20 +85,20 @@ def _engine(a: Tensor) -> tuple[Any, Any]:
 def _forward(
     a: Tensor, w: Tensor, h: Tensor, z: Tensor, x: Tensor, rectified: int, interval: int
 ) -> tuple[Tensor, Tensor]:
-    """States after each step and forced states before it, both [R, T, S, M]."""
+    """The states after each step and the forced states before each step, both [R, T, S, M]."""
     seeds, _, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
     after, phi = torch.empty_like(before), torch.empty_like(z)
-    rate, offset, weights, bent = a[:, None], h[:, None], w.mT, phi[..., a.shape[-1] - rectified :]
-    # Views made once: in a step of a few small products, slicing would be a third of the time.
+    rate, offset, weights, relu_part = a[:, None], h[:, None], w.mT, phi[..., a.shape[-1] - rectified :]
+    # Views are created once: slicing would take a third of the time of a step.
     views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, out, datum) in enumerate(slices):
+    for t, (state, observed_part, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
-            seen.copy_(datum)
+            observed_part.copy_(datum)
         phi.copy_(state)
-        bent.clamp_(min=0)
+        relu_part.clamp_(min=0)
         torch.addcmul(offset, rate, state, out=out)
         out.baddbmm_(phi, weights)
         z = out
@@ -108,22 +108,22 @@ def _forward(
 def _backward(
     a: Tensor, w: Tensor, before: Tensor, cotangent: Tensor, rectified: int, interval: int, observed: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + (g_{t+1} W) phi'(z_t), zero on overwritten coordinates."""
+    """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + (g_{t+1} W) phi'(z_t), zero on replaced coordinates."""
     linear = a.shape[-1] - rectified
     total = cotangent.clone(memory_format=torch.contiguous_format)
     slopes = (before[..., linear:] > 0).to(a.dtype).unbind(1)
-    ways = total.unbind(1)
-    rate, back, carried = a[:, None], torch.empty_like(ways[0]), torch.zeros_like(ways[0])
-    bent, seen = back[..., linear:], carried[..., :observed]
-    for t in range(len(ways) - 1, -1, -1):
-        g = ways[t]
-        g += carried
+    total_steps = total.unbind(1)
+    rate, back, to_state = a[:, None], torch.empty_like(total_steps[0]), torch.zeros_like(total_steps[0])
+    relu_part, observed_part = back[..., linear:], to_state[..., :observed]
+    for t in range(len(total_steps) - 1, -1, -1):
+        g = total_steps[t]
+        g += to_state
         torch.bmm(g, w, out=back)
-        bent *= slopes[t]
-        torch.addcmul(back, rate, g, out=carried)
+        relu_part *= slopes[t]
+        torch.addcmul(back, rate, g, out=to_state)
         if t and t % interval == 0:
-            seen.zero_()
+            observed_part.zero_()
     flat, states = total.flatten(1, 2), before.flatten(1, 2)
     by_rate, active = (flat * states).sum(1), states.clone()
     active[..., linear:].clamp_(min=0)
-    return by_rate, flat.mT @ active, flat.sum(1), carried
+    return by_rate, flat.mT @ active, flat.sum(1), to_state

@@ -1,4 +1,4 @@
-"""Forecasting with a state: what all models here share."""
+"""The base class of forecasters with a state, and the problems that they accept."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ __all__ = ["StateForecaster", "autonomous"]
 
 
 def autonomous(problem: Forecasting) -> Forecasting:
-    """The problem, if it is one of an autonomous system that is continued from observations; else UserError."""
+    """Return the problem unchanged. Raises UserError if it has inputs or if forecasts start without a context."""
     if problem.train.inputs is not None:
-        raise UserError("this method learns autonomous systems: it takes no inputs")
+        raise UserError("this method supports only autonomous systems, and this task has inputs")
     if problem.context == 0:
-        raise UserError("this method continues observations: it cannot start from rest, without a context")
+        raise UserError(
+            "this method needs a context of observations, and this task has none: forecasts start from rest"
+        )
     return problem
 
 
 class StateForecaster(ABC):
-    """z_{t+1} = step(z_t), x_t = observe(z_t): an autonomous model that runs freely from the state after a context."""
+    """z_{t+1} = step(z_t), x_t = observe(z_t): an autonomous model that forecasts from the state after a context."""
 
     @abstractmethod
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
@@ -37,16 +39,16 @@ class StateForecaster(ABC):
 
     @abstractmethod
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """What is observed of a state."""
+        """The observation of a state."""
 
     def as_map(self) -> CompiledMap | None:
-        """The step and its tangent as compiled kernels, where the model has them: the free run and its exponents take these."""
+        """Compiled kernels of the step and its tangent map, used by forecasts and Lyapunov exponents; None: not available."""
         return None
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run. A run that leaves every bound holds infinity and NaN."""
+        """The free run from the state after the context. A run that diverges contains infinity and NaN."""
         state = self.initial_state(context)
         form = compiled_map(self)
         if form is not None and state.device.type == "cpu":

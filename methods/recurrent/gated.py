@@ -1,4 +1,4 @@
-"""Gated networks that predict one step and are run on their own output: long short-term memory and gated recurrent units."""
+"""LSTM and GRU networks that predict one step ahead and forecast by feeding back their own predictions."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _GATES, _PARTS = {"lstm": 4, "gru": 3}, {"lstm": 2, "gru": 1}
 
 @dataclass(frozen=True)
 class GatedNetwork:
-    """s_t = cell(x_t, s_{t-1}), x_{t+1} = C h_t + d; trained on its one-step error, run freely on its own output.
+    """s_t = cell(x_t, s_{t-1}), x_{t+1} = C h_t + d; trained on the one-step error; forecasts feed back predictions.
 
     lstm: (i, f, o) = sigmoid(W x + U h + b)_ifo, g = tanh(W x + U h + b)_g, c' = f c + i g, h' = o tanh c'; b_f starts at 1.
     gru: (r, u) = sigmoid(W x + U h + b)_ru, n = tanh(W_n x + b_n + r (U_n h)), h' = n + u (h - n).
-    Trained by truncated backpropagation: `batch` streams walk along the data, `window` steps an update, and carry their state
-    over from one update to the next without its gradient; a stream that meets the end starts anew at a random place, at rest.
-    Weights start at N(0, 1/fan-in). Trained in float32, evaluated in float64; a context is read in from rest.
-    Raises UserError when trajectories are not longer than the window.
-    Source: Hochreiter & Schmidhuber 1997; Cho et al. 2014; trained for chaotic systems as in Vlachas et al., Neural Networks
-    126, 191 (2020), which compares these networks with reservoirs.
+    Trained by truncated backpropagation through time: `batch` streams advance along the data by `window` steps per update and
+    pass their state, but not its gradient, to the next update. A stream that reaches the end of the data restarts at a random
+    position with a zero state. Weights are initialized from N(0, 1/fan-in). Trained in float32, evaluated in float64; a context
+    is processed from a zero state. Raises UserError if the trajectories are not longer than the window.
+    Source: Hochreiter & Schmidhuber 1997; Cho et al. 2014; training for chaotic systems as in Vlachas et al., Neural Networks
+    126, 191 (2020), who compare these networks with reservoir computers.
     key: vlachas2020
     """
 
@@ -50,11 +50,12 @@ class GatedNetwork:
     search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "units": (64, 32, 128)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[GatedModel]:
-        """All seeds in one stack."""
+        """Train one model per seed, all seeds in one batch."""
         data = [autonomous(problem).train.observations.float() for problem in problems]
         if data[0].shape[1] <= self.window:
             raise UserError(
-                f"windows of {self.window} samples need longer trajectories than {data[0].shape[1]} samples"
+                f"trajectories of {data[0].shape[1]} samples are too short for windows of {self.window} samples: "
+                "decrease `window`"
             )
         modules = [_Network(self, data[0].shape[-1], run.generator) for run in runs]
         streams = [_Streams(path, self.batch, self.window, run) for path, run in zip(data, runs, strict=True)]
@@ -68,26 +69,26 @@ def _loss(module: Callable[..., Tensor], x: Tensor, fresh: Tensor) -> Tensor:
 
 
 class _Streams:
-    """Places that walk along the trajectories, a window an update."""
+    """Streams that advance along the trajectories by one window per update."""
 
     def __init__(self, data: Float[Tensor, "trajectory time dim"], count: int, window: int, run: Run) -> None:
         self.data, self.window, self.generator = data, window, run.generator
         self.path, self.place = torch.zeros(count, dtype=torch.long), torch.full((count,), data.shape[1])
 
     def advance(self) -> tuple[Tensor, Tensor]:
-        """The next window of every stream [S, window + 1, N], and which streams start anew [S]."""
+        """The next window of every stream [S, window + 1, N], and which streams restart [S]."""
         trajectories, time, _ = self.data.shape
         fresh = self.place + self.window >= time
         count = int(fresh.sum())
         self.path[fresh] = torch.randint(trajectories, (count,), generator=self.generator)
         self.place[fresh] = torch.randint(time - self.window, (count,), generator=self.generator)
-        drawn = self.data[self.path[:, None], self.place[:, None] + torch.arange(self.window + 1)]
+        windows = self.data[self.path[:, None], self.place[:, None] + torch.arange(self.window + 1)]
         self.place += self.window
-        return drawn, fresh
+        return windows, fresh
 
 
 class _Network(nn.Module):
-    """The parameters, the state of the streams, and the loss of a window, of all members together."""
+    """The parameters, the state of the streams and the loss of a window; batched over seeds."""
 
     stacked = True
     state: Tensor
@@ -115,14 +116,14 @@ class _Network(nn.Module):
             state = advanced(self.cell, gates, state, self.recur)
             hidden.append(state[..., -self.out.shape[-2] :])
         self.state.copy_(state.detach())
-        told = torch.stack(hidden, dim=2) @ self.out[:, None] + self.shift[:, None, None]
-        return (told - x[:, :, 1:]).square().mean((1, 2, 3))
+        predictions = torch.stack(hidden, dim=2) @ self.out[:, None] + self.shift[:, None, None]
+        return (predictions - x[:, :, 1:]).square().mean((1, 2, 3))
 
 
 def advanced(
     cell: Cell, gates: Float[Tensor, "*batch gates"], state: Float[Tensor, "*batch state"], recur: Tensor
 ) -> Float[Tensor, "*batch state"]:
-    """The state of a cell after an input whose part of the gates is given; the last part of a state is h."""
+    """The next state of a cell. gates: the input's contribution W x + b to the gates; the last part of a state is h."""
     if cell == "lstm":
         c, h = state.chunk(2, dim=-1)
         inside = gates + h @ recur
@@ -136,7 +137,7 @@ def advanced(
 
 @dataclass(frozen=True)
 class GatedModel(StateForecaster):
-    """The trained network; its state is the cell's."""
+    """The trained network; its state is that of the cell, (c, h) for an LSTM and h for a GRU."""
 
     cell: Cell
     read: Float[Tensor, "dim gates"]
@@ -147,7 +148,7 @@ class GatedModel(StateForecaster):
 
     @classmethod
     def of(cls, network: _Network) -> GatedModel:
-        """A trained network in float64."""
+        """Convert a trained network to float64."""
         parts = (network.read, network.recur, network.bias, network.out, network.shift)
         return cls(network.cell, *(p.detach().double() for p in parts))
 
@@ -155,66 +156,66 @@ class GatedModel(StateForecaster):
         return advanced(self.cell, x @ self.read + self.bias, state, self.recur)
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """The state after all of the context, from rest."""
+        """The state after the whole context, from a zero state."""
         x = context.observations.double()
         state = x.new_zeros(len(x), _PARTS[self.cell] * len(self.recur))
-        for seen in x.unbind(1):
-            state = self._after(seen, state)
+        for sample in x.unbind(1):
+            state = self._after(sample, state)
         return state
 
     def as_map(self) -> CompiledMap:
-        """The cell on its own output."""
+        """Compiled kernels of the cell with its prediction fed back as input."""
         return (lstm_map if self.cell == "lstm" else gru_map)(self.read, self.recur, self.bias, self.out, self.shift)
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """The state after the network has seen its own prediction."""
+        """The state after the network receives its own prediction as input."""
         return self._after(self.observe(state), state)
 
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The prediction of the observation that follows."""
+        """The prediction of the next observation."""
         return state[..., -len(self.out) :] @ self.out + self.shift
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
+        """The free run: each prediction is fed back as the next input."""
         state = self.initial_state(context)
         form = compiled_map(self)
         if form is not None:
             return free_run(form, state, horizon, context.dim, now=True)
         out = state.new_empty(horizon, len(state), context.dim)
-        for place in out.unbind(0):
-            place.copy_(self.observe(state))
-            state = self._after(place, state)
+        for row in out.unbind(0):
+            row.copy_(self.observe(state))
+            state = self._after(row, state)
         return out.transpose(0, 1)
 
     def tangent(
         self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
     ) -> Float[Tensor, "trajectory state k"]:
-        """D step times vectors, without the Jacobian: the chain rule through gates whose values are at hand."""
+        """The derivative of `step` times vectors, by the chain rule, without forming the Jacobian."""
         v, x = vectors.mT, self.observe(state)[:, None]
-        moved = (_lstm_tangent if self.cell == "lstm" else _gru_tangent)(self, x, state[:, None], v)
-        return moved.mT
+        products = (_lstm_tangent if self.cell == "lstm" else _gru_tangent)(self, x, state[:, None], v)
+        return products.mT
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`, dense."""
+        """The dense Jacobian of `step`."""
         return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
 
     def parameter_count(self) -> int:
-        """W, U, b, C and d."""
+        """The number of entries of W, U, b, C and d."""
         return sum(p.numel() for p in (self.read, self.recur, self.bias, self.out, self.shift))
 
 
 def _lstm_tangent(model: GatedModel, x: Tensor, state: Tensor, v: Tensor) -> Tensor:
     (c, h), (dc, dh) = state.chunk(2, dim=-1), v.chunk(2, dim=-1)
     inside = x @ model.read + model.bias + h @ model.recur
-    moved = dh @ (model.out @ model.read + model.recur)
+    d_gates = dh @ (model.out @ model.read + model.recur)
     i, f, o = (part.sigmoid() for part in inside.chunk(4, dim=-1)[:3])
     g = inside.chunk(4, dim=-1)[3].tanh()
-    di, df, do, dg = moved.chunk(4, dim=-1)
+    di, df, do, dg = d_gates.chunk(4, dim=-1)
     dc = f * dc + c * f * (1 - f) * df + g * i * (1 - i) * di + i * (1 - g * g) * dg
-    bent = (f * c + i * g).tanh()
-    return torch.cat([dc, o * (1 - bent * bent) * dc + bent * o * (1 - o) * do], dim=-1)
+    tanh_c = (f * c + i * g).tanh()
+    return torch.cat([dc, o * (1 - tanh_c * tanh_c) * dc + tanh_c * o * (1 - o) * do], dim=-1)
 
 
 def _gru_tangent(model: GatedModel, x: Tensor, h: Tensor, v: Tensor) -> Tensor:

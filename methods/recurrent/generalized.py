@@ -1,6 +1,6 @@
-"""Generalized teacher forcing of shallow piecewise linear networks, forward and backward by hand, all seeds at once.
+"""Generalized teacher forcing of shallow piecewise linear networks, with a hand-written gradient, batched over seeds.
 
-As `forcing.py` for almost-linear networks. Shapes: R seeds, S windows, T steps, M units, H hidden units, N observed.
+The counterpart of `forcing.py`. Shapes: R seeds, S windows, T steps, M units, H hidden units, N observed units.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dynamark.methods.recurrent.compiled import available
 
 __all__ = ["Mixed", "mixed", "mixed_eagerly"]
 
-# a, W1, W2, h1, h2: the parameters of z -> a z + W1 (relu(W2 z + h2) - relu(W2 z)) + h1; not clipped, without the second relu
+# a, W1, W2, h1, h2: parameters of z -> a z + W1 (relu(W2 z + h2) - relu(W2 z)) + h1; if not clipped, without the second relu.
 Parameters = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def mixed_eagerly(parameters: Parameters, z: Tensor, x: Tensor, alpha: Tensor, interval: int, clipped: bool) -> Tensor:
-    """The definition, step by step in autograd: one member; what `mixed` is tested against.
+    """The reference implementation for one seed, step by step in autograd; `mixed` is tested against it.
 
-    z_{t+1} = F((1 - alpha) z_t + alpha x_t) on the observed units at every time t > 1 with (t - 1) mod interval = 0, and F(z_t)
-    at the others; z_1 = z. Returns z_2 ... z_{T+1} [T, S, M].
+    z_{t+1} = F((1 - alpha) z_t + alpha x_t), mixing the observed units only, if t > 1 and (t - 1) mod interval = 0, else F(z_t);
+    z_1 = z. Returns z_2 ... z_{T+1} [T, S, M].
     """
     a, w1, w2, h1, h2 = parameters
     states, observed = [], x.shape[-1]
@@ -46,24 +46,24 @@ def mixed(
     interval: int,
     clipped: bool,
 ) -> Float[Tensor, "R T S M"]:
-    """What `mixed_eagerly` returns, of all members together by the fused pass."""
+    """The result of `mixed_eagerly` for all seeds, by the fused pass."""
     return Mixed.apply(*parameters, z, x, alpha, interval, clipped)[0]  # type: ignore[no-untyped-call]
 
 
 class Mixed(torch.autograd.Function):
-    """The fused pass: by compiled kernels where they are installed and the tensors are on the CPU, else by torch.
+    """The fused pass: compiled kernels if numba is installed and the tensors are on the CPU, else torch.
 
-    No gradient flows to x and alpha.
+    There is no gradient with respect to x and alpha.
     """
 
     @staticmethod
     def forward(*args: Any) -> tuple[Tensor, Tensor]:
-        """States [R, T, S, M] after each step; and, for the way back, the mixed states before it."""
+        """The states after each step [R, T, S, M]; and the mixed states before each step, for the backward pass."""
         return _engine(args[0])[0](*args)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep what the way back needs."""
+        """Save what the backward pass needs."""
         *parameters, _, x, alpha, interval, clipped = inputs
         ctx.settings = (interval, clipped, x.shape[-1])
         ctx.save_for_backward(*parameters, alpha, output[1])
@@ -71,9 +71,9 @@ class Mixed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients by the parameters and z_1."""
-        found = _engine(ctx.saved_tensors[0])[1](*ctx.saved_tensors, cotangents[0], *ctx.settings)
-        return *found, None, None, None, None
+        """The gradients with respect to the parameters and z_1."""
+        gradients = _engine(ctx.saved_tensors[0])[1](*ctx.saved_tensors, cotangents[0], *ctx.settings)
+        return *gradients, None, None, None, None
 
 
 def _engine(a: Tensor) -> tuple[Any, Any]:
@@ -94,7 +94,7 @@ def _forward(
     interval: int,
     clipped: bool,
 ) -> tuple[Tensor, Tensor]:
-    """States after each step and mixed states before it, both [R, T, S, M]."""
+    """The states after each step and the mixed states before each step, both [R, T, S, M]."""
     seeds, windows, steps, observed = x.shape
     before = a.new_empty(seeds, steps, *z.shape[1:])
     after, u = torch.empty_like(before), a.new_empty(seeds, windows, h2.shape[-1])
@@ -102,10 +102,10 @@ def _forward(
     out_weights, in_weights = w1.mT, w2.mT
     views = (before, before[..., :observed], after)
     slices = zip(*(v.unbind(1) for v in views), x.unbind(2), strict=True)
-    for t, (state, seen, out, datum) in enumerate(slices):
+    for t, (state, observed_part, out, datum) in enumerate(slices):
         state.copy_(z)
         if t and t % interval == 0:
-            seen.lerp_(datum, mix.expand_as(datum))
+            observed_part.lerp_(datum, mix.expand_as(datum))
         torch.bmm(state, in_weights, out=u)
         phi = (u + shift).clamp_(min=0)
         if clipped:
@@ -120,26 +120,26 @@ def _backward(
     a: Tensor, w1: Tensor, w2: Tensor, h1: Tensor, h2: Tensor, alpha: Tensor, before: Tensor, cotangent: Tensor,
     interval: int, clipped: bool, observed: int,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + ((g_{t+1} W1) phi'(W2 z_t)) W2, times 1 - alpha where mixed."""
+    """g_{t+1} = dL/dz_{t+1} + d_{t+1}; d_t = a g_{t+1} + ((g_{t+1} W1) phi'(W2 z_t)) W2, observed part times 1 - alpha."""
     total = cotangent.clone(memory_format=torch.contiguous_format)
     inside = before @ w2[:, None].mT
-    on = (inside > -h2[:, None, None]).to(a.dtype)
-    slope = on - (inside > 0).to(a.dtype) if clipped else on
-    pulled = torch.empty_like(inside)
-    ways, slopes, pulls = total.unbind(1), slope.unbind(1), pulled.unbind(1)
-    rate, carried = a[:, None], torch.zeros_like(ways[0])
-    seen, kept = carried[..., :observed], 1 - alpha[:, None, None]
-    for t in range(len(ways) - 1, -1, -1):
-        g, pull = ways[t], pulls[t]
-        g += carried
-        torch.bmm(g, w1, out=pull)
-        torch.mul(rate, g, out=carried)
-        carried.baddbmm_(pull * slopes[t], w2)
+    active = (inside > -h2[:, None, None]).to(a.dtype)
+    slope = active - (inside > 0).to(a.dtype) if clipped else active
+    to_hidden = torch.empty_like(inside)
+    total_steps, slope_steps, to_hidden_steps = total.unbind(1), slope.unbind(1), to_hidden.unbind(1)
+    rate, to_state = a[:, None], torch.zeros_like(total_steps[0])
+    observed_part, weight = to_state[..., :observed], 1 - alpha[:, None, None]
+    for t in range(len(total_steps) - 1, -1, -1):
+        g, to_hidden_t = total_steps[t], to_hidden_steps[t]
+        g += to_state
+        torch.bmm(g, w1, out=to_hidden_t)
+        torch.mul(rate, g, out=to_state)
+        to_state.baddbmm_(to_hidden_t * slope_steps[t], w2)
         if t and t % interval == 0:
-            seen.mul_(kept)
+            observed_part.mul_(weight)
     phi = (inside + h2[:, None, None]).clamp_(min=0)
     if clipped:
         phi -= inside.clamp(min=0)
-    by_shift = (pulled * on).flatten(1, 2).sum(1)
-    flat, states, bent, pulled = (v.flatten(1, 2) for v in (total, before, phi, pulled * slope))
-    return (flat * states).sum(1), flat.mT @ bent, pulled.mT @ states, flat.sum(1), by_shift, carried
+    by_shift = (to_hidden * active).flatten(1, 2).sum(1)
+    flat, states, features, to_hidden = (v.flatten(1, 2) for v in (total, before, phi, to_hidden * slope))
+    return (flat * states).sum(1), flat.mT @ features, to_hidden.mT @ states, flat.sum(1), by_shift, to_state

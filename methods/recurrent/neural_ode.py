@@ -25,15 +25,15 @@ __all__ = ["NeuralODE", "NeuralODEModel"]
 
 @dataclass(frozen=True)
 class NeuralODE:
-    """x' = f(x), f a perceptron with tanh, integrated by the classical Runge-Kutta method, one step a sample.
+    """x' = f(x), f a perceptron with tanh, integrated by the classical Runge-Kutta method with one step per sample.
 
-    Trained by multiple shooting: segments of `segment` samples start at the data, and their mean squared error is the loss.
-    Time is counted in samples. hidden: widths of f. batch: segments an update.
-    rate, final_rate: learning rate of RAdam, falling exponentially.
-    Weights start at N(0, 1/fan-in), those of the last layer a tenth of it. Trained in float32, evaluated in float64.
-    Raises UserError when trajectories are not longer than a segment.
+    Trained by multiple shooting: segments of `segment` steps start at observations; the loss is their mean squared error.
+    The unit of time is one sample. hidden: widths of the hidden layers of f. batch: segments per update.
+    rate, final_rate: initial and final learning rate of RAdam, with exponential decay.
+    Weights are initialized from N(0, 1/fan-in), times 0.1 in the last layer. Trained in float32, evaluated in float64.
+    Raises UserError if the trajectories are not longer than a segment.
     Source: Chen, Rubanova, Bettencourt & Duvenaud, Neural ordinary differential equations, NeurIPS 2018, equation 2; the
-    gradient is that of the discrete steps rather than of an adjoint equation.
+    gradient is backpropagated through the discrete steps instead of solving the adjoint equation.
     key: chen2018
     """
 
@@ -46,7 +46,7 @@ class NeuralODE:
     search_space: ClassVar[SearchSpace] = {"rate": (2e-3, 5e-4, 5e-3), "segment": (20, 5, 10)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[NeuralODEModel]:
-        """All seeds in one stack."""
+        """Train one model per seed, all seeds in one batch."""
         data = [autonomous(problem).train.observations.float() for problem in problems]
         modules = [_Field((data[0].shape[-1], *self.hidden, data[0].shape[-1]), run.generator) for run in runs]
         decay = self.final_rate / self.rate
@@ -64,14 +64,14 @@ def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
 
 
 def field(weights: Sequence[Tensor], shifts: Sequence[Tensor], x: Float[Tensor, "*R S N"]) -> Float[Tensor, "*R S N"]:
-    """f(x) of parameters that may be stacked."""
+    """f(x); the parameters may be stacked over seeds."""
     for weight, shift in zip(weights[:-1], shifts[:-1], strict=True):
         x = (x @ weight + shift[..., None, :]).tanh()
     return x @ weights[-1] + shifts[-1][..., None, :]
 
 
 def runge_kutta(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """One step of length one."""
+    """One step of the classical Runge-Kutta method, of length 1."""
     k1 = f(x)
     k2 = f(x + k1 / 2)
     k3 = f(x + k2 / 2)
@@ -79,19 +79,19 @@ def runge_kutta(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 class _Field(nn.Module):
-    """The parameters of f, and the loss of a batch of segments, of all members together."""
+    """The parameters of f and the loss of a batch of segments; batched over seeds."""
 
     stacked = True
 
     def __init__(self, widths: tuple[int, ...], generator: torch.Generator) -> None:
         super().__init__()
-        drawn = [torch.randn(n, m, generator=generator) / n**0.5 for n, m in pairwise(widths)]
-        drawn[-1] *= 0.1
-        self.weights = nn.ParameterList([nn.Parameter(w) for w in drawn])
+        matrices = [torch.randn(n, m, generator=generator) / n**0.5 for n, m in pairwise(widths)]
+        matrices[-1] *= 0.1
+        self.weights = nn.ParameterList([nn.Parameter(w) for w in matrices])
         self.shifts = nn.ParameterList([nn.Parameter(torch.zeros(m)) for m in widths[1:]])
 
     def parts(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights and shifts, layer by layer."""
+        """The weights and the shifts of all layers."""
         return list(self.weights), list(self.shifts)
 
     def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
@@ -105,7 +105,7 @@ class _Field(nn.Module):
 
 @dataclass(frozen=True)
 class NeuralODEModel(StateForecaster):
-    """The trained field; its state is the observation."""
+    """The trained vector field; its state is the last observation."""
 
     weights: tuple[Tensor, ...]
     shifts: tuple[Tensor, ...]
@@ -115,23 +115,23 @@ class NeuralODEModel(StateForecaster):
         return context.observations[:, -1].double()
 
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The state."""
+        """The observation, which is the state."""
         return state
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """One sample by Runge-Kutta."""
+        """Integrate over one sample by one Runge-Kutta step."""
         return runge_kutta(self.field, state)
 
     def as_map(self) -> CompiledMap:
-        """The perceptron and the Runge-Kutta step."""
+        """Compiled kernels of the perceptron and the Runge-Kutta step."""
         return network_flow(self.weights, self.shifts)
 
     def field(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim"]:
-        """f(x)."""
+        """The vector field f(x)."""
         return field(self.weights, self.shifts, x)
 
     def derivative(self, x: Float[Tensor, "trajectory dim"]) -> Float[Tensor, "trajectory dim dim"]:
-        """The derivative of f."""
+        """The Jacobian of f."""
         total = torch.eye(x.shape[-1], dtype=x.dtype).expand(*x.shape, -1)
         for weight, shift in zip(self.weights[:-1], self.shifts[:-1], strict=True):
             x = (x @ weight + shift).tanh()
@@ -139,9 +139,9 @@ class NeuralODEModel(StateForecaster):
         return (total @ self.weights[-1]).mT
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`."""
+        """The Jacobian of `step`."""
         return rk4_jacobian(self.field, self.derivative, state, 1.0)[1]
 
     def parameter_count(self) -> int:
-        """Weights and shifts of f."""
+        """The number of entries of the weights and shifts of f."""
         return sum(p.numel() for p in (*self.weights, *self.shifts))

@@ -1,4 +1,4 @@
-"""Next-generation reservoir computing: a polynomial of a few delays."""
+"""Next-generation reservoir computing: a polynomial in a few delayed observations."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["NextGenerationReservoir"]
 
 @dataclass(frozen=True)
 class NextGenerationReservoir:
-    """x_{t+1} = x_t + W' p(x_t, x_{t-s}, ..., x_{t-(k-1)s}), p all monomials up to degree d, the constant among them.
+    """x_{t+1} = x_t + W' p(x_t, x_{t-s}, ..., x_{t-(k-1)s}), p all monomials up to degree d, including 1.
 
-    W [monomial, dim] minimizes |P W - (x_{t+1} - x_t)|^2 + penalty |W|^2; the Gram matrix is not normalized and the constant
-    is penalized like the rest. Data as the task standardizes it.
-    taps: k. skip: s. degree: d. penalty: the ridge.
-    Raises UserError when the trajectories are not longer than (k - 1) s + 1.
-    Source: Gauthier, Bollt, Griffith & Barbosa, Nature Communications 12, 5564 (2021), equations 5 to 10. The paper takes
-    degree 2, penalty 2.5e-6 and raw units; degree 3 and 1e-6 here, for data whose integrator is exact.
+    W [monomial, dim] minimizes |P W - (x_{t+1} - x_t)|^2 + penalty |W|^2; the Gram matrix is not normalized, and the
+    constant is penalized like the other terms. The data is standardized by the task.
+    taps: k. skip: s. degree: d. penalty: ridge parameter.
+    Raises UserError if the trajectories are not longer than (k - 1) s + 1.
+    Source: Gauthier, Bollt, Griffith & Barbosa, Nature Communications 12, 5564 (2021), equations 5 to 10. The paper uses
+    degree 2, penalty 2.5e-6 and raw units; the defaults here are degree 3 and 1e-6, for accurately integrated data.
     key: gauthier2021
     """
 
@@ -42,11 +42,13 @@ class NextGenerationReservoir:
     search_space: ClassVar[SearchSpace] = {"penalty": (1e-6, 1e-4, 1e-2, 1.0), "taps": (2, 1, 3), "degree": (3, 2)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Polynomial:
-        """One ridge regression over all windows of all trajectories."""
+        """Fit W by one ridge regression over all windows of all trajectories."""
         x = autonomous(problem).train.observations.double()
         reach = (self.taps - 1) * self.skip
         if x.shape[1] < reach + 2:
-            raise UserError(f"{self.taps} taps {self.skip} apart need trajectories longer than {reach + 1}")
+            raise UserError(
+                f"trajectories of {x.shape[1]} samples are too short: {self.taps} taps and skip {self.skip} need {reach + 2}"
+            )
         refuse_large("monomials", self.degree, self.taps * x.shape[-1])
         windows = x.unfold(1, reach + 2, 1).movedim(-1, 2)  # [trajectory, window, reach + 2, dim]
         now = windows[:, :, :-1].flip(2)  # the newest first
@@ -57,7 +59,7 @@ class NextGenerationReservoir:
 
 @dataclass(frozen=True)
 class Polynomial(StateForecaster):
-    """The fitted map. Its state holds the last `reach` + 1 observations, the newest first, flat."""
+    """The fitted map. Its state is the flattened last `reach` + 1 observations, the newest first."""
 
     weights: Float[Tensor, "monomial dim"]
     dim: int
@@ -66,7 +68,7 @@ class Polynomial(StateForecaster):
     degree: int
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """The end of the context. A context that is too short is continued into the past by its first observation."""
+        """The last observations of the context. A context that is too short is padded with its first observation."""
         x = context.observations.double()
         missing = self.reach + 1 - x.shape[1]
         if missing > 0:
@@ -74,14 +76,14 @@ class Polynomial(StateForecaster):
         return x[:, x.shape[1] - self.reach - 1 :].flip(1).flatten(1)
 
     def as_map(self) -> CompiledMap:
-        """The polynomial and the shift."""
+        """Compiled kernels of the polynomial and the shift of delays."""
         return polynomial_map(self.weights, self.degree, self.reach // self.skip + 1, self.skip)
 
     def _taps(self, state: Tensor) -> Tensor:
         return state.reshape(*state.shape[:-1], self.reach + 1, self.dim)[..., :: self.skip, :].flatten(-2)
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """The next observation in front, the oldest dropped."""
+        """Prepend the next observation and drop the oldest."""
         new = state[..., : self.dim] + monomials(self._taps(state), self.degree) @ self.weights
         return torch.cat([new, state[..., : -self.dim]], dim=-1) if self.reach else new
 
@@ -90,15 +92,15 @@ class Polynomial(StateForecaster):
         return state[..., : self.dim]
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`: that of the polynomial above a shift."""
+        """The Jacobian of `step`: the Jacobian of the polynomial, above a shift matrix."""
         size, dim = state.shape[-1], self.dim
         slope = self.weights.T @ monomial_jacobian(self._taps(state), self.degree)
         out = torch.diag(state.new_ones(size - dim), -dim).expand(*state.shape, size).clone()
-        wide = out.view(*state.shape, self.reach + 1, dim)
-        wide[..., :dim, :: self.skip, :] += slope.reshape(*slope.shape[:-1], -1, dim)
+        blocks = out.view(*state.shape, self.reach + 1, dim)
+        blocks[..., :dim, :: self.skip, :] += slope.reshape(*slope.shape[:-1], -1, dim)
         out[..., :dim, :dim] += torch.eye(dim, dtype=state.dtype)
         return out
 
     def parameter_count(self) -> int:
-        """Entries of W."""
+        """The number of entries of W."""
         return self.weights.numel()

@@ -1,4 +1,4 @@
-"""Models whose first units are what is observed."""
+"""Models whose first units are the observations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["ObservedUnits"]
 
 
 class ObservedUnits(StateForecaster):
-    """x_t = the first N units of z_t; after a context z = [x; L x] of its last observation x."""
+    """x_t = the first N units of z_t; the state after a context is z = [x; L x], x its last observation."""
 
     start: Float[Tensor, "hidden N"]
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """[x; L x] of the last observation."""
+        """[x; L x], x the last observation of the context."""
         x = context.observations[:, -1].double()
         return torch.cat([x, x @ self.start.T], dim=-1)
 

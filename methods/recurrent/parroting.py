@@ -1,4 +1,4 @@
-"""Context parroting: copy what followed the most similar stretch of the past."""
+"""Context parroting: copy the continuation of the most similar segment of the training data."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["ContextParroting"]
 
 @dataclass(frozen=True)
 class ContextParroting:
-    """x_{t+h} = y_{s+h}, s the end of the stretch of training data nearest to the last `motif` observations.
+    """x_{t+h} = y_{s+h}, s the end of the segment of training data nearest to the last `motif` observations.
 
-    Nearest in the Euclidean norm over the whole stretch. Where the training trajectory ends before the forecast does, the
-    copy goes on from the stretch nearest to its own last samples. It copies true orbits, so long-term statistics and short
-    forecasts look good though nothing is learned: a row to be beaten.
-    Raises UserError when the training trajectories are not longer than the motif.
-    Source: Zhang & Gilpin, Context parroting (2025), section 3; there the past is the context, here the training data.
+    Nearest in the Euclidean norm over the whole segment. If the training trajectory ends before the forecast does, the copy
+    continues from the segment nearest to the last `motif` forecasts. Because true orbits are copied, long-term statistics and
+    short forecasts are good although nothing is learned: a baseline.
+    Raises UserError if the training trajectories are not longer than the motif.
+    Source: Zhang & Gilpin, Context parroting (2025), section 3, where the context is searched instead of training data.
     key: zhang2025
     """
 
@@ -36,27 +36,29 @@ class ContextParroting:
     search_space: ClassVar[SearchSpace] = {"motif": (10, 3, 5, 20)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Parrot:
-        """Remember the training data and index its stretches."""
+        """Store the training data and build a k-d tree of its segments."""
         y = autonomous(problem).train.observations.double().numpy()
         if y.shape[1] <= self.motif:
-            raise UserError(f"a motif of {self.motif} samples needs longer trajectories than {y.shape[1]} samples")
+            raise UserError(
+                f"trajectories of {y.shape[1]} samples are too short for a motif of {self.motif}: decrease `motif`"
+            )
         return Parrot(y, self.motif)
 
 
 class Parrot:
-    """The remembered trajectories."""
+    """The stored training trajectories, with a k-d tree of their segments."""
 
     def __init__(self, past: Float[ndarray, "trajectory time dim"], motif: int) -> None:
         self.past, self.motif = past, motif
-        # The last stretch of each trajectory has no continuation.
-        stretches = np.lib.stride_tricks.sliding_window_view(past[:, :-1], motif, axis=1)
-        self.count = stretches.shape[1]
-        self.tree = cKDTree(stretches.swapaxes(2, 3).reshape(-1, motif * past.shape[2]))
+        # The last segment of each trajectory has no continuation.
+        segments = np.lib.stride_tricks.sliding_window_view(past[:, :-1], motif, axis=1)
+        self.count = segments.shape[1]
+        self.tree = cKDTree(segments.swapaxes(2, 3).reshape(-1, motif * past.shape[2]))
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """Copies, each as long as the remembered trajectory lasts."""
+        """Concatenated copies of training data, each up to the end of its trajectory."""
         x = context.observations.double().numpy()
         missing = self.motif - x.shape[1]
         if missing > 0:
@@ -72,5 +74,5 @@ class Parrot:
         return out[self.motif : self.motif + horizon]
 
     def parameter_count(self) -> int:
-        """All that is remembered."""
+        """The number of stored values."""
         return self.past.size

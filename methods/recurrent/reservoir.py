@@ -1,4 +1,4 @@
-"""Echo state networks: a random recurrent network whose readout alone is fitted."""
+"""Echo state networks: a fixed random recurrent network with a fitted linear readout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["EchoStateNetwork"]
 
-# Samples whose features are in memory at once.
+# Number of samples whose features are in memory at once.
 _PIECE = 4096
 
 
@@ -32,12 +32,12 @@ _PIECE = 4096
 class EchoStateNetwork:
     """r_t = (1 - g) r_{t-1} + g tanh(A r_{t-1} + B x_t + b), x_{t+1} = C' [r_t; r_t^2].
 
-    A [unit, unit] has N(0, 1) entries with probability density/units, rescaled to the spectral radius; B is U(+-input), b is
-    U(+-bias). C minimizes |F C - x|^2 + penalty |C|^2 after `washout` steps, the Gram matrix not normalized.
-    Where the penalty drowns in the rounding of the Gram matrix it is raised, to the rounding first and then tenfold, until
-    that is positive definite; the fact `penalty` tells.
-    Raises UserError when no trajectory is longer than the washout by two samples.
-    Source: Jaeger & Haas, Science 304, 78 (2004); squared features and the settings follow Lu, Hunt & Ott, Chaos 28, 061104
+    A [unit, unit] has N(0, 1) entries with probability density/units and is rescaled to the spectral radius `radius`;
+    B ~ U(+-input), b ~ U(+-bias). C minimizes |F C - x|^2 + penalty |C|^2 over the samples after `washout` steps, F the rows
+    [r_t; r_t^2]; the Gram matrix is not normalized. If the penalized matrix is not numerically positive definite,
+    the penalty is raised, first to the rounding error of the Gram matrix, then tenfold; the fact `penalty` is the value used.
+    leak: g. Raises UserError if the trajectories have fewer than washout + 2 samples.
+    Source: Jaeger & Haas, Science 304, 78 (2004); squared features and default values follow Lu, Hunt & Ott, Chaos 28, 061104
     (2018). With 5 % observation noise use input 0.3, penalty 1e-3.
     key: jaeger2004
     """
@@ -57,14 +57,16 @@ class EchoStateNetwork:
     }
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Reservoir:
-        """Drive the network by all trajectories together, then one ridge regression."""
+        """Run the network on all trajectories, then fit the readout by one ridge regression."""
         x = autonomous(problem).train.observations.double().numpy()
         if x.shape[1] < self.washout + 2:
-            raise UserError(f"trajectories of {x.shape[1]} samples are too short for a washout of {self.washout}")
+            raise UserError(
+                f"trajectories of {x.shape[1]} samples are too short for a washout of {self.washout}: decrease `washout`"
+            )
         recurrent, drive, offset = self._draw(x.shape[-1], run.numpy)
         model = Reservoir(recurrent, drive, offset, self.leak, np.zeros((2 * self.units, x.shape[-1])))
-        readout, used = self._readout(model, x)
-        run.fact("penalty", used)
+        readout, penalty = self._readout(model, x)
+        run.fact("penalty", penalty)
         return Reservoir(recurrent, drive, offset, self.leak, readout)
 
     def _draw(self, dim: int, rng: np.random.Generator) -> tuple[csr_array, ndarray, ndarray]:
@@ -91,7 +93,7 @@ class EchoStateNetwork:
 
 @dataclass(frozen=True)
 class Reservoir(StateForecaster):
-    """The fitted network; its state is r, and x is read from it."""
+    """The fitted network; its state is r, from which x is predicted."""
 
     recurrent: csr_array
     drive: Float[ndarray, "unit dim"]
@@ -100,13 +102,13 @@ class Reservoir(StateForecaster):
     readout: Float[ndarray, "feature dim"]
 
     def _next(self, state: ndarray, x: ndarray) -> ndarray:
-        """The state [trajectory, unit] after seeing x [trajectory, dim]."""
+        """The next state [trajectory, unit] for the input x [trajectory, dim]."""
         inside = (self.recurrent @ state.T).T + x @ self.drive.T + self.offset
         fresh = np.tanh(inside)
         return fresh if self.leak == 1.0 else (1 - self.leak) * state + self.leak * fresh
 
     def driven(self, x: ndarray, washout: int) -> Iterator[tuple[ndarray, ndarray]]:
-        """States after the washout and the observations that follow them [sample, ...], in pieces."""
+        """Yield, in pieces, the states after the washout and the next observations [sample, ...]."""
         state = np.zeros((len(x), len(self.offset)))
         if available():
             yield from self._driven_compiled(state, x, washout)
@@ -136,7 +138,7 @@ class Reservoir(StateForecaster):
             )
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """The state after the network, at rest at first, has seen the context."""
+        """The state after the whole context, from a zero state."""
         x = context.observations.double().numpy()
         state = np.zeros((len(x), len(self.offset)))
         if available():
@@ -147,7 +149,7 @@ class Reservoir(StateForecaster):
         return torch.from_numpy(state)
 
     def as_map(self) -> CompiledMap:
-        """The sparse recurrence on its own output."""
+        """Compiled kernels of the network with its prediction fed back as input."""
         rows = self.recurrent.data, self.recurrent.indices, self.recurrent.indptr
         return echo_map(rows, self.drive, self.offset, self.leak, self.readout)
 
@@ -156,32 +158,32 @@ class Reservoir(StateForecaster):
         return state @ self.readout[:half] + state**2 @ self.readout[half:]
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """The state after the network has seen its own prediction."""
+        """The state after the network receives its own prediction as input."""
         now = state.numpy()
         return torch.from_numpy(self._next(now, self._read(now)))
 
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The prediction of the observation that follows."""
+        """The prediction of the next observation."""
         return torch.from_numpy(self._read(state.numpy()))
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run: what the state after the context predicts, then what it predicts having seen that, ..."""
+        """The free run: each prediction is fed back as the next input."""
         state = self.initial_state(context).numpy()
         form = compiled_map(self)
         if form is not None:
             return free_run(form, torch.from_numpy(state), horizon, self.drive.shape[1], now=True)
         out = np.empty((horizon, len(state), self.drive.shape[1]))
-        for place in out:
-            place[:] = self._read(state)
-            state = self._next(state, place)
+        for row in out:
+            row[:] = self._read(state)
+            state = self._next(state, row)
         return torch.from_numpy(out.transpose(1, 0, 2).copy())
 
     def tangent(
         self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
     ) -> Float[Tensor, "trajectory state k"]:
-        """D step times vectors, without the Jacobian: diag(g (1 - tanh^2)) (A v + B (dx/dr) v) + (1 - g) v."""
+        """diag(g (1 - tanh^2)) (A v + B (dx/dr) v) + (1 - g) v: the derivative of `step` times vectors, without the Jacobian."""
         now, v = state.numpy(), vectors.numpy()
         half = len(self.offset)
         inside = (self.recurrent @ now.T).T + self._read(now) @ self.drive.T + self.offset
@@ -192,9 +194,9 @@ class Reservoir(StateForecaster):
         return torch.from_numpy(slope[..., None] * (flat + self.drive @ read) + (1 - self.leak) * v)
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`, dense."""
+        """The dense Jacobian of `step`."""
         return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
 
     def parameter_count(self) -> int:
-        """Entries of A that are not zero, B, b and C."""
+        """The number of non-zero entries of A and of all entries of B, b and C."""
         return self.recurrent.nnz + self.drive.size + self.offset.size + self.readout.size

@@ -1,4 +1,4 @@
-"""Shallow piecewise linear networks with generalized, adaptive or sparse teacher forcing."""
+"""Shallow piecewise linear recurrent networks, trained by generalized, adaptive or sparse teacher forcing."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 __all__ = ["ShallowModel", "ShallowPLRNN", "adapted"]
 
-# Updates between two adaptations of the forcing, and the share of the old value that a smaller new one leaves.
+# Updates between two adaptations of alpha, and the weight of the old value when alpha decreases.
 _EVERY, _INERTIA = 5, 0.999
 
 
 @dataclass(frozen=True)
 class ShallowPLRNN:
-    """z_{t+1} = a z_t + W1 (relu(W2 z_t + h2) - relu(W2 z_t)) + h1, x_t = the first N units; not clipped: no second relu.
+    """z_{t+1} = a z_t + W1 (relu(W2 z_t + h2) - relu(W2 z_t)) + h1, x_t = the first N units; if not clipped, no second relu.
 
     Trained by generalized teacher forcing: z_{t+1} = F((1 - alpha) z_t + alpha x_t) on the observed units, the loss on z_{t+1}.
-    alpha: the forcing; None adapts it (`adapted`). 0 is plain backpropagation through time, 1 one-step regression.
-    interval: steps between two forcings: 1 in the paper; alpha = 1 with interval tau is sparse teacher forcing.
-    hidden: H. units: M, by default N; further units start at L x_1 with L trained. clipped: see above.
-    window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. penalty: of the squares of 1 - a, W1, W2, h1, h2.
-    Start: a as in `AlmostLinearRNN`, W1 ~ U(+-1/sqrt H), W2 ~ U(+-1/sqrt M), h1 = 0, h2 ~ U(+-1/sqrt H), 0 if not clipped.
-    Trained in float32, evaluated in float64. Raises UserError when units < N or trajectories are shorter than a window.
+    alpha: forcing strength; None: adapted during training (`adapted`). 0: backpropagation through time, 1: one-step regression.
+    interval: steps between two forcings, 1 in the paper; alpha = 1 with interval tau is sparse teacher forcing.
+    hidden: H. units: M, by default N; additional units are initialized to L x_1 with L trained. clipped: see above.
+    window, batch, updates, rate, final_rate: as in `AlmostLinearRNN`. penalty: L2 penalty on 1 - a, W1, W2, h1, h2.
+    Initialization: a as in `AlmostLinearRNN`, W1 ~ U(+-1/sqrt H), W2 ~ U(+-1/sqrt M), h1 = 0, h2 ~ U(+-1/sqrt H), 0 if not
+    clipped. Trained in float32, evaluated in float64. Raises UserError if units < N or trajectories are shorter than a window.
     Source: Hess, Monfared, Brenner & Durstewitz, Generalized teacher forcing for learning chaotic dynamics, ICML 2023,
-    equations 1 to 5 and section 3.3. The paper's runs have 250 000 updates.
+    equations 1 to 5 and section 3.3. The paper uses 250 000 updates.
     key: hess2023
     """
 
@@ -60,11 +60,11 @@ class ShallowPLRNN:
     search_space: ClassVar[SearchSpace] = {"hidden": (50, 100, 200), "rate": (1e-3, 3e-3, 5e-3)}
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[ShallowModel]:
-        """All seeds in one stack."""
+        """Train one model per seed, all seeds in one batch."""
         data = [autonomous(problem).train.observations.float() for problem in problems]
         dim = data[0].shape[-1]
         if self.units is not None and self.units < dim:
-            raise UserError(f"{self.units} units cannot hold {dim} channels")
+            raise UserError(f"{self.units} units are too few for {dim} channels: increase `units`")
         modules = [_Cell(self, dim, run.generator) for run in runs]
         recipe = Recipe(
             self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=None, optimizer="radam"
@@ -85,12 +85,12 @@ def _loss(module: Callable[..., Tensor], x: Tensor) -> Tensor:
 
 
 def adapted(alpha: Tensor, needed: Tensor) -> Tensor:
-    """The next forcing: what is needed at once where that is more, else .999 alpha + .001 of it (annealing)."""
+    """The next alpha: `needed` if it is larger than alpha, else .999 alpha + .001 needed (annealing)."""
     return torch.where(needed > alpha, needed, _INERTIA * alpha + (1 - _INERTIA) * needed)
 
 
 class _Cell(nn.Module):
-    """The parameters, the forcing, and the loss of a batch of windows; of all members together where they are stacked."""
+    """The parameters, alpha and the loss of a batch of windows; batched over seeds if they are stacked."""
 
     stacked = True
     alpha: Tensor
@@ -115,12 +115,12 @@ class _Cell(nn.Module):
 
     def forward(self, x: Float[Tensor, "R S samples N"]) -> Float[Tensor, " R"]:
         if self.adaptive and self.updates % _EVERY == 0:
-            # In place: the stacked buffer of all members changes.
+            # In place, because this updates the stacked buffer of all seeds.
             self.alpha.copy_(adapted(self.alpha, self.needed_forcing(x[:, :, 1:-1])))
         self.updates += 1
         parameters = self.a, self.w1, self.w2, self.h1, self.h2
         z = torch.cat([x[:, :, 0], x[:, :, 0] @ self.start.mT], dim=-1)
-        # A copy: the buffer may change before the way back.
+        # A copy, because the buffer may change before the backward pass.
         states = mixed(parameters, z, x[:, :, :-1], self.alpha.clone(), self.interval, self.clipped)
         error = (states[..., : x.shape[-1]] - x[:, :, 1:].transpose(1, 2)).square().mean((1, 2, 3))
         if self.penalty:
@@ -130,9 +130,9 @@ class _Cell(nn.Module):
 
     @torch.no_grad()
     def needed_forcing(self, x: Float[Tensor, "*R S T N"]) -> Float[Tensor, "*R"]:
-        """max(0, 1 - 1/kappa), kappa the largest spectral norm over windows of the mean Jacobian at the data.
+        """max(0, 1 - 1/kappa), kappa the largest spectral norm over windows of the mean Jacobian along the data.
 
-        The mean Jacobian is a + W1 (mean slope) W2: the cheapest of the paper's proxies of a Jacobian product.
+        The mean Jacobian is a + W1 (mean slope) W2: the cheapest of the paper's approximations of a product of Jacobians.
         """
         w1, w2 = self.w1.unsqueeze(-3), self.w2.unsqueeze(-3)  # [*R, 1, ...]: the same for all windows
         z = torch.cat([x, x @ self.start.mT.unsqueeze(-3)], dim=-1)
@@ -146,7 +146,7 @@ class _Cell(nn.Module):
 
 @dataclass(frozen=True)
 class ShallowModel(ObservedUnits):
-    """The trained map."""
+    """The trained map F."""
 
     a: Float[Tensor, " M"]
     w1: Float[Tensor, "M H"]
@@ -158,13 +158,13 @@ class ShallowModel(ObservedUnits):
 
     @classmethod
     def of(cls, cell: _Cell) -> ShallowModel:
-        """A trained cell in float64."""
+        """Convert a trained cell to float64."""
         parts = (cell.a, cell.w1, cell.w2, cell.h1, cell.h2, cell.start)
         a, w1, w2, h1, h2, start = (p.detach().double() for p in parts)
         return cls(a, w1, w2, h1, h2, start, cell.clipped)
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """F(z)."""
+        """The next state F(z)."""
         u = state @ self.w2.T
         phi = (u + self.h2).relu()
         if self.clipped:
@@ -174,18 +174,18 @@ class ShallowModel(ObservedUnits):
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run; compiled where that is installed."""
+        """The free run; compiled if numba is installed."""
         if not available():
             return super().forecast(context, horizon, inputs)
         parts = torch.diag(self.a), self.h1, self.w1, self.w2, self.h2, self.clipped
         return roll(*parts, self.initial_state(context), horizon, context.dim)
 
     def as_map(self) -> CompiledMap:
-        """The piecewise linear map."""
+        """Compiled kernels of the piecewise linear map."""
         return piecewise_map(torch.diag(self.a), self.h1, self.w1, self.w2, self.h2, self.clipped)
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """diag a + W1 diag(slope) W2, the slope 1[u > -h2], clipped less 1[u > 0], u = W2 z."""
+        """The Jacobian diag a + W1 diag(s) W2, s = 1[u > -h2] - 1[u > 0], if not clipped s = 1[u > -h2]; u = W2 z."""
         u = state @ self.w2.T
         slope = (u > -self.h2).to(state.dtype)
         if self.clipped:
@@ -193,5 +193,5 @@ class ShallowModel(ObservedUnits):
         return torch.diag(self.a) + (self.w1 * slope[..., None, :]) @ self.w2
 
     def parameter_count(self) -> int:
-        """a, W1, W2, h1, h2 and L."""
+        """The number of entries of a, W1, W2, h1, h2 and L."""
         return sum(p.numel() for p in (self.a, self.w1, self.w2, self.h1, self.h2, self.start))

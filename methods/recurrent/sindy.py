@@ -1,4 +1,4 @@
-"""Sparse identification of nonlinear dynamics."""
+"""Sparse identification of nonlinear dynamics (SINDy)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = ["SparseIdentification", "SparseModel", "thresholded"]
 class SparseIdentification:
     """x' = W' p(x), p all monomials up to `degree`, W sparse by sequentially thresholded least squares.
 
-    Derivatives by central differences of order four inside the trajectories. The forecast integrates by the classical
-    Runge-Kutta method, `substeps` steps a sample.
-    threshold: coefficients below it in size become zero, and the others are fitted anew, `iterations` times at most.
-    Raises UserError when the trajectories have fewer than five samples.
-    A shift of the data costs sparsity: centerd, the seven terms of the Lorenz system become twelve.
+    Derivatives are estimated by fourth-order central differences inside the trajectories. Forecasts use the classical
+    Runge-Kutta method with `substeps` steps per sample.
+    threshold: coefficients with a smaller absolute value are set to zero and the others refitted, at most `iterations` times.
+    Raises UserError if the trajectories have fewer than five samples.
+    Data is not standardized, because centering reduces sparsity: the Lorenz system has seven terms, and twelve if centered.
     Source: Brunton, Proctor & Kutz, PNAS 113, 3932 (2016), equations 2 to 7 and the supporting algorithm.
     key: brunton2016
     """
@@ -39,15 +39,17 @@ class SparseIdentification:
     threshold: Penalty = 0.1
     iterations: Count = 10
     substeps: Annotated[int, Range(1, 1000)] = 2
-    data_units: ClassVar[Units] = "raw"  # sparse there
+    data_units: ClassVar[Units] = "raw"  # the equations are sparse in raw units only
     search_space: ClassVar[SearchSpace] = {"threshold": (0.1, 0.01, 0.03, 0.3), "degree": (2, 3)}
 
     def fit_forecaster(self, problem: Forecasting, run: Run) -> SparseModel:
-        """Least squares over all samples that have two neighbors on either side."""
+        """Fit W by thresholded least squares over all samples with two neighbors on each side."""
         train = autonomous(problem).train
         x = train.observations.double()
         if x.shape[1] < 5:
-            raise UserError("differences of order four need trajectories of five samples at least")
+            raise UserError(
+                f"trajectories of {x.shape[1]} samples are too short for fourth-order differences, which need five samples"
+            )
         refuse_large("monomials", self.degree, x.shape[-1])
         slope = (x[:, :-4] - 8 * x[:, 1:-3] + 8 * x[:, 3:-1] - x[:, 4:]) / (12 * train.dt)
         features = monomials(x[:, 2:-2].flatten(0, 1), self.degree)
@@ -62,15 +64,15 @@ def thresholded(
     threshold: float,
     iterations: int,
 ) -> Float[Tensor, "feature target"]:
-    """Least squares on the features whose coefficients stay at `threshold` or above, until the set stays the same."""
+    """Least squares on the features with coefficients of at least `threshold` in size, repeated until this set is stable."""
     weights = torch.linalg.lstsq(features, targets, driver="gelsd").solution
     for _ in range(iterations):
-        kept = weights.abs() >= threshold
+        active = weights.abs() >= threshold
         fresh = torch.zeros_like(weights)
-        for column, own in enumerate(kept.unbind(1)):
-            if own.any():
-                part = torch.linalg.lstsq(features[:, own], targets[:, column : column + 1], driver="gelsd")
-                fresh[own, column] = part.solution[:, 0]
+        for column, support in enumerate(active.unbind(1)):
+            if support.any():
+                part = torch.linalg.lstsq(features[:, support], targets[:, column : column + 1], driver="gelsd")
+                fresh[support, column] = part.solution[:, 0]
         if torch.equal(fresh != 0, weights != 0):
             return fresh
         weights = fresh
@@ -79,7 +81,7 @@ def thresholded(
 
 @dataclass(frozen=True)
 class SparseModel(StateForecaster):
-    """The fitted vector field; its state is the observation."""
+    """The fitted vector field; its state is the last observation."""
 
     weights: Float[Tensor, "feature dim"]
     degree: int
@@ -91,23 +93,23 @@ class SparseModel(StateForecaster):
         return context.observations[:, -1].double()
 
     def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The state."""
+        """The observation, which is the state."""
         return state
 
     def as_map(self) -> CompiledMap:
-        """The field's polynomial and the Runge-Kutta steps."""
+        """Compiled kernels of the polynomial field and its Runge-Kutta steps."""
         return polynomial_flow(self.weights, self.degree, self.dt / self.substeps, self.substeps)
 
     def field(self, x: Tensor) -> Tensor:
-        """W' p(x)."""
+        """The vector field W' p(x)."""
         return monomials(x, self.degree) @ self.weights
 
     def derivative(self, x: Tensor) -> Tensor:
-        """The derivative of the field [..., dim, dim]."""
+        """The Jacobian of the vector field [..., dim, dim]."""
         return self.weights.T @ monomial_jacobian(x, self.degree)
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """One sample by Runge-Kutta."""
+        """Integrate over one sample by the Runge-Kutta method."""
         h = self.dt / self.substeps
         for _ in range(self.substeps):
             k1 = self.field(state)
@@ -118,9 +120,9 @@ class SparseModel(StateForecaster):
         return state
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The derivative of `step`."""
+        """The Jacobian of `step`."""
         return rk4_jacobian(self.field, self.derivative, state, self.dt / self.substeps, self.substeps)[1]
 
     def parameter_count(self) -> int:
-        """Coefficients that are not zero."""
+        """The number of non-zero coefficients."""
         return int((self.weights != 0).sum())

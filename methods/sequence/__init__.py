@@ -1,1 +1,1 @@
-"""Sequence layers and the one residual stack around them."""
+"""Sequence layers, and the residual stack that is common to all of them."""

@@ -1,4 +1,4 @@
-"""The closed-form continuous-time cell, which reads the gap between two samples."""
+"""The closed-form continuous-time cell, whose input includes the time between samples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dynamark.methods.sequence.steps import Stepwise, arrays
 
 __all__ = ["CfC"]
 
-# LeCun's tanh, whose variance at unit inputs is about 1.
+# LeCun's scaled tanh: unit-variance inputs give outputs of about unit variance.
 _HEIGHT, _SLOPE = 1.7159, 0.666
 
 
 class _Cell(Recurrence):
-    """x: the input's part of the backbone. weights: U of the backbone, then the four heads [backbone, 4 unit] and their bias."""
+    """x: the input's contribution to the backbone. weights: recurrent matrix, the four heads [backbone, 4 unit], their bias."""
 
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         recurrent, heads, bias = weights
@@ -29,42 +29,42 @@ class _Cell(Recurrence):
             return compiled_continuous.cfc_forward(x, times, recurrent, heads, bias, _HEIGHT, _SLOPE)
         units = recurrent.shape[-2]
         backbone = torch.empty_like(x)
-        read = x.new_empty(*x.shape[:-1], 4 * units)
-        states, mixed = (x.new_empty(*x.shape[:-1], units) for _ in range(2))
+        head_values = x.new_empty(*x.shape[:-1], 4 * units)
+        states, mix = (x.new_empty(*x.shape[:-1], units) for _ in range(2))
         h = x.new_zeros((*x.shape[1:-1], units))
         for t in range(len(x)):
             torch.baddbmm(x[t], h, recurrent, out=backbone[t])
             backbone[t].mul_(_SLOPE).tanh_()
-            torch.baddbmm(bias, backbone[t], heads, alpha=_HEIGHT, out=read[t])
-            read[t, ..., : 2 * units].tanh_()
-            first, second, a, b = read[t].chunk(4, dim=-1)
-            torch.addcmul(b, a, times[t], out=mixed[t])
-            mixed[t].sigmoid_()
-            torch.lerp(first, second, mixed[t], out=states[t])
+            torch.baddbmm(bias, backbone[t], heads, alpha=_HEIGHT, out=head_values[t])
+            head_values[t, ..., : 2 * units].tanh_()
+            first, second, a, b = head_values[t].chunk(4, dim=-1)
+            torch.addcmul(b, a, times[t], out=mix[t])
+            mix[t].sigmoid_()
+            torch.lerp(first, second, mix[t], out=states[t])
             h = states[t]
-        return states, backbone, read, mixed
+        return states, backbone, head_values, mix
 
     def pull(
         self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         if compiled_on(x):
             return compiled_continuous.cfc_backward(to_states, times, weights, kept, _HEIGHT, _SLOPE)
-        states, backbone, read, mixed = kept
+        states, backbone, head_values, mix = kept
         recurrent, heads, _ = weights
         units = states.shape[-1]
-        first, second = read[..., :units], read[..., units : 2 * units]
-        by_mix = (second - first) * mixed * (1 - mixed)
-        # dL/dh times these is what reaches the four heads.
-        factors = torch.stack([(1 - mixed) * (1 - first**2), mixed * (1 - second**2), by_mix * times, by_mix], dim=-2)
+        first, second = head_values[..., :units], head_values[..., units : 2 * units]
+        by_mix = (second - first) * mix * (1 - mix)
+        # The gradients with respect to the four heads are dL/dh times these factors.
+        factors = torch.stack([(1 - mix) * (1 - first**2), mix * (1 - second**2), by_mix * times, by_mix], dim=-2)
         by_backbone = _HEIGHT * _SLOPE * (1 - backbone**2)
-        to_read, to_x = torch.empty_like(factors), torch.empty_like(x)
+        to_heads, to_x = torch.empty_like(factors), torch.empty_like(x)
         back, forth = recurrent.mT, heads.mT
         carry = torch.zeros_like(states[0])
         for t in range(len(x) - 1, -1, -1):
-            torch.mul((to_states[t] + carry)[..., None, :], factors[t], out=to_read[t])
-            torch.mul(torch.bmm(to_read[t].flatten(-2), forth), by_backbone[t], out=to_x[t])
+            torch.mul((to_states[t] + carry)[..., None, :], factors[t], out=to_heads[t])
+            torch.mul(torch.bmm(to_heads[t].flatten(-2), forth), by_backbone[t], out=to_x[t])
             carry = torch.bmm(to_x[t], back)
-        flat = to_read.flatten(-2)
+        flat = to_heads.flatten(-2)
         past = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
         return (
             to_x,
@@ -75,7 +75,7 @@ class _Cell(Recurrence):
 
 
 class _CfCLayer(nn.Module):
-    """The cell between its inputs, the last of which is the gap, and an affine map of the states."""
+    """The cell after an affine map of the inputs, the last of which is the gap, and before an affine map of the states."""
 
     def __init__(self, method: CfC, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _CfCLayer(nn.Module):
         return self.outputs(states.movedim(0, -2))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         inputs, outputs = self.inputs, self.outputs
         backbone = (_SLOPE * part for part in (inputs.weight, inputs.bias, self.recurrent))
         weights = arrays(*backbone, _HEIGHT * self.heads, self.bias[0], outputs.weight, outputs.bias)
@@ -105,8 +105,8 @@ class _CfCLayer(nn.Module):
 class CfC(SequenceMethod):
     """h+ = (1 - s) tanh f1(z) + s tanh f2(z), s = sigmoid(a(z) gap + b(z)), z = 1.7159 tanh(0.666 (W [u, h] + c)); y = C h + d.
 
-    f1, f2, a, b: affine heads of z. units: size of h; backbone: of z. The gap is the time since the last sample, 1 where samples
-    are even or the method is blind. Source: Hasani et al. 2022, equation (10), in the variant of their code (heads on a shared
+    f1, f2, a, b: affine functions of z. units: size of h. backbone: size of z. gap: time since the previous sample; 1 for evenly
+    spaced samples or if `blind`. Source: Hasani et al. 2022, equation (10), in the variant of their code (all heads share a
     backbone of one layer).
 
     key: hasani2022
@@ -119,5 +119,5 @@ class CfC(SequenceMethod):
     timed: ClassVar[bool] = True
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer."""
+        """One CfC layer."""
         return _CfCLayer(self, channels, dim, draw)

@@ -1,6 +1,6 @@
-"""Compiled passes of cells of continuous time, closed-form and liquid; see `compiled_gated.py`.
+"""Compiled forward and backward passes of the continuous-time cells CfC and LTC; see `compiled_gated.py`.
 
-Shapes: T steps, M members, B sequences, H units, K units of the backbone.
+Shapes: T steps, M members (seeds), B sequences, H units, K units of the backbone.
 """
 
 from __future__ import annotations
@@ -21,31 +21,36 @@ __all__ = ["cfc_backward", "cfc_forward", "ltc_backward", "ltc_forward"]
 def cfc_forward(
     x: Tensor, times: Tensor, recurrent: Tensor, heads: Tensor, bias: Tensor, height: float, slope: float
 ) -> tuple[Tensor, ...]:
-    """States, the backbone's tanh, the two tanh heads and the mixing weight [T, M, B, .]."""
+    """The states, the tanh of the backbone, the two tanh heads and the mixing weight, all [T, M, B, .]."""
     time, members, batch, width = x.shape
     units = recurrent.shape[-2]
-    kept = [x.new_empty(members, time, batch, k) for k in (units, width, 2 * units, units)]
+    outputs = [x.new_empty(members, time, batch, k) for k in (units, width, 2 * units, units)]
     scaled = slope * recurrent, height * heads
-    _cfc_walk(*map(as_array, (slope * x.transpose(0, 1), times.transpose(0, 1), *scaled, bias, *kept)))
-    return tuple(part.transpose(0, 1) for part in kept)
+    _cfc_walk(*map(as_array, (slope * x.transpose(0, 1), times.transpose(0, 1), *scaled, bias, *outputs)))
+    return tuple(part.transpose(0, 1) for part in outputs)
 
 
 def cfc_backward(
-    to_states: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...], height: float, slope: float
+    to_states: Tensor,
+    times: Tensor,
+    weights: tuple[Tensor, ...],
+    kept: tuple[Tensor, ...],
+    height: float,
+    slope: float,
 ) -> tuple[Tensor, ...]:
-    """The gradients by x, the recurrent matrix, the heads and their bias."""
+    """The gradients with respect to x, the recurrent matrix, the heads and their bias."""
     recurrent, heads, _ = weights
-    states, backbone, read, mixed = (part.transpose(0, 1) for part in kept)
+    states, backbone, head_values, mix = (part.transpose(0, 1) for part in kept)
     to_x = torch.empty_like(backbone, memory_format=torch.contiguous_format)
-    to_read = states.new_empty(*states.shape[:-1], 4 * states.shape[-1])
-    # The slopes of both scalings are left out of the walk but for their product.
-    given = (to_states.transpose(0, 1), times.transpose(0, 1), recurrent.mT, height * slope * heads.mT)
-    _cfc_walk_back(*map(as_array, (*given, backbone, read, mixed, to_read, to_x)))
+    to_heads = states.new_empty(*states.shape[:-1], 4 * states.shape[-1])
+    # The scale factors of the tanh enter the loop only as their product, through the heads.
+    arguments = (to_states.transpose(0, 1), times.transpose(0, 1), recurrent.mT, height * slope * heads.mT)
+    _cfc_walk_back(*map(as_array, (*arguments, backbone, head_values, mix, to_heads, to_x)))
     return (
         to_x.transpose(0, 1),
         by_recurrence(states, to_x),
-        height * (backbone.flatten(1, 2).mT @ to_read.flatten(1, 2)),
-        to_read.sum((1, 2))[:, None],
+        height * (backbone.flatten(1, 2).mT @ to_heads.flatten(1, 2)),
+        to_heads.sum((1, 2))[:, None],
     )
 
 
@@ -56,36 +61,44 @@ def _cfc_walk(  # pragma: no cover - compiled
     members, time, batch, units = states.shape
     width = x.shape[3]
     one = x.dtype.type(1)
-    h, bent = np.empty((batch, units), x.dtype), np.empty((batch, width), x.dtype)
+    h, backbone_tanh = np.empty((batch, units), x.dtype), np.empty((batch, width), x.dtype)
     pull, inside = np.empty((batch, width), x.dtype), np.empty((batch, 4 * units), x.dtype)
     for m in range(members):
         h[:] = 0
         for t in range(time):
             np.dot(h, recurrent[m], pull)
             for b in range(batch):
-                given, pulled, z, kept = x[m, t, b], pull[b], bent[b], backbone[m, t, b]
+                from_input, from_state, z, stored = x[m, t, b], pull[b], backbone_tanh[b], backbone[m, t, b]
                 for k in range(width):
-                    value = hyperbolic(given[k] + pulled[k], one)
+                    value = hyperbolic(from_input[k] + from_state[k], one)
                     z[k] = value
-                    kept[k] = value
-            np.dot(bent, heads[m], inside)
+                    stored[k] = value
+            np.dot(backbone_tanh, heads[m], inside)
             for b in range(batch):
-                head, shift, gap, now = inside[b], bias[m, 0], times[m, t, b, 0], h[b]
-                both, mix, out = read[m, t, b], mixed[m, t, b], states[m, t, b]
+                head, shift, gap, state = inside[b], bias[m, 0], times[m, t, b, 0], h[b]
+                head_tanh, mix, out = read[m, t, b], mixed[m, t, b], states[m, t, b]
                 for i in range(units):
                     first = hyperbolic(head[i] + shift[i], one)
                     second = hyperbolic(head[units + i] + shift[units + i], one)
                     rate, level = head[2 * units + i] + shift[2 * units + i], head[3 * units + i] + shift[3 * units + i]
                     s = logistic(rate * gap + level, one)
                     value = first + s * (second - first)
-                    both[i], both[units + i], mix[i] = first, second, s
+                    head_tanh[i], head_tanh[units + i], mix[i] = first, second, s
                     out[i] = value
-                    now[i] = value
+                    state[i] = value
 
 
 @by_precision
 def _cfc_walk_back(  # pragma: no cover - compiled
-    to_states: Any, times: Any, back: Any, forth: Any, backbone: Any, read: Any, mixed: Any, to_read: Any, to_x: Any
+    to_states: Any,
+    times: Any,
+    back: Any,
+    forth: Any,
+    backbone: Any,
+    read: Any,
+    mixed: Any,
+    to_read: Any,
+    to_x: Any,
 ) -> None:
     members, time, batch, units = mixed.shape
     width = backbone.shape[3]
@@ -95,10 +108,15 @@ def _cfc_walk_back(  # pragma: no cover - compiled
         pull[:] = 0
         for t in range(time - 1, -1, -1):
             for b in range(batch):
-                pulled, given, both, mix = pull[b], to_states[m, t, b], read[m, t, b], mixed[m, t, b]
+                recurrent_part, upstream, head_tanh, mix = (
+                    pull[b],
+                    to_states[m, t, b],
+                    read[m, t, b],
+                    mixed[m, t, b],
+                )
                 gap, out = times[m, t, b, 0], to_read[m, t, b]
                 for i in range(units):
-                    g, first, second, s = given[i] + pulled[i], both[i], both[units + i], mix[i]
+                    g, first, second, s = upstream[i] + recurrent_part[i], head_tanh[i], head_tanh[units + i], mix[i]
                     by_mix = g * (second - first) * s * (one - s)
                     out[i] = g * (one - s) * (one - first * first)
                     out[units + i] = g * s * (one - second * second)
@@ -106,14 +124,14 @@ def _cfc_walk_back(  # pragma: no cover - compiled
                     out[3 * units + i] = by_mix
             np.dot(to_read[m, t], forth[m], inside)
             for b in range(batch):
-                z, reached, out = backbone[m, t, b], inside[b], to_x[m, t, b]
+                z, to_backbone, out = backbone[m, t, b], inside[b], to_x[m, t, b]
                 for k in range(width):
-                    out[k] = reached[k] * (one - z[k] * z[k])
+                    out[k] = to_backbone[k] * (one - z[k] * z[k])
             np.dot(to_x[m, t], back[m], pull)
 
 
 def ltc_forward(x: Tensor, times: Tensor, weights: tuple[Tensor, ...], unfolds: int) -> tuple[Tensor, Tensor]:
-    """Potentials after each step and after each unfold [T, M, B, .]."""
+    """The potentials after each step [T, M, B, H], and after each unfold [T, M, B, unfold, H]."""
     capacitance, strength, slope, threshold, reversal = weights
     time, members, batch, two = x.shape
     inner = x.new_empty(members, time, batch, unfolds, two // 2)
@@ -125,14 +143,14 @@ def ltc_forward(x: Tensor, times: Tensor, weights: tuple[Tensor, ...], unfolds: 
 def ltc_backward(
     to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], inner: Tensor
 ) -> tuple[Tensor, ...]:
-    """The gradients by x, capacitance, strength, slope, threshold and reversal."""
+    """The gradients with respect to x, capacitance, strength, slope, threshold and reversal."""
     capacitance, strength, slope, threshold, reversal = weights
     to_x = torch.empty_like(x.transpose(0, 1), memory_format=torch.contiguous_format)
     to_capacitance = torch.zeros_like(capacitance, memory_format=torch.contiguous_format)
     sums = [torch.zeros_like(strength, memory_format=torch.contiguous_format) for _ in range(4)]
-    given = (to_states.transpose(0, 1), x.transpose(0, 1), times.transpose(0, 1), capacitance)
+    arguments = (to_states.transpose(0, 1), x.transpose(0, 1), times.transpose(0, 1), capacitance)
     synapses = (strength, reversal, slope, -slope * threshold)
-    _ltc_walk_back(*map(as_array, (*given, *synapses, inner.transpose(0, 1), to_x, to_capacitance, *sums)))
+    _ltc_walk_back(*map(as_array, (*arguments, *synapses, inner.transpose(0, 1), to_x, to_capacitance, *sums)))
     by_bottom, by_top, by_slope, by_shift = sums
     return (
         to_x.transpose(0, 1),
@@ -155,17 +173,17 @@ def _ltc_walk(  # pragma: no cover - compiled
         for b in range(batch):
             v[:] = 0
             for t in range(time):
-                given, per = x[m, t, b], x.dtype.type(unfolds) / times[m, t, b, 0]
+                from_input, per = x[m, t, b], x.dtype.type(unfolds) / times[m, t, b, 0]
                 for k in range(unfolds):
                     for j in range(units):
                         rate = capacitance[m, 0, j] * per
-                        bottom[j] = rate + given[j]
-                        top[j] = given[units + j] + rate * v[j]
+                        bottom[j] = rate + from_input[j]
+                        top[j] = from_input[units + j] + rate * v[j]
                     for i in range(units):
-                        source, steep, place = v[i], slope[m, i], shift[m, i]
+                        source, steep, offset = v[i], slope[m, i], shift[m, i]
                         weight, drive = strength[m, i], current[m, i]
                         for j in range(units):
-                            s = logistic(steep[j] * source + place[j], one)
+                            s = logistic(steep[j] * source + offset[j], one)
                             top[j] += s * drive[j]
                             bottom[j] += s * weight[j]
                     out = inner[m, t, b, k]
@@ -183,13 +201,13 @@ def _ltc_walk_back(  # pragma: no cover - compiled
     members, time, batch, unfolds, units = inner.shape
     one, zero = x.dtype.type(1), x.dtype.type(0)
     rest, carry, bottom = np.zeros(units, x.dtype), np.empty(units, x.dtype), np.empty(units, x.dtype)
-    to_top, to_bottom, reached = np.empty(units, x.dtype), np.empty(units, x.dtype), np.empty(units, x.dtype)
+    to_top, to_bottom, to_potential = np.empty(units, x.dtype), np.empty(units, x.dtype), np.empty(units, x.dtype)
     open_ = np.empty((units, units), x.dtype)
     for m in range(members):
         for b in range(batch):
             carry[:] = 0
             for t in range(time - 1, -1, -1):
-                given, per, out = x[m, t, b], x.dtype.type(unfolds) / times[m, t, b, 0], to_x[m, t, b]
+                from_input, per, out = x[m, t, b], x.dtype.type(unfolds) / times[m, t, b, 0], to_x[m, t, b]
                 for j in range(units):
                     carry[j] += to_states[m, t, b, j]
                     out[j] = zero
@@ -198,11 +216,17 @@ def _ltc_walk_back(  # pragma: no cover - compiled
                     after = inner[m, t, b, k]
                     last = inner[m, t, b, k - 1] if k else (inner[m, t - 1, b, unfolds - 1] if t else rest)
                     for j in range(units):
-                        bottom[j] = capacitance[m, 0, j] * per + given[j]
+                        bottom[j] = capacitance[m, 0, j] * per + from_input[j]
                     for i in range(units):
-                        source, steep, place, weight, gate = last[i], slope[m, i], shift[m, i], strength[m, i], open_[i]
+                        source, steep, offset, weight, gate = (
+                            last[i],
+                            slope[m, i],
+                            shift[m, i],
+                            strength[m, i],
+                            open_[i],
+                        )
                         for j in range(units):
-                            s = logistic(steep[j] * source + place[j], one)
+                            s = logistic(steep[j] * source + offset[j], one)
                             gate[j] = s
                             bottom[j] += s * weight[j]
                     for j in range(units):
@@ -235,6 +259,6 @@ def _ltc_walk_back(  # pragma: no cover - compiled
                             sum_shift[j] += reach
                             sum_slope[j] += reach * source
                             total += reach * steep[j]
-                        reached[i] = total
+                        to_potential[i] = total
                     for j in range(units):
-                        carry[j] = reached[j] + capacitance[m, 0, j] * per * to_top[j]
+                        carry[j] = to_potential[j] + capacitance[m, 0, j] * per * to_top[j]

@@ -1,8 +1,8 @@
-"""Compiled passes of gated units: all gates of a step in one loop, a member after the other.
+"""Compiled forward and backward passes of GRU and LSTM: all gates of a step in one loop, one seed after another.
 
-Members never share a product, so bits do not depend on the cohort. What is kept lies [member, time, batch, .]: the gradient of
-the weights is then one product over all times, without a copy.
-Shapes: T steps, M members, B sequences, H units, G = 3 H or 4 H gates.
+Seeds never share a matrix product, so the results of a seed are bitwise independent of the others in its batch. Stored tensors
+have the memory layout [member, time, batch, .], so that the gradient of the weights is one product over all times, without a
+copy. Shapes: T steps, M members (seeds), B sequences, H units, G = 3 H or 4 H gates.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ __all__ = ["by_recurrence", "gru_backward", "gru_forward", "lstm_backward", "lst
 
 
 def by_recurrence(states: Tensor, products: Tensor) -> Tensor:
-    """sum over time and batch of h_{t-1}' p_t, a member; h_{-1} = 0."""
+    """The sum over time and batch of h_{t-1}' p_t for each seed; h_{-1} = 0."""
     return states[:, :-1].flatten(1, 2).mT @ products[:, 1:].flatten(1, 2)
 
 
 def gru_forward(gates: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
-    """States, the gates r and z side by side, U_n h + b, and the candidate, all [T, M, B, .]."""
+    """The states, the gates (r, z), U_n h + b, and the candidate n, all [T, M, B, .]."""
     time, members, batch, three = gates.shape
-    kept = [gates.new_empty(members, time, batch, k * three // 3) for k in (1, 2, 1, 1)]
-    _gru_walk(*map(as_array, (gates.transpose(0, 1), recurrent, bias, *kept)))
-    return tuple(part.transpose(0, 1) for part in kept)
+    outputs = [gates.new_empty(members, time, batch, k * three // 3) for k in (1, 2, 1, 1)]
+    _gru_walk(*map(as_array, (gates.transpose(0, 1), recurrent, bias, *outputs)))
+    return tuple(part.transpose(0, 1) for part in outputs)
 
 
 def gru_backward(
     to_states: Tensor, recurrent: Tensor, states: Tensor, rz: Tensor, inner: Tensor, candidate: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients by the gates, U and b."""
-    kept = [part.transpose(0, 1) for part in (states, rz, inner, candidate)]
-    to_gates, products = (states.new_empty(*kept[0].shape[:-1], recurrent.shape[-1]) for _ in range(2))
-    _gru_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *kept, to_gates, products)))
+    """The gradients with respect to the gates, U and b."""
+    outputs = [part.transpose(0, 1) for part in (states, rz, inner, candidate)]
+    to_gates, products = (states.new_empty(*outputs[0].shape[:-1], recurrent.shape[-1]) for _ in range(2))
+    _gru_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *outputs, to_gates, products)))
     to_bias = products[..., -states.shape[-1] :].sum((1, 2))[:, None]
-    return to_gates.transpose(0, 1), by_recurrence(kept[0], products), to_bias
+    return to_gates.transpose(0, 1), by_recurrence(outputs[0], products), to_bias
 
 
 @by_precision
@@ -55,17 +55,17 @@ def _gru_walk(  # pragma: no cover - compiled
         for t in range(time):
             np.dot(h, recurrent[m], pull)
             for b in range(batch):
-                given, pulled, now, gate = gates[m, t, b], pull[b], h[b], rz[m, t, b]
+                from_input, from_state, state, gate = gates[m, t, b], pull[b], h[b], rz[m, t, b]
                 inside, fresh, out = inner[m, t, b], candidate[m, t, b], states[m, t, b]
                 for i in range(units):
-                    r = logistic(given[i] + pulled[i], one)
-                    z = logistic(given[units + i] + pulled[units + i], one)
-                    bent = pulled[2 * units + i] + bias[m, 0, i]
-                    n = hyperbolic(given[2 * units + i] + r * bent, one)
-                    value = n + z * (now[i] - n)
-                    gate[i], gate[units + i], inside[i], fresh[i] = r, z, bent, n
+                    r = logistic(from_input[i] + from_state[i], one)
+                    z = logistic(from_input[units + i] + from_state[units + i], one)
+                    inner_value = from_state[2 * units + i] + bias[m, 0, i]
+                    n = hyperbolic(from_input[2 * units + i] + r * inner_value, one)
+                    value = n + z * (state[i] - n)
+                    gate[i], gate[units + i], inside[i], fresh[i] = r, z, inner_value, n
                     out[i] = value
-                    now[i] = value
+                    state[i] = value
 
 
 @by_precision
@@ -82,7 +82,13 @@ def _gru_walk_back(  # pragma: no cover - compiled
         for t in range(time - 1, -1, -1):
             past = states[m, t - 1] if t else rest
             for b in range(batch):
-                total, pulled, given, last, gate = carry[b], pull[b], to_states[m, t, b], past[b], rz[m, t, b]
+                total, recurrent_part, upstream, last, gate = (
+                    carry[b],
+                    pull[b],
+                    to_states[m, t, b],
+                    past[b],
+                    rz[m, t, b],
+                )
                 inside, fresh, to_gate, product = (
                     inner[m, t, b],
                     candidate[m, t, b],
@@ -90,7 +96,7 @@ def _gru_walk_back(  # pragma: no cover - compiled
                     products[m, t, b],
                 )
                 for i in range(units):
-                    g = given[i] + total[i] + pulled[i]
+                    g = upstream[i] + total[i] + recurrent_part[i]
                     r, z, n = gate[i], gate[units + i], fresh[i]
                     by_new = g * (one - z) * (one - n * n)
                     by_reset = by_new * inside[i] * r * (one - r)
@@ -102,21 +108,21 @@ def _gru_walk_back(  # pragma: no cover - compiled
 
 
 def lstm_forward(x: Tensor, recurrent: Tensor) -> tuple[Tensor, ...]:
-    """States, cells and gates [T, M, B, .]."""
+    """The states, cells and gates, all [T, M, B, .]."""
     time, members, batch, four = x.shape
-    kept = [x.new_empty(members, time, batch, k * four // 4) for k in (1, 1, 4)]
-    _lstm_walk(*map(as_array, (x.transpose(0, 1), recurrent, *kept)))
-    return tuple(part.transpose(0, 1) for part in kept)
+    outputs = [x.new_empty(members, time, batch, k * four // 4) for k in (1, 1, 4)]
+    _lstm_walk(*map(as_array, (x.transpose(0, 1), recurrent, *outputs)))
+    return tuple(part.transpose(0, 1) for part in outputs)
 
 
 def lstm_backward(
     to_states: Tensor, recurrent: Tensor, states: Tensor, cells: Tensor, gates: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The gradients by the gates before their functions, and U."""
-    kept = [part.transpose(0, 1) for part in (states, cells, gates)]
-    to_gates = torch.empty_like(kept[2], memory_format=torch.contiguous_format)
-    _lstm_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *kept[1:], to_gates)))
-    return to_gates.transpose(0, 1), by_recurrence(kept[0], to_gates)
+    """The gradients with respect to the preactivations of the gates, and U."""
+    outputs = [part.transpose(0, 1) for part in (states, cells, gates)]
+    to_gates = torch.empty_like(outputs[2], memory_format=torch.contiguous_format)
+    _lstm_walk_back(*map(as_array, (to_states.transpose(0, 1), recurrent.mT, *outputs[1:], to_gates)))
+    return to_gates.transpose(0, 1), by_recurrence(outputs[0], to_gates)
 
 
 @by_precision
@@ -131,19 +137,19 @@ def _lstm_walk(x: Any, recurrent: Any, states: Any, cells: Any, gates: Any) -> N
         for t in range(time):
             np.dot(h, recurrent[m], pull)
             for b in range(batch):
-                given, pulled, cell, now = x[m, t, b], pull[b], c[b], h[b]
+                from_input, from_state, cell, state = x[m, t, b], pull[b], c[b], h[b]
                 gate, out, inside = gates[m, t, b], states[m, t, b], cells[m, t, b]
                 for k in range(3 * units):
-                    gate[k] = logistic(given[k] + pulled[k], one)
+                    gate[k] = logistic(from_input[k] + from_state[k], one)
                 for k in range(3 * units, 4 * units):
-                    gate[k] = hyperbolic(given[k] + pulled[k], one)
+                    gate[k] = hyperbolic(from_input[k] + from_state[k], one)
                 for k in range(units):
                     value = gate[units + k] * cell[k] + gate[k] * gate[3 * units + k]
                     cell[k] = value
                     inside[k] = value
-                    shown = gate[2 * units + k] * hyperbolic(value, one)
-                    now[k] = shown
-                    out[k] = shown
+                    hidden = gate[2 * units + k] * hyperbolic(value, one)
+                    state[k] = hidden
+                    out[k] = hidden
 
 
 @by_precision
@@ -160,16 +166,16 @@ def _lstm_walk_back(  # pragma: no cover - compiled
         for t in range(time - 1, -1, -1):
             past = cells[m, t - 1] if t else rest
             for b in range(batch):
-                total, pulled, given, last = carry[b], pull[b], to_states[m, t, b], past[b]
+                total, recurrent_part, upstream, last = carry[b], pull[b], to_states[m, t, b], past[b]
                 gate, cell, to_gate = gates[m, t, b], cells[m, t, b], to_gates[m, t, b]
                 for k in range(units):
                     i, f, o, g = gate[k], gate[units + k], gate[2 * units + k], gate[3 * units + k]
-                    to_h = given[k] + pulled[k]
-                    bent = hyperbolic(cell[k], one)
-                    to_c = total[k] + to_h * o * (one - bent * bent)
+                    to_h = upstream[k] + recurrent_part[k]
+                    tanh_cell = hyperbolic(cell[k], one)
+                    to_c = total[k] + to_h * o * (one - tanh_cell * tanh_cell)
                     to_gate[k] = to_c * g * i * (one - i)
                     to_gate[units + k] = to_c * last[k] * f * (one - f)
-                    to_gate[2 * units + k] = to_h * bent * o * (one - o)
+                    to_gate[2 * units + k] = to_h * tanh_cell * o * (one - o)
                     to_gate[3 * units + k] = to_c * i * (one - g * g)
                     total[k] = to_c * f
             np.dot(to_gates[m, t], back[m], pull)

@@ -1,6 +1,6 @@
-"""The compiled pass of a selective state space: neither the decay nor the drive of a step is ever stored.
+"""The compiled pass of a selective state space model, which does not store the decay and the drive of each step.
 
-Shapes: N members times sequences, T steps, L lanes, S states.
+Shapes: N sequences of all seeds, T steps, L lanes, S states.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Selective"]
 
 
 class Selective(torch.autograd.Function):
-    """y_t = h_t c_t, h_t = e^{step_t a} h_{t-1} + step_t x_t b_t, members along the first axis."""
+    """y_t = h_t c_t, h_t = e^{step_t a} h_{t-1} + step_t x_t b_t, with seeds along the first axis."""
 
     @staticmethod
     def forward(
@@ -29,7 +29,7 @@ class Selective(torch.autograd.Function):
         b: Float[Tensor, "member batch time state"],
         c: Float[Tensor, "member batch time state"],
     ) -> tuple[Tensor, Tensor]:
-        """y, and every h for the way back."""
+        """y, and all h for the backward pass."""
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         h = x.new_empty(*x.shape, a.shape[-1])
         _walk(*map(as_array, (x, step, a, b, c, y, h)))
@@ -37,22 +37,22 @@ class Selective(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-        """Keep what the way back needs."""
+        """Save what the backward pass needs."""
         ctx.save_for_backward(*inputs, output[1])
         ctx.mark_non_differentiable(output[1])
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, ...]:
-        """The gradients by all inputs."""
+        """The gradients with respect to all inputs."""
         *inputs, h = ctx.saved_tensors
-        made = [torch.zeros_like(part, memory_format=torch.contiguous_format) for part in inputs]
-        _walk_back(*map(as_array, (gradients[0], *inputs, h, *made)))
-        return tuple(made)
+        to_inputs = [torch.zeros_like(part, memory_format=torch.contiguous_format) for part in inputs]
+        _walk_back(*map(as_array, (gradients[0], *inputs, h, *to_inputs)))
+        return tuple(to_inputs)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Any, Any]:
-        """Members that are mapped over join those that lie along the first axis."""
+        """Fold the mapped axis into the first axis."""
         size = info.batch_size
         parts = (
             part.expand(size, *part.shape) if dim is None else part.movedim(dim, 0)
@@ -66,19 +66,19 @@ class Selective(torch.autograd.Function):
 def _walk(x: Any, step: Any, a: Any, b: Any, c: Any, y: Any, h: Any) -> None:  # pragma: no cover - compiled
     members, batch, time, lanes, states = h.shape
     one, zero = x.dtype.type(1), x.dtype.type(0)
-    now = np.empty((lanes, states), x.dtype)
+    current = np.empty((lanes, states), x.dtype)
     for m in range(members):
         for n in range(batch):
-            now[:] = 0
+            current[:] = 0
             for t in range(time):
                 into, out = b[m, n, t], c[m, n, t]
                 for k in range(lanes):
-                    rate, delta, state, kept = a[m, k], step[m, n, t, k], now[k], h[m, n, t, k]
+                    rate, delta, state, stored = a[m, k], step[m, n, t, k], current[k], h[m, n, t, k]
                     drive, total = delta * x[m, n, t, k], zero
                     for s in range(states):
                         value = exponential(delta * rate[s], one) * state[s] + drive * into[s]
                         state[s] = value
-                        kept[s] = value
+                        stored[s] = value
                         total += value * out[s]
                     y[m, n, t, k] = total
 
@@ -113,12 +113,12 @@ def _walk_back(  # pragma: no cover - compiled
                     for s in range(states):
                         g = back[s] + pull * out[s]
                         decay = exponential(delta * rate[s], one)
-                        bent = g * decay * last[s]
+                        by_decay = g * decay * last[s]
                         by_out[s] += pull * now[s]
                         by_into[s] += drive * g
                         by_drive += g * into[s]
-                        by_exponent += bent * rate[s]
-                        by_rate[s] += bent * delta
+                        by_exponent += by_decay * rate[s]
+                        by_rate[s] += by_decay * delta
                         back[s] = g * decay
                     to_x[m, n, t, k] = by_drive * delta
                     to_step[m, n, t, k] = by_drive * value + by_exponent

@@ -1,4 +1,4 @@
-"""Layers that are time-invariant and linear: each is an impulse response, applied by FFT."""
+"""Linear time-invariant layers: each is an impulse response, applied by FFT."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from dynamark.tasks.numerics.spectral_filters import spectral_filters
 __all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
 
 
-# Time steps, log-uniform between two ends, and the modulus of a pole.
+# The bounds of log-uniform time steps, and the modulus of a pole.
 StepsRange = Annotated[tuple[Positive, Positive], Increasing()]
 Radius = Annotated[float, Range(above=0, below=1)]
 
 
 class KernelLayer(nn.Module):
-    """y = K * x with a kernel computed from the parameters.
+    """y = K * x, a causal convolution with a kernel computed from the parameters.
 
-    mixes: whether every output depends on every input; else output c depends on input c alone, and K is [lag, channel, 1].
+    mixes: whether every output depends on every input; otherwise output c depends on input c only, and K is [lag, channel, 1].
     """
 
     mixes: bool = True
 
     @abstractmethod
     def kernel(self, length: int) -> Float[Tensor, "lag channel dim"]:
-        """The impulse response."""
+        """The impulse response K of the first `length` lags."""
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
-        """The convolution."""
+        """The causal convolution of x with the kernel."""
         kernel = self.kernel(x.shape[-2]).to(x)
         return causal_convolution(x, kernel) if self.mixes else channelwise_convolution(x, kernel[..., 0])
 
@@ -54,7 +54,8 @@ class KernelLayer(nn.Module):
 def s4d_poles(init: str, modes: int) -> np.ndarray:
     """The poles a_n, n = 0 .. modes-1 (N = 2 modes counts conjugates), of an S4D initialization.
 
-    lin -1/2 + i pi n; inv -1/2 + i (N/pi) (N/(2n+1) - 1); real -(n+1); legs the normal part of HiPPO-LegS.
+    lin: -1/2 + i pi n; inv: -1/2 + i (N/pi) (N/(2n+1) - 1); real: -(n+1); legs: poles of the normal part of HiPPO-LegS.
+    Raises UserError for any other `init`.
     """
     n, size = np.arange(modes), 2 * modes
     if init == "lin":
@@ -69,7 +70,7 @@ def s4d_poles(init: str, modes: int) -> np.ndarray:
 
 
 class S4DLayer(KernelLayer):
-    """The layer of S4D: poles and steps of each bank, weights C and a direct term D."""
+    """The layer of S4D: poles and time steps of each bank, output weights C and a direct term D."""
 
     def __init__(self, method: S4D, channels: int, dim: int, draw: torch.Generator, mixes: bool = True) -> None:
         super().__init__()
@@ -84,20 +85,20 @@ class S4DLayer(KernelLayer):
         self.d = nn.Parameter(torch.randn(channels, dim, generator=draw))
 
     def modes(self) -> tuple[Tensor, Tensor]:
-        """Rates [channel, mode] and weights [channel, dim, mode]: K_l = Re sum of weights e^{l rates}."""
+        """Rates [channel, mode] and weights [channel, dim, mode]: K_l = Re sum_n weights_n e^{l rates_n}."""
         step = self.log_step.double().exp()
         a = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         b = (torch.expm1(a * step) / a).flatten(1)
         return (a * step).flatten(1), 2 * torch.view_as_complex(self.c.double()) * b[:, None]
 
     def steps(self) -> Stepwise:
-        """The diagonal recurrence of every channel."""
+        """The layer as a recurrence: one diagonal system per channel."""
         rates, weights = self.modes()
         form = steps.banks if self.mixes else steps.separate_banks
         return Stepwise(form, arrays(rates.exp(), weights, self.d), 2 * rates.numel())
 
     def kernel(self, length: int) -> Tensor:
-        """Sums of exponentials."""
+        """The impulse response as sums of exponentials, plus D at lag 0."""
         response = exponential_sums(*self.modes(), length).permute(2, 0, 1)
         return torch.cat([response[:1] + self.d, response[1:]])
 
@@ -106,9 +107,10 @@ class S4DLayer(KernelLayer):
 class S4D(SequenceMethod):
     """K_l = 2 Re sum_n C_n Bbar_n e^{l Delta a_n}, Bbar = (e^{Delta a} - 1)/a (zero-order hold, B = 1).
 
-    Each state space has `modes` conjugate pairs and a step Delta, drawn log-uniformly from `steps_range`. In a stack every
-    channel has one state space, and the linear layer of the block mixes channels, as in the paper. A layer alone has `banks`
-    state spaces for each input, mixed by C. init: `legs`, `lin`, `inv`, `real`. Poles and steps learn at a tenth of the rate.
+    Each state-space model has `modes` conjugate pairs of poles and a step Delta, initially log-uniform in `steps_range`. In a
+    stack every channel has one state-space model, and the linear layer of the block mixes channels, as in the paper. A layer
+    alone has `banks` models per input channel, mixed by C. init: see `s4d_poles`. The learning rate of poles and steps is
+    `rate` / 10.
 
     key: gu2022
     """
@@ -121,25 +123,25 @@ class S4D(SequenceMethod):
     kind: ClassVar[Callable[..., nn.Module]] = S4DLayer
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer with a full matrix C for every bank."""
+        """One S4D layer with a full matrix C for every bank."""
         return self.kind(self, channels, dim, draw)
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One state space a channel."""
+        """One S4D layer with one state-space model per channel."""
         return self.kind(replace(self, banks=1), width, 1, draw, mixes=False)
 
     def recipe(self) -> Recipe:
-        """Adam; poles and steps are slow."""
+        """Adam, with a smaller learning rate for poles and steps."""
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_|frequency": 0.1})
 
 
 class _SharedLayer(KernelLayer):
-    """One diagonal system for all channels."""
+    """A layer with one diagonal system for all channels."""
 
     d: Tensor
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
-        """A convolution for few pairs of input and output, else a scan over the modes, which all pairs share."""
+        """The outputs, by FFT for few pairs of input and output channels, otherwise by a scan over the modes."""
         rates, b, c = self.modes()
         if self.d.numel() <= len(rates):
             return super().forward(x)
@@ -154,12 +156,12 @@ class _SharedLayer(KernelLayer):
         """Rates [mode], B [channel, mode] and C [dim, mode], complex."""
 
     def steps(self) -> Stepwise:
-        """The diagonal recurrence."""
+        """The layer as a diagonal recurrence."""
         rates, b, c = self.modes()
         return Stepwise(steps.shared, arrays(rates.exp(), b, c, self.d), 2 * len(rates))
 
     def kernel(self, length: int) -> Tensor:
-        """Sums of exponentials."""
+        """The impulse response as sums of exponentials, plus D at lag 0."""
         rates, b, c = self.modes()
         weights = b[:, None] * c
         response = exponential_sums(rates, weights.flatten(0, 1), length)
@@ -190,8 +192,8 @@ class _LRULayer(_SharedLayer):
 class LRU(SequenceMethod):
     """h_t = lambda h_{t-1} + gamma (B x_t), y_t = Re(C h_t) + D x_t, lambda = exp(-e^nu + i e^theta), gamma = sqrt(1-|lambda|^2).
 
-    |lambda|^2 ~ U over the squared range `radius`, phases ~ U(0, `phase`); gamma is learned from its start on.
-    Complex throughout: no conjugate partners, no factor 2. Poles learn at a quarter of the rate.
+    Initialization: |lambda|^2 ~ U(radius[0]^2, radius[1]^2), phases ~ U(0, `phase`); gamma is trained from this value.
+    The modes are not conjugate pairs, so Re has no factor 2. The learning rate of poles and gamma is `rate` / 4.
 
     key: orvieto2023
     """
@@ -210,7 +212,7 @@ class LRU(SequenceMethod):
         return _LRULayer(self, channels, dim, draw)
 
     def recipe(self) -> Recipe:
-        """Adam; the recurrence is slow."""
+        """Adam, with a smaller learning rate for the parameters of the recurrence."""
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates={"log_": 0.25})
 
 
@@ -237,10 +239,10 @@ class _S5Layer(_SharedLayer):
 class S5(SequenceMethod):
     """x_t = Abar x_{t-1} + Bbar u_t, y_t = Re(C x_t) + D u_t: one diagonal system for all channels, zero-order hold.
 
-    The poles start at those of the normal part of HiPPO-LegS with positive imaginary part, with a step a state, log-uniform in
-    `steps_range`; their real parts are clipped at -1e-4. Poles and steps learn at a quarter of the rate.
+    The poles are initialized to those of the normal part of HiPPO-LegS with positive imaginary part; each state has its own step,
+    initially log-uniform in `steps_range`. Real parts are clipped at -1e-4. The learning rate of poles and steps is `rate` / 4.
 
-    Differs from the paper: B is drawn in the eigenbasis, and time-invariant systems go through an FFT instead of a scan.
+    Differs from the paper: B is initialized in the eigenbasis, and layers with few channels use an FFT instead of a scan.
 
     key: smith2023
     """
@@ -253,7 +255,7 @@ class S5(SequenceMethod):
         return _S5Layer(self, channels, dim, draw)
 
     def recipe(self) -> Recipe:
-        """Adam; the recurrence is slow."""
+        """Adam, with a smaller learning rate for the parameters of the recurrence."""
         slow = {"log_|decay|frequency": 0.25}
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates=slow)
 
@@ -271,21 +273,21 @@ class _STULayer(KernelLayer):
         self.mix = nn.Parameter(torch.zeros(self.filters.shape[1], channels, dim))
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
-        """For few pairs of input and output by their kernels, else by the transforms of the fixed filters, which are fewer."""
+        """The outputs, by the kernels for few pairs of channels, otherwise by transforms of the fixed filters."""
         time, pairs = x.shape[-2], self.mix[0].numel()
         if pairs <= self.filters.shape[1] or time < len(self.taps):
             return super().forward(x)
         return combined_convolution(x, self.filters[:time].to(x), self.mix, self.taps)
 
     def steps(self) -> Stepwise:
-        """The convolution as it stands: filters of finite length are no recurrence of few numbers."""
+        """The layer as a direct convolution, because the filters have no low-dimensional recurrence."""
         response = self.kernel(len(self.filters))
         return Stepwise(steps.convolved, arrays(response), 1 + response.shape[0] * response.shape[1])
 
     def kernel(self, length: int) -> Tensor:
         response = torch.einsum("lf,fcd->lcd", self.filters[:length], self.mix.double())
         taps = self.taps.double()[:length]
-        # Trained on sequences that are shorter than the taps.
+        # If the training sequences are shorter than the number of taps.
         response = nn.functional.pad(response, (0, 0, 0, 0, 0, max(0, len(taps) - len(response))))
         return torch.cat([response[: len(taps)] + taps, response[len(taps) :]])
 
@@ -294,11 +296,11 @@ class _STULayer(KernelLayer):
 class STU(SequenceMethod):
     """y_t = sum_{i<taps} M^u_i x_{t-i} + sum_j s_j^{1/4} (M^+_j U^+_{t,j} + M^-_j U^-_{t,j}): the spectral transform unit.
 
-    U^+-: x through the fixed filters phi_j and (-1)^i phi_j (see spectral filtering); only the M are learned, from zero, by
-    AdaGrad. Weights are contracted with the filters first, so one convolution a layer serves all of them.
+    U^+-: x convolved with the fixed filters phi_j and (-1)^i phi_j of spectral filtering. Only the matrices M are trained,
+    from zero, by AdaGrad. With few pairs of input and output channels, they are contracted with the filters first.
 
-    Differs from equation (3) of the paper: the filters are not delayed by two steps, and y_{t-2} is added only where
-    `difference` is 2; else a one-step problem feeds y_{t-1} as an input.
+    Differs from equation (3) of the paper: the filters are not delayed by two steps, and y_{t-2} is added only if
+    `difference` is 2; otherwise y_{t-1} is an input of one-step prediction.
 
     key: agarwal2023
     """
@@ -309,7 +311,7 @@ class STU(SequenceMethod):
     search_space: ClassVar[SearchSpace] = {"rate": (1.0, 0.1, 0.3, 3.0), "activation": ("none", "gelu")}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One STU layer; nothing is drawn."""
+        """One STU layer; `draw` is not used."""
         return _STULayer(self, channels, dim, length)
 
     def recipe(self) -> Recipe:

@@ -1,4 +1,4 @@
-"""The gated recurrent unit, gates and gradient written out so that many members advance in the same matrix products."""
+"""The gated recurrent unit (GRU), with a hand-written gradient that is batched over seeds."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def gru_scan(
 ) -> Float[Tensor, "time batch unit"]:
     """h_t = n + z (h_{t-1} - n), (r, z) = sigmoid(x_rz + h_{t-1} U_rz), n = tanh(x_n + r (h_{t-1} U_n + b)), h_{-1} = 0.
 
-    gates: the input's part x = (x_r, x_z, x_n) of every step. Under `vmap` all members go through one batched product a step.
+    gates: the input's contributions x = (x_r, x_z, x_n) at every step. Under `vmap` a step is one batched product for all seeds.
     """
     states: Tensor = _Scan.apply(gates[:, None], recurrent[None], bias[None, None])[0]  # type: ignore[no-untyped-call]
     return states[:, 0]
 
 
 class _Scan(torch.autograd.Function):
-    """The recurrence for members stacked along axis 1: gates [time, member, batch, 3 unit]."""
+    """The recurrence for seeds stacked along axis 1: gates [time, member, batch, 3 unit]."""
 
     @staticmethod
     def forward(gates: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -62,9 +62,9 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Every gate's gradient is dL/dh_t times a factor known beforehand, so a step takes four kernels."""
+        """The gradients; that of each gate is dL/dh_t times a precomputed factor, so a step takes four kernels."""
         recurrent, states, rz, inner, n = ctx.saved_tensors
-        # None where no later output depends on the states.
+        # None if no output depends on the states.
         to_outputs = torch.zeros_like(states) if gradients[0] is None else gradients[0]
         if compiled_on(states):
             return compiled_gated.gru_backward(to_outputs, recurrent, states, rz, inner, n)
@@ -98,7 +98,7 @@ class _Scan(torch.autograd.Function):
 
 
 class _GRULayer(nn.Module):
-    """The recurrence between an affine map of the inputs and one of the states."""
+    """The recurrence after an affine map of the inputs and before an affine map of the states."""
 
     def __init__(self, units: int, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
@@ -112,12 +112,12 @@ class _GRULayer(nn.Module):
         return self.outputs(gru_scan(gates, self.recurrent, self.bias).movedim(0, -2))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         return gru_steps(self.inputs, self.recurrent, self.bias, self.outputs)
 
 
 def gru_steps(inputs: Affine, recurrent: Tensor, bias: Tensor, outputs: Affine) -> Stepwise:
-    """A gated recurrent unit sample by sample."""
+    """A GRU as a recurrence, one sample at a time."""
     weights = arrays(inputs.weight, inputs.bias, recurrent, bias, outputs.weight, outputs.bias)
     return Stepwise(steps.gru, weights, len(bias))
 
@@ -126,7 +126,7 @@ def gru_steps(inputs: Affine, recurrent: Tensor, bias: Tensor, outputs: Affine) 
 class GRU(SequenceMethod):
     """h_t = n + z (h_{t-1} - n), (r, z) = sigmoid(W x + U h + b)_rz, n = tanh(W_n x + b_n + r (U_n h + c)), y = C h + d.
 
-    units: size of h. The weights of PyTorch's GRU, without its two redundant biases; drawn with variance 1/fan-in.
+    units: size of h. The weights are those of PyTorch's GRU without its two redundant biases, initialized with variance 1/fan-in.
 
     key: cho2014
     """

@@ -1,4 +1,4 @@
-"""Gated recurrent units whose state passes through a low-rank map, with or without a diagonal beside it."""
+"""Gated recurrent units whose recurrent matrices are low-rank, optionally plus a diagonal."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["LowRankGRU"]
 
 
 class _LowRankLayer(nn.Module):
-    """The recurrence of a GRU with its recurrent matrix of factors."""
+    """A GRU layer whose recurrent matrices are products of low-rank factors."""
 
     def __init__(self, method: LowRankGRU, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
         units, rank = method.units, method.rank
         self.inputs = Affine(channels, 3 * units, draw)
-        # The product has entries of variance 1/units, as the full matrix has.
+        # The entries of the product have variance 1/units, as in the full matrix.
         self.left = nn.Parameter(torch.randn(3, units, rank, generator=draw) / units**0.5)
         self.right = nn.Parameter(torch.randn(3, rank, units, generator=draw) / rank**0.5)
         self.diagonal = nn.Parameter(torch.zeros(3, units)) if method.diagonal else None
@@ -31,7 +31,7 @@ class _LowRankLayer(nn.Module):
         self.outputs = Affine(units, dim, draw)
 
     def recurrent(self) -> Tensor:
-        """The matrix of the three gates, side by side."""
+        """The recurrent matrices of the three gates, concatenated [unit, 3 unit]."""
         gates = self.left @ self.right
         if self.diagonal is not None:
             gates = gates + torch.diag_embed(self.diagonal)
@@ -42,17 +42,17 @@ class _LowRankLayer(nn.Module):
         return self.outputs(gru_scan(gates, self.recurrent(), self.bias).movedim(0, -2))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         return gru_steps(self.inputs, self.recurrent(), self.bias, self.outputs)
 
 
 @dataclass(frozen=True)
 class LowRankGRU(GRU):
-    """A GRU with U = L R + diag d in each gate, L [unit, rank], R [rank, unit]: 2 n r + n numbers in place of n^2.
+    """A GRU with U = L R + diag d in each gate, L [unit, rank], R [rank, unit]: 2 n r + n parameters instead of n^2.
 
-    diagonal: whether d is there; it starts at 0. Source: Miceli Barone 2018, section 2.2.
+    diagonal: whether to include d, which is initialized to 0. Source: Miceli Barone 2018, section 2.2.
 
-    Differs from the paper: factors of each gate are its own, none is shared between gates.
+    Differs from the paper: no factors are shared between gates.
 
     key: micelibarone2018
     """
@@ -62,5 +62,5 @@ class LowRankGRU(GRU):
     search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "rank": (4, 2, 8)}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer."""
+        """One low-rank GRU layer."""
         return _LowRankLayer(self, channels, dim, draw)

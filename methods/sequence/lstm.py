@@ -1,4 +1,4 @@
-"""The long short-term memory."""
+"""The long short-term memory (LSTM)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["LSTM"]
 
 
 class _Cell(Recurrence):
-    """Gates x + h U in the order input, forget, output, candidate."""
+    """Gates x + h U, in the order input, forget, output, candidate."""
 
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         (recurrent,) = weights
@@ -47,15 +47,15 @@ class _Cell(Recurrence):
         units = states.shape[-1]
         i, f, o, g = gates.chunk(4, dim=-1)
         before = torch.cat([torch.zeros_like(cells[:1]), cells[:-1]])
-        squashed = cells.tanh()
-        by_state = squashed * o * (1 - o)
+        tanh_cells = cells.tanh()
+        by_state = tanh_cells * o * (1 - o)
         by_cell = torch.cat([g * i * (1 - i), before * f * (1 - f), i * (1 - g * g)], dim=-1)
-        through = o * (1 - squashed * squashed)
+        by_output = o * (1 - tanh_cells * tanh_cells)
         to_gates, back = torch.empty_like(gates), weights[0].mT
         to_c = to_h = torch.zeros_like(states[0])
         for t in range(len(x) - 1, -1, -1):
             to_h = to_states[t] + to_h
-            to_c = torch.addcmul(to_c, to_h, through[t])
+            to_c = torch.addcmul(to_c, to_h, by_output[t])
             parts = to_c.repeat(1, 1, 3) * by_cell[t]
             to_gates[t, ..., : 2 * units] = parts[..., : 2 * units]
             torch.mul(to_h, by_state[t], out=to_gates[t, ..., 2 * units : 3 * units])
@@ -67,7 +67,7 @@ class _Cell(Recurrence):
 
 
 class _LSTMLayer(nn.Module):
-    """The recurrence between an affine map of the inputs and one of the states."""
+    """The recurrence after an affine map of the inputs and before an affine map of the states."""
 
     def __init__(self, units: int, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class _LSTMLayer(nn.Module):
         return self.outputs(recur(_Cell(), x, x[..., :1].detach(), self.recurrent).movedim(0, -2))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         inputs, outputs = self.inputs, self.outputs
         weights = arrays(inputs.weight, inputs.bias, self.recurrent, outputs.weight, outputs.bias)
         return Stepwise(steps.lstm, weights, 2 * len(self.recurrent))
@@ -90,12 +90,12 @@ class _LSTMLayer(nn.Module):
 
 @dataclass(frozen=True)
 class LSTM(SequenceMethod):
-    """c_t = f c_{t-1} + i g, h_t = o tanh c_t; i, f, o = sigmoid, g = tanh of their parts of W x_t + U h_{t-1} + b.
+    """c_t = f c_{t-1} + i g, h_t = o tanh c_t; i, f, o = sigmoid and g = tanh of W x_t + U h_{t-1} + b.
 
-    Outputs are y = C h + d. units: size of h and c. The weights of PyTorch's LSTM without its redundant bias; drawn with
-    variance 1/fan-in, the bias of the forget gate 1.
+    Outputs are y = C h + d. units: size of h and c. The weights are those of PyTorch's LSTM without its redundant
+    bias, initialized with variance 1/fan-in; the bias of the forget gate starts at 1.
 
-    Differs from the paper of 1997 by its forget gate (Gers et al. 2000).
+    Differs from the 1997 paper by the forget gate (Gers et al. 2000).
 
     key: hochreiter1997
     """

@@ -1,4 +1,4 @@
-"""The liquid time-constant network: neurons with conductance synapses, by a fused semi-implicit step."""
+"""The liquid time-constant network: neurons with conductance-based synapses, integrated by a fused semi-implicit step."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["LTC", "LTCLayer"]
 
 
 class _Cell(Recurrence):
-    """x: conductances and currents of the inputs' synapses [.., 2 unit], leak included. times: the gap.
+    """x: conductances and currents of the input synapses and the leak [.., 2 unit]. times: the gap.
 
-    weights: capacitance [1, unit]; of the recurrent synapses strength w, slope, threshold and reversal potential
-    [from, to]. Only potentials are kept; synapses are worked out again on the way back, for they are unit^2 numbers a step.
+    weights: capacitance [1, unit]; strength w, slope, threshold and reversal potential of the recurrent synapses
+    [from, to]. Only potentials are stored; the backward pass recomputes the unit^2 synapses of each step.
     """
 
     def __init__(self, unfolds: int) -> None:
@@ -58,7 +58,7 @@ class _Cell(Recurrence):
         units, shift = capacitance.shape[-1], -slope * threshold
         to_x, carry = torch.zeros_like(x), torch.zeros_like(to_states[0])
         to_capacitance = torch.zeros_like(carry)
-        # Sums over time of what reaches the open synapses, weighted by 1, E and the slope's factors.
+        # Sums over time of the gradients with respect to the synapses, weighted for each parameter.
         by_bottom, by_top, by_slope, by_shift = (torch.zeros_like(strength) for _ in range(4))
         for t in range(len(x) - 1, -1, -1):
             carry = carry + to_states[t]
@@ -75,7 +75,7 @@ class _Cell(Recurrence):
                 to_x[t, ..., :units] += to_bottom
                 to_x[t, ..., units:] += to_top
                 to_capacitance += per * (to_top * before + to_bottom)
-                # Sums over the batch, not matrix products: their bits would depend on the size of the cohort.
+                # Sums over the batch instead of matrix products, whose rounding depends on the number of seeds in the batch.
                 by_top += (open_ * to_top[..., None, :]).sum(1)
                 by_bottom += (open_ * to_bottom[..., None, :]).sum(1)
                 reach = torch.addcmul(to_bottom[..., None, :], reversal[:, None], to_top[..., None, :])
@@ -94,7 +94,7 @@ class _Cell(Recurrence):
 
 
 class _Synapses(nn.Module):
-    """From `sources` to `units`: positive strengths, slopes, thresholds, and reversal potentials of +-1."""
+    """Synapses from `sources` to `units`: positive strengths, slopes, thresholds, and reversal potentials of +-1."""
 
     def __init__(self, sources: int, units: int, draw: torch.Generator) -> None:
         super().__init__()
@@ -110,12 +110,12 @@ def _uniform(low: float, high: float, shape: tuple[int, ...], draw: torch.Genera
 
 
 def _softened(low: float, high: float, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
-    """x with softplus(x) uniform."""
+    """Samples x such that softplus(x) is uniform in [low, high]."""
     return _uniform(low, high, shape, draw).expm1().log()
 
 
 class LTCLayer(nn.Module):
-    """The neurons between the synapses of the inputs, the last of which is the gap, and an affine map of the potentials."""
+    """The neurons with input synapses and an affine map of the potentials; the last input channel is the gap."""
 
     def __init__(self, units: int, unfolds: int, channels: int, dim: int, draw: torch.Generator) -> None:
         super().__init__()
@@ -128,21 +128,21 @@ class LTCLayer(nn.Module):
         self.outputs = Affine(units, dim, draw)
 
     def potentials(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "time *batch unit"]:
-        """v_t of sequences from rest."""
+        """The potentials v_t of sequences that start at zero."""
         x = x.movedim(-2, 0)
         s, r, leak = self.sensory, self.recurrent, functional.softplus(self.leak)
         open_ = torch.sigmoid(s.slope * (x[..., :-1, None] - s.threshold)) * functional.softplus(s.strength)
-        given = torch.cat([leak + open_.sum(-2), leak * self.rest + (open_ * s.reversal).sum(-2)], dim=-1)
+        sensory = torch.cat([leak + open_.sum(-2), leak * self.rest + (open_ * s.reversal).sum(-2)], dim=-1)
         capacitance = functional.softplus(self.capacitance)[None]
         weights = (capacitance, functional.softplus(r.strength), r.slope, r.threshold, r.reversal)
-        return recur(self.cell, given.contiguous(), x[..., -1:].clamp(min=1e-6), *weights)
+        return recur(self.cell, sensory.contiguous(), x[..., -1:].clamp(min=1e-6), *weights)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The outputs."""
+        """The outputs y = C v + d."""
         return self.outputs(self.potentials(x).movedim(0, -2))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         softplus, outputs = functional.softplus, self.outputs
         sensory, recurrent = (
             arrays(part.slope, part.threshold, softplus(part.strength), part.reversal)
@@ -159,10 +159,10 @@ class LTCLayer(nn.Module):
 class LTC(SequenceMethod):
     """c v' = -g (v - v_l) + sum_j w_j s_j (E_j - v), s_j = sigmoid(slope_j (v_j - mu_j)) over neurons and inputs; y = C v + d.
 
-    By `unfolds` fused steps of d = gap / unfolds: v <- (c v/d + g v_l + sum w s E) / (c/d + g + sum w s), a weighted mean, so v
-    stays between the extremes of v_l and E (and 0, where it starts). c, g, w are kept positive by softplus.
+    Integrated by `unfolds` fused steps of size d = gap / unfolds: v <- (c v/d + g v_l + sum w s E) / (c/d + g + sum w s). This is
+    a weighted mean, so v stays between the extremes of v_l, E and the initial value 0. Softplus keeps c, g, w positive.
 
-    units: neurons. The gap is the time since the last sample, 1 where samples are even or the method is blind.
+    units: number of neurons. gap: time since the previous sample; 1 for evenly spaced samples or if `blind`.
     Source: Hasani et al. 2021, algorithm 1, with all neurons connected.
 
     key: hasani2021
@@ -175,5 +175,5 @@ class LTC(SequenceMethod):
     timed: ClassVar[bool] = True
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer."""
+        """One LTC layer."""
         return LTCLayer(self.units, self.unfolds, channels, dim, draw)

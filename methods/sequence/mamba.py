@@ -1,4 +1,4 @@
-"""The selective state space: a diagonal recurrence whose step, input and readout depend on the input."""
+"""The selective state space model: a diagonal recurrence whose step size, input and output maps depend on the input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def selective_scan(
     b: Float[Tensor, "*batch time state"],
     c: Float[Tensor, "*batch time state"],
 ) -> Float[Tensor, "*batch time lane"]:
-    """y_t = h_t c_t, h_t = e^{step_t a} h_{t-1} + step_t x_t b_t: one state vector h [state] a lane."""
+    """y_t = h_t c_t, h_t = e^{step_t a} h_{t-1} + step_t x_t b_t: one state vector h [state] per lane."""
     if compiled_on(x):
         parts = (x.reshape(1, -1, *x.shape[-2:]), step.reshape(1, -1, *x.shape[-2:]), a[None])
         rows = (part.reshape(1, -1, *part.shape[-2:]) for part in (b, c))
@@ -53,7 +53,7 @@ class _MambaLayer(nn.Module):
         self.widen = nn.Parameter(torch.randn(rank, lanes, generator=draw) / rank**0.5)
         low, high = (math.log(bound) for bound in method.steps_range)
         start = torch.exp(low + (high - low) * torch.rand(lanes, generator=draw))
-        self.step = nn.Parameter(start.expm1().log())  # softplus of it is log-uniform
+        self.step = nn.Parameter(start.expm1().log())  # so that softplus(step) is log-uniform
         self.log_decay = nn.Parameter(torch.arange(1.0, states + 1).log().repeat(lanes, 1))
         self.direct = nn.Parameter(torch.ones(lanes))
         self.leave = Affine(lanes, dim, draw)
@@ -71,7 +71,7 @@ class _MambaLayer(nn.Module):
         return self.leave(y * functional.silu(gate))
 
     def steps(self) -> Stepwise:
-        """The recurrence itself."""
+        """The layer as a recurrence, one sample at a time."""
         enter, leave, rates = self.enter, self.leave, -self.log_decay.exp()
         selection = (self.taps, self.shift, self.select, self.widen, self.step, rates, self.direct)
         weights = arrays(enter.weight, enter.bias, *selection, leave.weight, leave.bias)
@@ -83,8 +83,8 @@ class Mamba(SequenceMethod):
     """y = W_out ((h_t C_t + D x_t) silu(z_t)), h_t = e^{Delta_t A} h_{t-1} + Delta_t x_t B_t, x = silu(conv(W_in u)), z = W_z u.
 
     Delta_t = softplus(W_2 W_1 x_t + b), W_1 of rank lanes/32, B_t = W_B x_t, C_t = W_C x_t; A = -e^a starts at -1 .. -states in
-    every lane, softplus(b) log-uniform in `steps_range`. lanes: width of x, in the paper twice the width of the model; taps: of
-    the causal convolution of each lane. Source: Gu and Dao 2024, algorithm 2 and figure 3 (S6 in its block).
+    every lane, softplus(b) log-uniform in `steps_range`. lanes: width of x, in the paper twice the model width. taps: length of
+    the causal convolution of each lane. Source: Gu and Dao 2024, algorithm 2 and figure 3 (S6 in a Mamba block).
 
     key: gu2024b
     """
@@ -97,5 +97,5 @@ class Mamba(SequenceMethod):
     search_space: ClassVar[SearchSpace] = {"rate": (3e-3, 1e-3, 1e-2, 3e-2), "activation": ("none", "gelu")}
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One block."""
+        """One Mamba block."""
         return _MambaLayer(self, channels, dim, draw)

@@ -1,8 +1,8 @@
-"""Recurrences with a gradient written by hand, for many members at once.
+"""Recurrences with a hand-written gradient, batched over seeds.
 
-A step of a small recurrent network is bound by the overhead of its operations. Under `vmap` every member of a cohort goes
-through the same operations here, and the backward pass takes the few that its formulas need, not one for each that was
-recorded.
+The time of a step of a small recurrent network is dominated by the overhead per operation. Under `vmap`, all seeds share the
+operations of a step, and the backward pass uses the few operations of the closed-form gradient instead of one for each
+recorded operation.
 """
 
 from __future__ import annotations
@@ -20,38 +20,41 @@ __all__ = ["Recurrence", "compiled_on", "recur"]
 
 
 def compiled_on(x: Tensor) -> bool:
-    """Whether compiled passes take this tensor: numba is installed and it lies in main memory."""
+    """Whether compiled kernels support this tensor: numba is installed, and the tensor is float32 or float64 on the CPU."""
     return compiling.available() and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
 class Recurrence(ABC):
-    """h_t = f(x_t, h_{t-1}; weights), h_{-1} = 0, members side by side: x [time, member, batch, .], weights [member, ...]."""
+    """h_t = f(x_t, h_{t-1}; weights), h_{-1} = 0, batched over seeds (members).
+
+    Shapes: x [time, member, batch, .], weights [member, ...].
+    """
 
     @abstractmethod
     def run(self, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        """The states [time, member, batch, unit], then whatever `pull` wants kept, time first, members second.
+        """The states [time, member, batch, unit], then other outputs [time, member, ...] that `pull` needs.
 
-        times: what a step knows of time, without a gradient [time, member, batch, 1].
+        times: the time input of each step [time, member, batch, 1]; it has no gradient.
         """
 
     @abstractmethod
     def pull(
         self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        """The gradients of x and of every weight from those of the states; kept[0] are the states."""
+        """The gradients with respect to x and every weight, from those of the states; `kept` is the result of `run`."""
 
 
 def recur(
     cell: Recurrence, x: Float[Tensor, "time batch any"], times: Float[Tensor, "time batch 1"], *weights: Tensor
 ) -> Float[Tensor, "time batch unit"]:
-    """The states of one member; under `vmap` those of all, in one loop over time."""
-    lifted = (part[None] for part in weights)
-    states: Tensor = _Scan.apply(cell, x[:, None], times[:, None], *lifted)[0]  # type: ignore[no-untyped-call]
+    """The states of one seed; under `vmap` those of all seeds, in one loop over time."""
+    stacked = (part[None] for part in weights)
+    states: Tensor = _Scan.apply(cell, x[:, None], times[:, None], *stacked)[0]  # type: ignore[no-untyped-call]
     return states[:, 0]
 
 
 class _Scan(torch.autograd.Function):
-    """A recurrence on stacked members."""
+    """A recurrence on stacked seeds."""
 
     @staticmethod
     def forward(cell: Recurrence, x: Tensor, times: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
@@ -67,8 +70,8 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         x, times, *rest = ctx.saved_tensors
-        weights, kept = tuple(rest[: ctx.weights]), tuple(rest[ctx.weights :])
-        to_x, *to_weights = ctx.cell.pull(gradients[0], x, times, weights, kept)
+        weights, outputs = tuple(rest[: ctx.weights]), tuple(rest[ctx.weights :])
+        to_x, *to_weights = ctx.cell.pull(gradients[0], x, times, weights, outputs)
         return None, to_x, None, *to_weights
 
     @staticmethod

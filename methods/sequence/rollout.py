@@ -1,4 +1,4 @@
-"""Roll-outs of sequence networks step by step: O(1) a step, where the whole pass again at every step costs O(time)."""
+"""Step-by-step rollouts of sequence networks, at a cost per step that does not depend on the sequence length."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from dynamark.tasks.numerics.compiling import kernel
 
 __all__ = ["ahead", "roll"]
 
-# The step of the network that is rolled out; every network has its own.
+# The step of the network, replaced for each network by its own.
 advance: Any = None
 
 
 def roll(
     steps: Stepwise, x: Float[ndarray, "trajectory time channel"], seen: int, slot: int, dim: int
 ) -> Float[ndarray, "trajectory future dim"]:
-    """The outputs after the first `seen` inputs; channels `slot` to `slot + dim` hold the last output.
+    """The outputs at t >= seen, each prediction fed back as an input of the next step.
 
-    x[:, : seen + 1] is known whole; later inputs take the output before them from the network itself.
+    Channels `slot` to `slot + dim` of the input are the previous output: given in x[:, : seen + 1], then replaced by the
+    network's own predictions.
     """
     out = np.empty((len(x), x.shape[1] - seen, dim))
     with np.errstate(all="ignore"):
@@ -35,11 +36,11 @@ def roll(
 def ahead(
     steps: Stepwise, x: Float[ndarray, "trajectory time channel"], horizon: int, slot: int, dim: int
 ) -> Float[ndarray, "trajectory time dim"]:
-    """At t the output at t + horizon - 1, from outputs before t and inputs up to there; 0 where those end."""
+    """At t the forecast of the output at t + horizon - 1 from the outputs before t; 0 where this is after the last input."""
     out = np.zeros((*x.shape[:2], dim))
-    given = np.array(x, dtype=np.float64, order="C")
+    inputs = np.array(x, dtype=np.float64, order="C")
     with np.errstate(all="ignore"):
-        _ahead.given(**_parts(steps))(given, horizon, slot, out, steps.size, steps.weights)
+        _ahead.given(**_parts(steps))(inputs, horizon, slot, out, steps.size, steps.weights)
     return out
 
 
@@ -55,10 +56,10 @@ def _roll(x: Any, seen: int, slot: int, out: Any, size: int, weights: Any) -> No
     for n in range(rows):
         state = np.zeros(size)
         for t in range(time):
-            now = x[n, t]
+            features = x[n, t]
             if t > seen:
-                now[slot : slot + dim] = y
-            advance(now, state, y, weights)
+                features[slot : slot + dim] = y
+            advance(features, state, y, weights)
             if t >= seen:
                 out[n, t - seen] = y
 
@@ -73,10 +74,10 @@ def _ahead(x: Any, horizon: int, slot: int, out: Any, size: int, weights: Any) -
         for t in range(time - horizon + 1):
             branch = state.copy()
             for k in range(horizon):
-                now = x[n, t + k].copy()
+                features = x[n, t + k].copy()
                 if k:
-                    now[slot : slot + dim] = y
-                advance(now, branch, y, weights)
+                    features[slot : slot + dim] = y
+                advance(features, branch, y, weights)
                 if k == 0:
                     state[:] = branch
             out[n, t] = y

@@ -1,4 +1,4 @@
-"""The structured state space S4: a trained HiPPO system, diagonal plus low rank; and its diagonalization by perturbation."""
+"""The structured state space model S4, diagonal plus low rank, initialized from HiPPO; and S4-PTD, a perturbed diagonal form."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
 
 __all__ = ["S4", "S4PTD", "dplr_kernel"]
 
-# The generating function is inverted on a circle of this radius to the power of the length: aliases shrink by it, rounding
-# errors grow by its inverse.
+# The radius, to the power of the length, of the circle on which the generating function is inverted: aliasing errors are
+# multiplied by it and rounding errors by its inverse.
 _CIRCLE = 1e-7
 
 
@@ -36,11 +36,11 @@ def dplr_kernel(
     step: Float[Tensor, "*bank 1"],
     length: int,
 ) -> Float[Tensor, "*bank row time"]:
-    """K_l = 2 Re over half the modes of C Abar^l Bbar, of x' = (diag(poles) - P* P) x + B u by the bilinear rule.
+    """K_l = 2 Re C Abar^l Bbar over half of the modes, for x' = (diag(poles) - P* P) x + B u discretized by the bilinear rule.
 
-    sum_l K_l z^l = 2/(1+z) C (g - A)^{-1} B, g = 2/step (1-z)/(1+z), and by Woodbury (g - A)^{-1} needs sums over modes only.
-    Evaluated at z = r w, w the roots of unity and r^length = 1e-7, and inverted by an FFT: aliases are below 1e-7, rounding
-    below 1e-8. Modes come with their conjugates, which are not listed.
+    sum_l K_l z^l = 2/(1+z) C (g - A)^{-1} B, g = 2/step (1-z)/(1+z); by the Woodbury identity, (g - A)^{-1} needs only sums over
+    modes. Evaluated at z = r w, w the roots of unity and r^length = 1e-7, and inverted by an FFT: aliasing errors are below 1e-7,
+    rounding errors below 1e-8. Only one mode of each conjugate pair is given.
     """
     radius = _CIRCLE ** (1 / length)
     turn = torch.arange(length // 2 + 1, dtype=torch.float64, device=step.device)
@@ -51,14 +51,14 @@ def dplr_kernel(
     rows, columns = torch.cat([c, p], dim=-2), torch.cat([b[..., None, :], p.conj()], dim=-2)
     weights = (rows[..., :, None, :] * columns[..., None, :, :]).flatten(-3, -2)
     sums = weights @ resolvent + weights.conj() @ mirrored
-    whole = sums.unflatten(-2, (rows.shape[-2], columns.shape[-2]))
+    table = sums.unflatten(-2, (rows.shape[-2], columns.shape[-2]))
     rank, outputs = p.shape[-2], c.shape[-2]
-    identity = functional.pad(torch.eye(rank, dtype=whole.dtype, device=step.device), (1, 0, outputs, 0))
-    whole = whole + identity[..., None]
+    identity = functional.pad(torch.eye(rank, dtype=table.dtype, device=step.device), (1, 0, outputs, 0))
+    table = table + identity[..., None]
     for _ in range(rank):  # C R B - C R P* (I + P R P*)^{-1} P R B by elimination, one row of P at a time
-        whole = whole - whole[..., :, -1:, :] * whole[..., -1:, :, :] / whole[..., -1:, -1:, :]
-        whole = whole[..., :-1, :-1, :]
-    spectrum = 2 / (1 + z) * whole[..., 0, :]
+        table = table - table[..., :, -1:, :] * table[..., -1:, :, :] / table[..., -1:, -1:, :]
+        table = table[..., :-1, :-1, :]
+    spectrum = 2 / (1 + z) * table[..., 0, :]
     damped = torch.fft.irfft(spectrum, length, dim=-1)
     return damped * radius ** -torch.arange(length, dtype=torch.float64, device=step.device)
 
@@ -87,10 +87,10 @@ class _S4Layer(KernelLayer):
         return torch.cat([response[:1] + self.d, response[1:]])
 
     def steps(self) -> Stepwise:
-        """Bilinear steps of the real and imaginary parts of half the modes, a dense system a bank."""
+        """The layer as a recurrence: one dense system per bank, for the real and imaginary parts of half of the modes."""
         poles = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         p, b, c = (torch.view_as_complex(part.double()) for part in (self.p, self.b, self.c))
-        # The other half of the modes is conjugate: P z of all is 2 Re(P z) of these.
+        # The other half of the modes is conjugate, so the sum P z over all modes is 2 Re(P z) over this half.
         back = torch.cat([p.real, p.imag], dim=-1).mT.clone()
         back[..., len(poles[0, 0]) :, :] *= -1
         move = torch.cat(
@@ -102,24 +102,24 @@ class _S4Layer(KernelLayer):
         ) - 2 * back @ torch.cat([p.real, -p.imag], dim=-1)
         half, unit = self.log_step.double().exp()[..., None] / 2, torch.eye(move.shape[-1]).to(move)
         left = unit - half * move
-        moved = torch.linalg.solve(left, unit + half * move)
+        transition = torch.linalg.solve(left, unit + half * move)
         drive = torch.linalg.solve(left, 2 * half * torch.cat([b.real, b.imag], dim=-1)[..., None])[..., 0]
         read = 2 * torch.cat([c.real, -c.imag], dim=-1)
-        weights = arrays(*(part.flatten(0, 1) for part in (moved, drive, read)), self.d)
+        weights = arrays(*(part.flatten(0, 1) for part in (transition, drive, read)), self.d)
         return Stepwise(steps.dense if self.mixes else steps.separate_dense, weights, drive.numel())
 
 
 @dataclass(frozen=True)
 class S4(SequenceMethod):
-    """x' = (Lambda - P* P) x + B u, y = 2 Re(C x) + D u: HiPPO in the eigenbasis of its normal part, bilinear steps, all trained.
+    """x' = (Lambda - P* P) x + B u, y = 2 Re(C x) + D u: HiPPO in the eigenbasis of its normal part, bilinear rule.
 
-    Each state space has `modes` conjugate pairs and a step, drawn log-uniformly from `steps_range`. In a stack every channel has
-    one state space, and the linear layer of the block mixes channels, as in the paper. A layer alone has `banks` state spaces
-    for each input, mixed by C. basis: `legs`, `legt` or `fout`; P has rank 1, 2, 1. Lambda, P, B and steps learn at a tenth of
-    the rate.
+    Each state-space model has `modes` conjugate pairs of poles and a step, initially log-uniform in `steps_range`. In a stack
+    every channel has one state-space model, and the linear layer of the block mixes channels, as in the paper. A layer alone has
+    `banks` models per input channel, mixed by C. basis: `legs`, `legt` or `fout`; P has rank 1, 2, 1. All parameters are
+    trained; the learning rate of Lambda, P, B and steps is `rate` / 10.
 
-    Differs from the paper: C itself is trained, not C (1 - Abar^length), since the kernel comes from its generating function on
-    a circle inside the unit circle; so a model answers at any length.
+    Differs from the paper: C is trained instead of C (1 - Abar^length), because the kernel is computed from its generating
+    function on a circle inside the unit circle; a trained model therefore applies to sequences of any length.
 
     key: gu2022b
     """
@@ -130,29 +130,29 @@ class S4(SequenceMethod):
     steps_range: StepsRange = (1e-3, 1e-1)
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One layer with a full matrix C for every bank."""
+        """One S4 layer with a full matrix C for every bank."""
         return _S4Layer(self, channels, dim, draw)
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
-        """One state space a channel."""
+        """One S4 layer with one state-space model per channel."""
         return _S4Layer(replace(self, banks=1), width, 1, draw, mixes=False)
 
     def recipe(self) -> Recipe:
-        """Adam; the state matrix is slow."""
+        """Adam, with a smaller learning rate for the state matrix, B and steps."""
         slow = {r"log_|frequency|\.p$|\.b$": 0.1}
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50, rates=slow)
 
 
 class _PerturbedLayer(S4DLayer):
-    """S4D from the poles of A + E, with weights (C V)_n (V^{-1} B)_n for a C drawn in the basis of A."""
+    """S4D with the poles of A + E and weights (C V)_n (V^{-1} B)_n, where C is initialized in the basis of A."""
 
     def __init__(self, method: S4PTD, channels: int, dim: int, draw: torch.Generator, mixes: bool = True) -> None:
         super().__init__(method, channels, dim, draw, mixes)
         seed = int(torch.randint(2**31, (1,), generator=draw))
         poles, vectors, b = perturbed_legs(2 * method.modes, method.size, np.random.default_rng(seed))
         scale = (2 * method.banks) ** -0.5
-        drawn = scale * torch.randn(channels, dim, method.banks, 2 * method.modes, generator=draw).double()
-        weights = (drawn.to(torch.complex128) @ torch.from_numpy(vectors)) * torch.from_numpy(b)
+        c = scale * torch.randn(channels, dim, method.banks, 2 * method.modes, generator=draw).double()
+        weights = (c.to(torch.complex128) @ torch.from_numpy(vectors)) * torch.from_numpy(b)
         repeats = (channels, method.banks, 1)
         self.log_decay = nn.Parameter(torch.from_numpy(-poles.real).log().float().repeat(*repeats))
         self.frequency = nn.Parameter(torch.from_numpy(poles.imag.copy()).float().repeat(*repeats))
@@ -163,10 +163,10 @@ class _PerturbedLayer(S4DLayer):
 class S4PTD(S4D):
     """S4D from a perturbed LegS: A + E = V Lambda V^{-1}, K_l = 2 Re sum_n (C V)_n (V^{-1} Bbar)_n e^{l Delta lambda_n}.
 
-    E is real Gaussian with |E|_2 = size |A|_2, of ten draws the one with the best conditioned V; Re lambda <= -1e-4. As A + E is
-    real its modes are conjugate pairs but for a few real ones, which count half a pair.
+    E is real Gaussian with |E|_2 = size |A|_2, chosen among ten samples for the best-conditioned V; Re lambda <= -1e-4. Since
+    A + E is real, its modes are conjugate pairs and a few real modes, which are weighted by 1/2.
 
-    Differs from the paper, which minimizes the condition number over E; it works with sizes of 0.01 to 1 there.
+    Differs from the paper, which minimizes the condition number over E and uses sizes from 0.01 to 1.
 
     key: yu2024
     """

@@ -1,10 +1,10 @@
-"""The one residual stack around all sequence layers, how it is trained, and how it answers.
+"""The residual stack that is common to all sequence layers, its training, and its predictions.
 
 A layer is a causal map of sequences [batch, time, channel] -> [batch, time, dim]. With `depth` 1 and no activation the network
-is the layer alone; else an encoder, `depth` residual blocks x + W f(layer(norm(x))), and a decoder. W is left out where there
-is no activation and the layer itself mixes channels. So a comparison of methods compares layers. Where samples come at
-irregular times, the gap since the last one is the last channel of x; a layer of continuous time sees that channel as it is,
-also inside the stack.
+is the layer alone; otherwise it is an encoder, `depth` residual blocks x + W f(layer(norm(x))), and a decoder. Without
+activation, W is omitted if the layer itself mixes channels. Methods therefore differ in their layers only. If samples are
+unevenly spaced, the last channel of x is the time since the previous sample; continuous-time layers receive this channel
+unchanged, also inside the stack.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Affine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The affine map of the last axis; rows in one axis, lest `vmap` make a small product of every time step."""
+        """Map the last axis; the other axes are flattened, because `vmap` would make one small product per time step."""
         return (x.reshape(-1, x.shape[-1]) @ self.weight + self.bias).reshape(*x.shape[:-1], self.bias.shape[-1])
 
 
@@ -59,20 +59,20 @@ class _Block(nn.Module):
         return x + (y if self.mix is None else self.mix(y))
 
     def steps(self, form: Stepwise) -> tuple[Any, ...]:
-        """The weights of the block sample by sample, those of its layer last."""
+        """The weights of one step of the block; those of its layer are last."""
         norm, mix = self.norm, self.mix
-        drawn = arrays(norm.weight, norm.bias)
-        mixing = (np.zeros((0, 0)), np.zeros(0)) if mix is None else arrays(mix.weight, mix.bias)
-        return *drawn, np.array([norm.eps]), *mixing, form.weights
+        norm_weights = arrays(norm.weight, norm.bias)
+        mix_weights = (np.zeros((0, 0)), np.zeros(0)) if mix is None else arrays(mix.weight, mix.bias)
+        return *norm_weights, np.array([norm.eps]), *mix_weights, form.weights
 
 
 class Stack(nn.Module):
-    """The network around the layers of a method."""
+    """The network: encoder, residual blocks with the layers of a method, decoder; or the layer alone."""
 
     def __init__(self, method: SequenceMethod, channels: int, dim: int, length: int, draw: torch.Generator) -> None:
         super().__init__()
         self.plain = method.depth == 1 and method.activation == "none"
-        # Layers of continuous time keep one channel for themselves.
+        # Continuous-time layers receive the last channel, the gap, unchanged.
         self.own = int(method.timed)
         if self.plain:
             self.layer = method.layer(channels, dim, length, draw)
@@ -84,7 +84,7 @@ class Stack(nn.Module):
         self.decoder = Affine(width, dim, draw)
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
-        """Outputs of sequences, from rest."""
+        """The outputs of sequences, from a zero initial state."""
         if self.plain:
             return self.layer(x)
         x, gaps = x.tensor_split((x.shape[-1] - self.own,), dim=-1)
@@ -94,7 +94,7 @@ class Stack(nn.Module):
         return self.decoder(x)
 
     def steps(self) -> Stepwise | None:
-        """The network sample by sample; None where a layer of someone else does not say how."""
+        """The network as a recurrence, one sample at a time; None if a layer does not define `steps`."""
         layers: list[Any] = [self.layer] if self.plain else [block.layer for block in self.blocks]
         if not all(hasattr(layer, "steps") for layer in layers):
             return None
@@ -111,13 +111,14 @@ class Stack(nn.Module):
 
 @dataclass(frozen=True)
 class SequenceMethod(ABC):
-    """A trained sequence layer.
+    """The base class of trained sequence layers.
 
-    depth, width, activation: of the stack. steps, rate, batch: training steps, learning rate, sequences a step.
-    difference: lag k of an output added to the answer, y^_t = y_{t-k} + f(u)_t, the network seeing inputs only; 0 adds none.
-    blind: do not look at the gaps between samples, where there are any.
-    Prediction problems and forecasts from a context feed (u_t, y_{t-1}) and train one step; forecasts from rest feed u_t.
-    The loss is the mean squared error over whole sequences, in float32; the weights that validate best are kept.
+    depth, width, activation: of the stack. steps, rate, batch: training steps, learning rate, sequences per step.
+    difference: lag k of y^_t = y_{t-k} + f(u)_t, where the input of the network f is u only; 0: y^_t = f.
+    blind: ignore the time between samples of unevenly spaced data.
+    For prediction and for forecasts from a context, the input is (u_t, y_{t-1}) and the target y_t; for forecasts from rest, the
+    input is u_t. The loss is the mean squared error over whole sequences, in float32; the weights with the smallest validation
+    loss are used.
     """
 
     depth: Annotated[int, Range(1, 100)] = 1
@@ -129,30 +130,30 @@ class SequenceMethod(ABC):
     difference: Order = 0
     blind: bool = False
 
-    # Whether the layer is one of continuous time: the last channel of its input is the time since the last sample.
+    # Whether this is a continuous-time layer: the last channel of its input is the time since the previous sample.
     timed: ClassVar[bool] = False
     from_rest: ClassVar[bool] = True
-    data_units: ClassVar[Units] = "scaled"  # from rest the network is driven by inputs alone, and at rest is zero
+    data_units: ClassVar[Units] = "scaled"  # from rest, the input is u only, and a state of rest must be zero
     search_space: ClassVar[SearchSpace] = {"rate": (1e-2, 3e-3, 1e-3, 3e-2), "activation": ("none", "gelu")}
 
     @abstractmethod
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
-        """A fresh layer for sequences of this length, drawn from `draw`."""
+        """A new layer for sequences of this length, initialized with the generator `draw`."""
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:
-        """The layer of a residual block; one with `mixes = False` maps channel c to output c, and the block mixes them."""
+        """The layer of a residual block. If its `mixes` is False, output c depends on channel c only, and the block mixes."""
         return self.layer(width + int(self.timed), width, length, draw)
 
     def recipe(self) -> Recipe:
-        """How it is trained."""
+        """The optimizer and its schedule."""
         return Recipe(steps=self.steps, rate=self.rate, validate_every=50)
 
     def fit_predictors(self, problems: Sequence[Prediction], runs: Sequence[Run]) -> list[SequenceModel]:
-        """One step ahead, from inputs and past outputs."""
+        """Train to predict one step ahead from inputs and past outputs."""
         return self._fit(problems, runs, recursive=True)
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[SequenceModel]:
-        """From rest: a simulation of the inputs. From a context: the one-step model, rolled on."""
+        """Train to simulate outputs from inputs (forecasts from rest), or to predict one step ahead (from a context)."""
         return self._fit(problems, runs, recursive=problems[0].context > 0)
 
     def _fit(
@@ -166,15 +167,15 @@ class SequenceMethod(ABC):
 
         def batch(member: int, run: Run) -> tuple[Tensor, ...]:
             x, y = data[member][0]
-            chosen = torch.randperm(len(x), generator=run.generator)[: self.batch].to(x.device)
-            return x[chosen], y[chosen]
+            index = torch.randperm(len(x), generator=run.generator)[: self.batch].to(x.device)
+            return x[index], y[index]
 
-        held = [member[1] for member in data]
-        trained = train(networks, _loss, batch, runs, self.recipe(), held)
+        validation = [member[1] for member in data]
+        trained = train(networks, _loss, batch, runs, self.recipe(), validation)
         return [SequenceModel(network, sight, self.difference) for network in trained]
 
     def _pairs(self, sight: Sight, paths: Trajectories) -> tuple[Tensor, Tensor]:
-        """What the network sees, and what it is to answer."""
+        """The inputs and the targets of the network."""
         y = paths.observations
         return sight(paths), (y - _before(y, self.difference)).float()
 
@@ -193,9 +194,9 @@ def _before(y: Float[Tensor, "trajectory time dim"], lag: int) -> Float[Tensor, 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a network sees at t: u_t, if `recursive` y_{t-1}, and the gap since the last sample, unless `blind` or even.
+    """The input of a network at t: u_t, y_{t-1} if `recursive`, and the time since the previous sample unless `blind`.
 
-    A `timed` layer always sees a gap: 1 where samples are even or it is blind.
+    Evenly spaced data has no such gaps. A `timed` layer always receives a gap: 1 for evenly spaced data or if `blind`.
     """
 
     recursive: bool
@@ -203,7 +204,7 @@ class Sight:
     timed: bool = False
 
     def __call__(self, paths: Trajectories) -> Float[Tensor, "trajectory time channel"]:
-        """The network's input."""
+        """The input of the network for these trajectories."""
         y = paths.observations
         parts = [y.new_zeros(*y.shape[:2], 0)] if paths.inputs is None else [paths.inputs]
         if self.recursive:
@@ -217,39 +218,39 @@ class Sight:
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """A trained network: predicts y_t from (u_t, y_{t-1}) and what came before, or simulates it from inputs."""
+    """A trained network: predicts y_t from u_{<=t} and y_{<t}, or simulates y_t from u_{<=t}."""
 
     network: nn.Module
     sight: Sight
     difference: int = 0
 
     def parameter_count(self) -> int:
-        """Trained numbers."""
+        """The number of trained parameters."""
         return sum(p.numel() for p in self.network.parameters())
 
     @torch.no_grad()
     def predict(
         self, sequences: Trajectories, horizons: tuple[int, ...] = (1,)
     ) -> Float[Tensor, "horizon trajectory time dim"]:
-        """One step in a single pass; further ahead by a roll-out of h steps from every time."""
+        """One step ahead in a single pass; h steps ahead by rollouts of h steps from every time."""
         out = sequences.observations.new_zeros(len(horizons), *sequences.observations.shape)
         time = out.shape[2]
-        for place, h in enumerate(horizons):
+        for row, h in enumerate(horizons):
             if h == 1 or not self.sight.recursive:
-                known = self._repeated(self.network(self.sight(sequences)), sequences.observations, h)
-                out[place, :, : max(0, time - h + 1)] = known[:, h - 1 :]
+                simulated = self._repeated(self.network(self.sight(sequences)), sequences.observations, h)
+                out[row, :, : max(0, time - h + 1)] = simulated[:, h - 1 :]
             elif (form := self._steps()) is not None and sequences.gaps is None:
                 x = self.sight(sequences).double().cpu().numpy()
-                out[place] = torch.from_numpy(ahead(form, x, h, self._slot(sequences), sequences.dim)).to(out)
+                out[row] = torch.from_numpy(ahead(form, x, h, self._slot(sequences), sequences.dim)).to(out)
             else:
                 for t in range(time - h + 1):
                     u = sequences.inputs
                     context = Trajectories(sequences.observations[:, :t], None if u is None else u[:, :t])
-                    out[place, :, t] = self.forecast(context, h, None if u is None else u[:, t : t + h])[:, -1]
+                    out[row, :, t] = self.forecast(context, h, None if u is None else u[:, t : t + h])[:, -1]
         return out
 
     def _repeated(self, change: Tensor, y: Tensor, horizon: int) -> Tensor:
-        """The answer at t to outputs before t - horizon + 1: changes add up until an output is known."""
+        """The prediction at t from outputs up to t - horizon: the changes are summed until an output is known."""
         if not self.difference:
             return change.to(y)
         count = -(-horizon // self.difference)
@@ -260,30 +261,30 @@ class SequenceModel:
         return self.network.steps() if isinstance(self.network, Stack) else None
 
     def _slot(self, paths: Trajectories) -> int:
-        """Where the last output begins among the channels that a network sees."""
+        """The index of the first input channel that holds the previous output."""
         return 0 if paths.inputs is None else paths.inputs.shape[-1]
 
     @torch.no_grad()
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The outputs that follow each context; a recursive model takes its own predictions for outputs."""
-        seen = context.observations.shape[1]
+        """The outputs after each context; a recursive network receives its own predictions as inputs."""
+        length = context.observations.shape[1]
         y = torch.cat([context.observations, context.observations.new_zeros(len(context), horizon, context.dim)], dim=1)
         u = inputs
         if inputs is not None and context.inputs is not None:
-            u = torch.cat([context.inputs[:, :seen], inputs], dim=1)
-        whole = Trajectories(y, u)
+            u = torch.cat([context.inputs[:, :length], inputs], dim=1)
+        full = Trajectories(y, u)
         if not self.sight.recursive:
-            y[:, seen:] = self.network(self.sight(whole))[:, seen:]
-            for t in range(max(seen, self.difference), seen + horizon if self.difference else 0):
+            y[:, length:] = self.network(self.sight(full))[:, length:]
+            for t in range(max(length, self.difference), length + horizon if self.difference else 0):
                 y[:, t] += y[:, t - self.difference]
-            return y[:, seen:]
+            return y[:, length:]
         form = self._steps()
         if form is not None:
-            x = self.sight(whole).double().cpu().numpy()
-            return torch.from_numpy(roll(form, x, seen, self._slot(whole), context.dim)).to(y)
-        for t in range(seen, seen + horizon):
-            known = replace(whole, observations=y[:, : t + 1], inputs=None if u is None else u[:, : t + 1])
-            y[:, t] = self.network(self.sight(known))[:, -1]
-        return y[:, seen:]
+            x = self.sight(full).double().cpu().numpy()
+            return torch.from_numpy(roll(form, x, length, self._slot(full), context.dim)).to(y)
+        for t in range(length, length + horizon):
+            past = replace(full, observations=y[:, : t + 1], inputs=None if u is None else u[:, : t + 1])
+            y[:, t] = self.network(self.sight(past))[:, -1]
+        return y[:, length:]

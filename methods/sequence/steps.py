@@ -1,7 +1,8 @@
-"""Layers one sample at a time: what a roll-out needs, at a cost a step that does not depend on how many came before.
+"""Layers as recurrences, one sample at a time, for rollouts at a cost per step that does not depend on the sequence length.
 
-A step takes the input x [channel], changes the state [number] and writes the output y [dim], all in double precision, whatever
-the weights were trained in. It is compiled where numba is installed and runs in NumPy elsewhere; complex states are pairs.
+A step takes the input x [channel], updates the state [number] in place and writes the output y [dim], all in double precision
+regardless of the training precision. Steps are compiled if numba is installed and run in NumPy otherwise; complex states are
+stored as pairs of real numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["Stepwise", "arrays"]
 
 @dataclass(frozen=True)
 class Stepwise:
-    """A layer as a recurrence: `advance(x, state, y, weights)`, its weights, and the size of its state, which starts at 0."""
+    """A layer as a recurrence: `advance(x, state, y, weights)`, its weights, and the size of its state, initially 0."""
 
     advance: Kernel
     weights: tuple[Any, ...]
@@ -30,7 +31,7 @@ class Stepwise:
 
 
 def arrays(*parts: Tensor) -> tuple[ndarray, ...]:
-    """Weights in double precision (complex where they are complex) in main memory."""
+    """Convert weights to NumPy arrays in double precision (float64 or complex128)."""
     return tuple(
         (p.detach().to(torch.complex128) if p.is_complex() else p.detach().double()).cpu().contiguous().numpy()
         for p in parts
@@ -44,7 +45,7 @@ def _squash(x: Any) -> Any:
 
 @kernel
 def banks(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """Channels with diagonal systems of their own: s <- lambda s + x_c, y = Re(w s) + D x; w [channel, dim, mode]."""
+    """One diagonal system per channel: s <- lambda s + x_c, y = sum_c Re(w s) + D x; w [channel, dim, mode]."""
     decay, read, direct = weights
     channels, modes = decay.shape
     s = state.view(np.complex128)
@@ -57,7 +58,7 @@ def banks(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def separate_banks(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """A diagonal system for every channel: s <- lambda s + x_c, y_c = Re(w s) + D x_c; w [channel, 1, mode]."""
+    """One diagonal system per channel, unmixed: s <- lambda s + x_c, y_c = Re(w s) + D x_c; w [channel, 1, mode]."""
     decay, read, direct = weights
     channels, modes = decay.shape
     s = state.view(np.complex128)
@@ -78,7 +79,7 @@ def shared(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def dense(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """Systems of banks of every channel: s <- A s + b x_c, y = sum C s + D x; A [channel * bank, state, state]."""
+    """Dense systems, several per channel: s <- A s + b x_c, y = sum C s + D x; A [channel * bank, state, state]."""
     move, drive, read, direct = weights
     systems, size = drive.shape
     per = systems // len(x)
@@ -91,7 +92,7 @@ def dense(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def separate_dense(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """A system for every channel: s <- A s + b x_c, y_c = C s + D x_c; A [channel, state, state], C [channel, 1, state]."""
+    """One dense system per channel: s <- A s + b x_c, y_c = C s + D x_c; A [channel, state, state], C [channel, 1, state]."""
     move, drive, read, direct = weights
     channels, size = drive.shape
     for c in range(channels):
@@ -102,36 +103,36 @@ def separate_dense(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def convolved(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """y = sum_i K_i x_{t-i} as it stands: lags x channels products a step. The state is a ring of inputs and its place."""
+    """y = sum_i K_i x_{t-i}, computed directly. The state is the position in a ring buffer, and the buffer of past inputs."""
     (response,) = weights  # [lag, channel, dim]
     lags, channels, _ = response.shape
     ring = state[1:].reshape(lags, channels)
-    now = int(state[0])
-    ring[now] = x
+    position = int(state[0])
+    ring[position] = x
     y[:] = 0.0
     for i in range(lags):
-        past, own = ring[now - i if now >= i else now - i + lags], response[i]
+        past, kernel_i = ring[position - i if position >= i else position - i + lags], response[i]
         for c in range(channels):
             for d in range(len(y)):
-                y[d] += past[c] * own[c, d]
-    state[0] = now + 1 if now + 1 < lags else 0
+                y[d] += past[c] * kernel_i[c, d]
+    state[0] = position + 1 if position + 1 < lags else 0
 
 
 @kernel
 def gru(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `GRU`."""
+    """One step of `GRU`."""
     into, offset, recurrent, bias, out, shift = weights
     units = len(bias)
-    given, pull = x @ into + offset, state @ recurrent
-    both = _squash(given[: 2 * units] + pull[: 2 * units])
-    fresh = np.tanh(given[2 * units :] + both[:units] * (pull[2 * units :] + bias))
-    state[:] = fresh + both[units:] * (state - fresh)
+    from_input, from_state = x @ into + offset, state @ recurrent
+    gates = _squash(from_input[: 2 * units] + from_state[: 2 * units])
+    candidate = np.tanh(from_input[2 * units :] + gates[:units] * (from_state[2 * units :] + bias))
+    state[:] = candidate + gates[units:] * (state - candidate)
     y[:] = state @ out + shift
 
 
 @kernel
 def lstm(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `LSTM`; the state is (h, c)."""
+    """One step of `LSTM`; the state is (h, c)."""
     into, offset, recurrent, out, shift = weights
     units = len(recurrent)
     h, c = state[:units], state[units:]
@@ -144,20 +145,20 @@ def lstm(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def cfc(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `CfC`; the scalings of the backbone's tanh are in the weights."""
+    """One step of `CfC`; the scale factors of the backbone's tanh are included in the weights."""
     into, offset, recurrent, heads, bias, out, shift = weights
     units = len(recurrent)
     z = np.tanh(x[:-1] @ into + offset + state @ recurrent)
-    read = z @ heads + bias
-    first, second = np.tanh(read[:units]), np.tanh(read[units : 2 * units])
-    mix = _squash(read[2 * units : 3 * units] * x[-1] + read[3 * units :])
+    head_values = z @ heads + bias
+    first, second = np.tanh(head_values[:units]), np.tanh(head_values[units : 2 * units])
+    mix = _squash(head_values[2 * units : 3 * units] * x[-1] + head_values[3 * units :])
     state[:] = first + mix * (second - first)
     y[:] = state @ out + shift
 
 
 @kernel
 def ltc(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `LTC`; synapses of inputs and of neurons as (slope, threshold, strength, reversal), [from, to]."""
+    """One step of `LTC`; input and recurrent synapses as (slope, threshold, strength, reversal), each [from, to]."""
     leak, rest, capacitance, unfolds, sensory, recurrent, out, shift = weights
     slope, threshold, strength, reversal = sensory
     bottom, top = leak.copy(), leak * rest
@@ -179,7 +180,7 @@ def ltc(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def mamba(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `Mamba`; the state is the last taps - 1 inputs of the convolution, the oldest first, and h [lane, state]."""
+    """One step of `Mamba`; the state is the last taps - 1 inputs of the convolution, oldest first, and h [lane, state]."""
     enter, offset, taps, shift, select, widen, start, rates, direct, leave, last = weights
     count, lanes = taps.shape
     rank, states = len(widen), rates.shape[1]
@@ -187,46 +188,50 @@ def mamba(x: Any, state: Any, y: Any, weights: Any) -> None:
         state[: (count - 1) * lanes].reshape(count - 1, lanes),
         state[(count - 1) * lanes :].reshape(lanes, states),
     )
-    both = x @ enter + offset
-    seen = shift + both[:lanes] * taps[count - 1]
+    projection = x @ enter + offset
+    activation = shift + projection[:lanes] * taps[count - 1]
     for k in range(count - 1):
-        seen += past[k] * taps[k]
+        activation += past[k] * taps[k]
     for k in range(count - 2):
         past[k] = past[k + 1]
     if count > 1:
-        past[count - 2] = both[:lanes]
-    seen = seen * _squash(seen)
-    read = seen @ select
-    step = read[:rank] @ widen + start
+        past[count - 2] = projection[:lanes]
+    activation = activation * _squash(activation)
+    selection = activation @ select
+    step = selection[:rank] @ widen + start
     step = np.maximum(step, 0.0) + np.log1p(np.exp(-np.abs(step)))
-    b, c = read[rank : rank + states], read[rank + states :]
-    shown = direct * seen
+    b, c = selection[rank : rank + states], selection[rank + states :]
+    total = direct * activation
     for k in range(lanes):
-        h[k] = np.exp(step[k] * rates[k]) * h[k] + (step[k] * seen[k]) * b
-        shown[k] += h[k] @ c
-    gate = both[lanes:]
-    y[:] = (shown * (gate * _squash(gate))) @ leave + last
+        h[k] = np.exp(step[k] * rates[k]) * h[k] + (step[k] * activation[k]) * b
+        total[k] += h[k] @ c
+    gate = projection[lanes:]
+    y[:] = (total * (gate * _squash(gate))) @ leave + last
 
 
-# The step of a layer inside a stack; every stack has its own.
+# The step of the layers inside a stack, replaced for each stack by its own.
 layer: Any = None
 
 
 @kernel
 def stacked(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """See `Stack`: encoder, residual blocks, decoder; `own` channels at the end of x go to the layers as they are."""
+    """One step of `Stack`: encoder, residual blocks, decoder; the last channels of x, len(own), pass unchanged to the layers."""
     into, offset, blocks, out, shift, own, active = weights
-    width, seen = len(offset), len(x) - len(own)
+    width, encoded_channels = len(offset), len(x) - len(own)
     size = len(state) // len(blocks)
-    now, entered, left = x[:seen] @ into + offset, np.empty(width + len(own)), np.empty(width)
-    entered[width:] = x[seen:]
+    hidden, layer_input, layer_output = (
+        x[:encoded_channels] @ into + offset,
+        np.empty(width + len(own)),
+        np.empty(width),
+    )
+    layer_input[width:] = x[encoded_channels:]
     for k in range(len(blocks)):
         scale, move, eps, mix, drift, inner = blocks[k]
-        centered = now - now.mean()
-        entered[:width] = centered / np.sqrt((centered * centered).mean() + eps[0]) * scale + move
-        layer(entered, state[k * size : (k + 1) * size], left, inner)
+        centered = hidden - hidden.mean()
+        layer_input[:width] = centered / np.sqrt((centered * centered).mean() + eps[0]) * scale + move
+        layer(layer_input, state[k * size : (k + 1) * size], layer_output, inner)
         if len(active):
             for i in range(width):
-                left[i] *= 0.5 * (1.0 + math.erf(left[i] * math.sqrt(0.5)))
-        now = now + (left @ mix + drift if len(mix) else left)
-    y[:] = now @ out + shift
+                layer_output[i] *= 0.5 * (1.0 + math.erf(layer_output[i] * math.sqrt(0.5)))
+        hidden = hidden + (layer_output @ mix + drift if len(mix) else layer_output)
+    y[:] = hidden @ out + shift

@@ -1,1 +1,1 @@
-"""Reconstruct chaotic attractors from one trajectory."""
+"""Tasks on chaotic systems: reconstruct the attractor from one trajectory."""

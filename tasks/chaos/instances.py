@@ -1,4 +1,4 @@
-"""The named tasks of reconstruction: systems seen whole, and systems seen in part."""
+"""The named reconstruction tasks: fully observed and partially observed systems."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Rossler(Reconstruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Lorenz63Partial(Reconstruction):
-    """The first coordinate of the Lorenz system alone; D_stsp in a delay embedding of three.
+    """The Lorenz system with only x observed; D_stsp is computed in a delay embedding of dimension three.
 
     Largest Lyapunov exponent 0.906 per unit of time.
     """
@@ -60,7 +60,7 @@ class Lorenz63Partial(Reconstruction):
 class Lorenz96Small(Reconstruction):
     """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, ten sites on a ring, sampled every 0.04 (Lorenz 1996).
 
-    Largest Lyapunov exponent 1.184 per unit of time; three are positive.
+    Largest Lyapunov exponent 1.184 per unit of time; three exponents are positive.
     """
 
     version: ClassVar[int] = 2
@@ -69,7 +69,10 @@ class Lorenz96Small(Reconstruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Lorenz96(Reconstruction):
-    """As the ring of ten sites, with twenty. Largest Lyapunov exponent 1.552 per unit of time; six are positive."""
+    """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, twenty sites on a ring, sampled every 0.04 (Lorenz 1996).
+
+    Largest Lyapunov exponent 1.552 per unit of time; six exponents are positive.
+    """
 
     version: ClassVar[int] = 2
     system: ClassVar[System] = systems.LORENZ96_20
@@ -77,7 +80,7 @@ class Lorenz96(Reconstruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Lorenz96Partial(Reconstruction):
-    """The ring of twenty sites, every other one observed."""
+    """The Lorenz 96 system with twenty sites, of which every second one is observed."""
 
     version: ClassVar[int] = 2
     system: ClassVar[System] = replace(systems.LORENZ96_20, observed=tuple(range(0, 20, 2)))
@@ -87,8 +90,8 @@ class Lorenz96Partial(Reconstruction):
 class Chua(Reconstruction):
     """x' = 9 (y - x - f), y' = x - y + z, z' = -100/7 y, f = -5/7 x - 3/14 (|x + 1| - |x - 1|), sampled every 0.05.
 
-    Largest Lyapunov exponent 0.327 per unit of time. The basin is finite: far starts escape, a third of those
-    in the box of the data among them (Chua, Komuro & Matsumoto 1986).
+    Largest Lyapunov exponent 0.327 per unit of time. The basin of attraction is bounded: distant initial
+    states diverge, and so do a third of those in the bounding box of the data (Chua, Komuro & Matsumoto 1986).
     """
 
     version: ClassVar[int] = 2
@@ -97,9 +100,9 @@ class Chua(Reconstruction):
 
 @dataclass(frozen=True, kw_only=True)
 class MackeyGlass(Reconstruction):
-    """x' = 0.2 x(t - 17) / (1 + x(t - 17)^10) - 0.1 x, sampled every 1 (Mackey & Glass 1977); D_stsp in a delay embedding.
+    """x' = 0.2 x(t - 17) / (1 + x(t - 17)^10) - 0.1 x, sampled every 1 (Mackey & Glass 1977).
 
-    Largest Lyapunov exponent 0.0051 per unit of time.
+    D_stsp is computed in a delay embedding of dimension three. Largest Lyapunov exponent 0.0051 per unit of time.
     """
 
     version: ClassVar[int] = 2
@@ -113,11 +116,11 @@ _PERIODS = {"valid_time": "period", "valid_time_mean": "period"}
 class BurstingNeuron(Reconstruction):
     """A neuron of voltage V (mV), fast gate n and slow gate h that fires in bursts, sampled every 0.5 ms (Durstewitz 2009).
 
-    6 V' = -8 (V + 80) - 20 m (V - 60) - (10 n + 25 h)(V + 90) - 10.2 V g, n' = n* - n, h' = (h* - h)/200, with logistic
-    m, n*, h* of (V + 20)/15, (V + 25)/5, (V + 15)/5 and g = 1/(1 + 0.33 exp(-V/16)). Two stable cycles coexist: bursts of 148 ms
-    between -67 and -10 mV, and single spikes between -53 and -13 mV. All orbits here lie on the bursting one; starts in the other
-    basin, half of them, are drawn again. The largest exponent is 0, times are counted in periods, and `lyapunov_error` is the
-    exponent of one period.
+    6 V' = -8 (V + 80) - 20 m (V - 60) - (10 n + 25 h)(V + 90) - 10.2 V g, n' = n* - n, h' = (h* - h)/200, where m, n*, h*
+    are logistic functions of (V + 20)/15, (V + 25)/5, (V + 15)/5 and g = 1/(1 + 0.33 exp(-V/16)). Two stable cycles coexist:
+    bursts of period 148 ms between -67 and -10 mV, and single spikes between -53 and -13 mV. All orbits of this task lie on the
+    bursting cycle; initial states in the other basin, about half of them, are redrawn. The largest exponent is 0, times are
+    measured in periods, and `lyapunov_error` is the absolute error of the largest exponent times the period.
     """
 
     train: int = 20_000

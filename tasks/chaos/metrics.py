@@ -1,6 +1,6 @@
-"""How well a reconstruction agrees with the true attractor: geometry, spectrum, short-term prediction.
+"""Metrics of a reconstruction: attractor geometry, power spectrum, short-term prediction.
 
-A trajectory here is an array [time, dim] in units of the standard deviation of the training data.
+Trajectories are arrays [time, dim] in units of the standard deviation of the training data.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ __all__ = [
     "valid_time",
 ]
 
+# Pseudo-count of each bin.
 _PSEUDO = 1e-5
-# Centers and draws of the mixture.
+# Centers of the Gaussian mixture, and Monte Carlo samples drawn from it.
 _POINTS, _DRAWS = 10_000, 1000
 
 
 class StateSpace:
-    """The cells of state space and their occupation by the truth.
+    """A grid of cells in state space, and the occupancy of the cells by the true trajectory.
 
-    `bins` cells a dimension over the range of the truth, widened by 0.1 standard deviations; one more cell holds all points
-    outside, NaN among them, so that leaving the box is not rewarded.
+    `bins` cells per dimension cover the range of the true trajectory, extended by 0.1 standard deviations on each side. One
+    extra cell collects all points outside, including NaN, so that leaving this range is not rewarded.
     """
 
     def __init__(self, truth: Float[ndarray, "time dim"], bins: int = 30) -> None:
@@ -47,11 +48,11 @@ class StateSpace:
         return _cells(points, self.low, self.high, self.bins)
 
     def divergence(self, generated: Float[ndarray, "steps dim"]) -> float:
-        """D_stsp = sum_c p_c ln(p_c / q_c), p and q the occupation of the cells by truth and reconstruction.
+        """D_stsp = sum_c p_c ln(p_c / q_c), p and q the occupancy of the cells by the true and the generated trajectory.
 
-        p = (count + a)/(n + a K), a = 1e-5, K cells in all. In nats; 0 for equal histograms. Empty cells are summed in closed
-        form: memory does not grow with K.
-        Source: Koppe et al. 2019, Hess et al. 2023 (binning of the official code); the cell outside is ours.
+        p = (count + a)/(n + a K), a = 1e-5, K cells in total. In nats; 0 for equal histograms. Empty cells are summed in closed
+        form, so memory does not grow with K.
+        Source: Koppe et al. 2019, Hess et al. 2023 (binning of the official code); the cell for points outside is an addition.
         """
         place, count = np.unique(self._cells(generated), return_counts=True)
         union = np.union1d(self.place, place)
@@ -67,12 +68,12 @@ class StateSpace:
 def state_space_divergence(
     truth: Float[ndarray, "time dim"], generated: Float[ndarray, "steps dim"], bins: int = 30
 ) -> float:
-    """D_stsp of one reconstruction; see `StateSpace`."""
+    """D_stsp of one generated trajectory; see `StateSpace.divergence`."""
     return StateSpace(truth, bins).divergence(generated)
 
 
 def _cells(points: ndarray, low: ndarray, high: ndarray, bins: int) -> ndarray:
-    """The number of each point's cell; `bins ** dim` is the cell outside."""
+    """The cell index of each point; `bins ** dim` is the cell of all points outside the grid."""
     with np.errstate(invalid="ignore", over="ignore"):
         scaled = (points - low) / (high - low) * bins
         inside = np.isfinite(scaled).all(axis=1) & (scaled >= 0).all(axis=1) & (scaled < bins).all(axis=1)
@@ -85,27 +86,27 @@ def _cells(points: ndarray, low: ndarray, high: ndarray, bins: int) -> ndarray:
 def mixture_divergence(
     truth: Float[ndarray, "time dim"], generated: Float[ndarray, "steps dim"], variance: float = 1.0
 ) -> float:
-    """D_stsp = mean of ln p(x) - ln q(x) over x drawn from p: for more dimensions than cells can fill.
+    """D_stsp = mean of ln p(x) - ln q(x) over samples x from p: for dimensions too high for a grid of cells.
 
-    p and q have an equal-weight Gaussian of this variance at each of the first 10 000 points of truth and reconstruction; 1000
-    draws, the same for every reconstruction of a truth. In nats. Values of different variances do not compare. A
-    reconstruction that is not finite has no density: callers replace it first.
-    Source: Koppe et al. 2019, Hess et al. 2023; logarithms summed without leaving the logarithm, which the official code does.
+    p and q are mixtures of equally weighted Gaussians with this variance, centered at the first 10 000 points of the true and
+    the generated trajectory. The mean is over 1000 samples, which are the same for every trajectory compared with one truth. In
+    nats. Values for different variances are not comparable. `generated` must be finite: callers replace diverged trajectories.
+    Source: Koppe et al. 2019, Hess et al. 2023; densities are summed by log-sum-exp, unlike in the official code.
     """
     p, q = truth[:_POINTS], generated[:_POINTS]
     rng = np.random.default_rng(0)
-    drawn = p[rng.integers(0, len(p), _DRAWS)] + np.sqrt(variance) * rng.standard_normal((_DRAWS, p.shape[1]))
-    return float(np.mean(_log_mixture(drawn, p, variance) - _log_mixture(drawn, q, variance)))
+    samples = p[rng.integers(0, len(p), _DRAWS)] + np.sqrt(variance) * rng.standard_normal((_DRAWS, p.shape[1]))
+    return float(np.mean(_log_mixture(samples, p, variance) - _log_mixture(samples, q, variance)))
 
 
 def _log_mixture(x: ndarray, centers: ndarray, variance: float) -> ndarray:
-    """ln of the mixture at x, up to a constant that truth and reconstruction share."""
+    """ln of the mixture density at x, up to a constant that cancels in the difference ln p - ln q."""
     squares = (x**2).sum(axis=1)[:, None] - 2 * x @ centers.T + (centers**2).sum(axis=1)
     return logsumexp(-squares / (2 * variance), axis=1) - np.log(len(centers))
 
 
 def delay(series: Float[ndarray, "time 1"]) -> int:
-    """The first lag at which the autocorrelation is below 1/e; by FFT."""
+    """The first lag at which the autocorrelation is below 1/e, by FFT; a quarter of the length if there is none."""
     x = series[:, 0] - series[:, 0].mean()
     spectrum = np.abs(np.fft.rfft(x, 2 * len(x))) ** 2
     correlation = np.fft.irfft(spectrum)[: len(x)] / np.arange(len(x), 0, -1)
@@ -114,7 +115,7 @@ def delay(series: Float[ndarray, "time 1"]) -> int:
 
 
 def embedded(series: Float[ndarray, "time 1"], lag: int, size: int = 3) -> Float[ndarray, "times size"]:
-    """(x_t, x_{t+lag}, x_{t+2 lag}): the attractor from one channel (Takens 1981)."""
+    """(x_t, x_{t+lag}, x_{t+2 lag}), here for size 3: the delay embedding of one channel (Takens 1981)."""
     length = len(series) - (size - 1) * lag
     return np.stack([series[i * lag : i * lag + length, 0] for i in range(size)], axis=1)
 
@@ -122,9 +123,10 @@ def embedded(series: Float[ndarray, "time 1"], lag: int, size: int = 3) -> Float
 def sliced_wasserstein(
     truth: Float[ndarray, "time dim"], generated: Float[ndarray, "time dim"], directions: int = 200
 ) -> float:
-    """Mean over random directions of the distance W1 of the projections, by sorting; equal lengths.
+    """Mean over random directions of the Wasserstein-1 distance between the projections, by sorting.
 
-    The directions are the same for all. In standard deviations. Source: Bonneel et al. 2015.
+    The trajectories must have equal lengths. All calls use the same directions. In standard deviations.
+    Source: Bonneel et al. 2015.
     """
     axes = np.random.default_rng(0).standard_normal((directions, truth.shape[1]))
     axes /= np.linalg.norm(axes, axis=1, keepdims=True)
@@ -137,8 +139,9 @@ def hellinger(
 ) -> float:
     """D_H = mean over dimensions of sqrt(1 - sum_f sqrt(P_f Q_f)), P and Q smoothed, normalized power spectra.
 
-    `smoothing` is the width of the Gaussian in frequency bins. Between 0 and 1; a constant or non-finite channel scores 1.
-    Source: Mikhaeil et al. 2022, Hess et al. 2023. The width in bins ties the value to the length of the series.
+    `smoothing` is the standard deviation of the Gaussian kernel in frequency bins, so the value depends on the length of the
+    series. Between 0 and 1; a constant or non-finite generated channel scores 1.
+    Source: Mikhaeil et al. 2022, Hess et al. 2023.
     """
     return float(np.mean([_hellinger(a, b, smoothing) for a, b in zip(truth.T, generated.T, strict=True)]))
 
@@ -158,19 +161,20 @@ def _spectrum(x: ndarray, smoothing: float) -> ndarray:
 
 
 def correlation_dimension(points: Float[ndarray, "time dim"], count: int = 2500) -> float:
-    """The slope of ln C(r) against ln r between C = 1e-3 and 0.1, C(r) the share of pairs of points within r.
+    """The slope of ln C(r) against ln r for C between 1e-3 and 0.1, C(r) the fraction of pairs of points within distance r.
 
-    Of `count` samples, evenly spread. Pairs closer in time than the delay of the first channel do not count (Theiler 1986):
-    they are close for being neighbors on one orbit. 0 for a fixed point; with so few points an attractor of many dimensions
-    measures too low, the truth like its reconstruction. Source: Grassberger & Procaccia 1983.
+    Computed from `count` evenly spaced samples. Pairs closer in time than the delay of the first channel are excluded (Theiler
+    1986): they are close because they are neighbors on one orbit. 0 for a fixed point. With this number of points, the
+    dimension of high-dimensional attractors is underestimated, for the true and the generated trajectory alike.
+    Source: Grassberger & Procaccia 1983.
     """
     stride = max(1, len(points) // count)
-    chosen = points[::stride][:count]
-    n, window = len(chosen), -(-delay(points[:, :1]) // stride)
-    squares = pdist(chosen, "sqeuclidean")
+    samples = points[::stride][:count]
+    n, window = len(samples), -(-delay(points[:, :1]) // stride)
+    squares = pdist(samples, "sqeuclidean")
     for lag in range(1, min(window, n - 1) + 1):
         i = np.arange(n - lag)
-        squares[n * i - i * (i + 1) // 2 + lag - 1] = np.inf  # the place of (i, i + lag) in SciPy's order
+        squares[n * i - i * (i + 1) // 2 + lag - 1] = np.inf  # the index of the pair (i, i + lag) in SciPy's order
     pairs = np.count_nonzero(squares < np.inf)
     rank = np.unique((np.geomspace(1e-3, 0.1, 20) * pairs).astype(int))
     radius = np.sqrt(np.partition(squares, rank)[rank])
@@ -188,16 +192,17 @@ def prediction_error(truth: Float[ndarray, "window dim"], predicted: Float[ndarr
 def valid_time(
     truth: Float[ndarray, "window time dim"],
     predicted: Float[ndarray, "window time dim"],
-    power: float,
+    variance: float,
     dt: float,
     threshold: float = 0.4,
 ) -> Float[ndarray, " window"]:
-    """How long |x^ - x| / sqrt(power) <= threshold holds without a break, in units of time; the whole horizon at most.
+    """The time during which |x^ - x| / sqrt(variance) <= threshold holds without interruption; at most the whole horizon.
 
-    power: mean of |x - mean x|^2 over the test trajectory. NaN counts as beyond the threshold.
+    variance: mean of |x - mean x|^2 over the test trajectory. dt: time per sample; the result has its unit. NaN counts as
+    above the threshold.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.sqrt(np.sum((predicted - truth) ** 2, axis=-1) / power)
+        error = np.sqrt(np.sum((predicted - truth) ** 2, axis=-1) / variance)
         beyond = ~(error <= threshold)
     first = np.where(beyond.any(axis=1), beyond.argmax(axis=1), truth.shape[1])
     return first * dt

@@ -1,8 +1,8 @@
-"""The chaotic systems: vector fields, sampling, starts, and their Lyapunov exponents.
+"""The chaotic systems: vector fields, sampling, initial states, and Lyapunov exponents.
 
-States are laid out [dim, batch]: a coordinate of all orbits is one contiguous row, and every operation is elementwise, in a
-fixed order, into arrays made once. An orbit's bits therefore do not depend on its neighbors, and a step costs a few dozen
-calls whatever the number of orbits.
+States have shape [dim, batch]: each coordinate of all orbits is one contiguous row, and every operation is elementwise, in a
+fixed order, and writes to preallocated arrays. An orbit is therefore bitwise independent of the others in its batch, and a step
+costs a few dozen calls for any number of orbits.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ __all__ = [
     "settle",
 ]
 
-# A sampler is bound to an array of states [dim, batch]; each call moves them on by one sample.
+# A sampler is bound to an array of states [dim, batch]; each call advances them by one sample.
 Sampler = Callable[[ndarray], Callable[[], None]]
 
 
 @dataclass(frozen=True)
 class System:
-    """A system sampled every dt; starts are center + spread N(0, 1).
+    """A dynamical system sampled every dt; initial states are center + spread N(0, 1).
 
-    lyapunov: exponents per unit of time, the leading ones in order. A test measures the largest again within 1 %.
-    transient: samples before an orbit counts as on the attractor: 10 Lyapunov times of the slowest system or more.
-    period: of a system that is periodic, not chaotic.
-    dips: of a system with several attractors, (coordinate, value): on the one that is meant, an orbit falls below the value in
-        each period, and on the others never.
-    confined: whether the box around the attractor reaches beyond its basin, so that places there end elsewhere, or escape.
+    lyapunov: the leading Lyapunov exponents per unit of time, in descending order. A test recomputes the largest within 1 %.
+    transient: samples discarded before an orbit counts as on the attractor; at least 10 Lyapunov times for every chaotic system.
+    period: the period of a periodic system; None for a chaotic system.
+    dips: for a system with several attractors, (coordinate, value): on the intended attractor this coordinate falls below
+        the value once per period; on the other attractors it never does.
+    confined: whether the bounding box of the attractor extends beyond its basin of attraction, so that some initial states in
+        the box diverge or converge to another attractor.
     """
 
     bind: Sampler
@@ -52,8 +53,8 @@ class System:
     center: tuple[float, ...]
     lyapunov: tuple[float, ...]
     spread: float | tuple[float, ...] = 1.0
-    common: bool = False  # one draw for all coordinates: a constant history
-    observed: tuple[int, ...] | None = None  # the coordinates that are seen; all by default
+    common: bool = False  # one random number for all coordinates: a constant initial history
+    observed: tuple[int, ...] | None = None  # indices of the observed coordinates; None: all
     transient: int = 2000
     period: float | None = None
     dips: tuple[int, float] | None = None
@@ -66,17 +67,17 @@ class System:
 
     @property
     def unit(self) -> float:
-        """The time over which forecasts are judged: a Lyapunov time, of a periodic system its period."""
+        """The time unit of forecasts: one Lyapunov time, or one period for a periodic system."""
         return self.period or 1 / self.lyapunov[0]
 
     def starts(self, count: int, rng: np.random.Generator) -> ndarray:
-        """Random starts [dim, batch]."""
-        drawn = rng.standard_normal((count, 1 if self.common else self.dim))
-        return np.array((np.array(self.center) + np.array(self.spread) * drawn).T, order="C")
+        """Random initial states [dim, batch]."""
+        noise = rng.standard_normal((count, 1 if self.common else self.dim))
+        return np.array((np.array(self.center) + np.array(self.spread) * noise).T, order="C")
 
 
 def flow(field: BoundField, dt: float, substeps: int) -> Sampler:
-    """x' = f(x), one sample by `substeps` steps of the classical Runge-Kutta method."""
+    """x' = f(x), each sample computed by `substeps` steps of the classical fourth-order Runge-Kutta method."""
 
     def bind(state: ndarray) -> Callable[[], None]:
         step = bind_rk4(field, state, dt / substeps)
@@ -126,7 +127,7 @@ def rossler(state: ndarray, out: ndarray) -> Callable[[], None]:
 
 
 def lorenz96(state: ndarray, out: ndarray) -> Callable[[], None]:
-    """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, cyclic: on a copy that is extended by two sites and one."""
+    """x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + 8, cyclic; computed on a copy padded periodically."""
     n, eight = len(state), np.array(8.0)
     ring = np.empty((n + 3, state.shape[1]))
     inner, before, two_before, after = ring[2 : n + 2], ring[1 : n + 1], ring[:n], ring[3:]
@@ -188,9 +189,9 @@ def bursting(state: ndarray, out: ndarray) -> Callable[[], None]:
 
 
 def mackey_glass(steps: int) -> Sampler:
-    """x' = 0.2 x(t-17) / (1 + x(t-17)^10) - 0.1 x, sampled every 1 by `steps` steps; the state is the last 17 units of time.
+    """x' = 0.2 x(t-17) / (1 + x(t-17)^10) - 0.1 x, sampled every 1 in `steps` steps; the state is the last 17 units of time.
 
-    Runge-Kutta with the delayed value at the midpoint the mean of its neighbors. The newest value is the last coordinate.
+    Classical Runge-Kutta; the delayed value at a midpoint is the mean of its two neighbors. The last coordinate is the newest.
     """
     h = 1.0 / steps
 
@@ -200,7 +201,7 @@ def mackey_glass(steps: int) -> Sampler:
         return 0.2 * past / (1.0 + fourth * fourth * square) - 0.1 * x
 
     def bind(state: ndarray) -> Callable[[], None]:
-        size = len(state)  # 17 steps + 1 values, a step apart
+        size = len(state)  # 17 * steps + 1 values, one step apart
 
         def sample() -> None:
             path = np.concatenate([state, np.empty((steps, state.shape[1]))])
@@ -223,7 +224,7 @@ ROSSLER = System(flow(rossler, 0.08, 4), 0.08, (0.0, 0.0, 0.0), (0.0714, 0.0, -5
 LORENZ96_10 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 10, (1.184, 0.701, 0.090, 0.0, -0.437, -0.874))
 LORENZ96_20 = System(flow(lorenz96, 0.04, 2), 0.04, (8.0,) * 20, (1.552, 1.226, 0.934, 0.671, 0.416, 0.155))
 CHUA = System(flow(chua, 0.05, 10), 0.05, (0.0, 0.0, 0.0), (0.327, 0.0, -2.522), spread=0.1, confined=True)
-# Half of the starts end on a cycle of single spikes, which never falls below -53 mV; the bursting one falls to -67 mV.
+# Half of the initial states converge to a cycle of single spikes, which stays above -53 mV; the bursting cycle falls to -67 mV.
 BURSTING = System(
     flow(bursting, 0.5, 5),
     0.5,
@@ -237,14 +238,14 @@ BURSTING = System(
 )
 MACKEY_GLASS = System(mackey_glass(10), 1.0, (1.0,) * 171, (0.0051,), spread=0.5, common=True, observed=(170,))
 
-# The size at which a start has escaped.
-_ESCAPED = 1e3
+# An orbit with a coordinate larger than this has diverged.
+_DIVERGED = 1e3
 
 
 def orbits(system: System, groups: Mapping[str, tuple[int, int]], rng: np.random.Generator) -> dict[str, ndarray]:
-    """Independent orbits on the attractor, by group: name -> (count, steps) gives name -> [count, steps, dim].
+    """Independent orbits on the attractor: maps each group name -> (count, steps) to name -> [count, steps, dim].
 
-    All advance together; the groups that are done drop out. Starts that escape are drawn again.
+    All orbits advance together; groups leave the batch when they are complete. Initial states that diverge are redrawn.
     """
     ordered = sorted(groups, key=lambda name: -groups[name][1])
     ends = np.cumsum([groups[name][0] for name in ordered])
@@ -254,50 +255,50 @@ def orbits(system: System, groups: Mapping[str, tuple[int, int]], rng: np.random
     for last in reversed(range(len(ordered))):
         steps = groups[ordered[last]][1]
         state = np.array(state[:, : ends[last]], order="C")
-        recorded = _record(system, state, steps - done)
+        samples = _record(system, state, steps - done)
         done = steps
         for name, end in zip(ordered[: last + 1], ends, strict=False):
-            pieces[name].append(recorded[end - groups[name][0] : end])
+            pieces[name].append(samples[end - groups[name][0] : end])
     return {name: np.ascontiguousarray(np.concatenate(parts, axis=1)) for name, parts in pieces.items()}
 
 
 def _record(system: System, state: ndarray, steps: int) -> ndarray:
-    """The next samples [batch, steps, dim]; `state` moves on."""
-    seen = slice(None) if system.observed is None else list(system.observed)
-    kept = np.empty((steps, *state[seen].shape))
+    """The next samples [batch, steps, dim]; `state` is advanced in row."""
+    coordinates = slice(None) if system.observed is None else list(system.observed)
+    samples = np.empty((steps, *state[coordinates].shape))
     sample = system.bind(state)
-    for place in kept:
+    for row in samples:
         sample()
-        place[:] = state[seen]
-    return kept.transpose(2, 0, 1)
+        row[:] = state[coordinates]
+    return samples.transpose(2, 0, 1)
 
 
 def _on_attractor(system: System, count: int, rng: np.random.Generator) -> ndarray:
-    """States [dim, batch] at the end of the transient."""
+    """States [dim, batch] after the transient, all of them on the attractor."""
     states = np.empty((system.dim, count))
     missing = np.arange(count)
     while len(missing):
-        settled, belongs = settle(system, system.starts(len(missing), rng))
-        states[:, missing[belongs]] = settled[:, belongs]
-        missing = missing[~belongs]
+        state, on_attractor = settle(system, system.starts(len(missing), rng))
+        states[:, missing[on_attractor]] = state[:, on_attractor]
+        missing = missing[~on_attractor]
     return states
 
 
 def settle(
     system: System, starts: Float[ndarray, "dim batch"]
 ) -> tuple[Float[ndarray, "dim batch"], Bool[ndarray, " batch"]]:
-    """The states after the transient, and which of them are on the attractor: others escaped, or are on another one."""
+    """The states after the transient, and whether each is on the attractor rather than diverged or on another attractor."""
     state = np.array(starts, order="C")
     sample = system.bind(state)
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(system.transient):
             sample()
-        belongs = np.isfinite(state).all(axis=0) & (np.abs(state) <= _ESCAPED).all(axis=0)
+        on_attractor = np.isfinite(state).all(axis=0) & (np.abs(state) <= _DIVERGED).all(axis=0)
         if system.dips is not None and system.period is not None:
             coordinate, value = system.dips
             lowest = state[coordinate].copy()
             for _ in range(round(system.period / system.dt)):
                 sample()
                 np.fmin(lowest, state[coordinate], lowest)
-            belongs &= lowest < value
-    return state, belongs
+            on_attractor &= lowest < value
+    return state, on_attractor

@@ -42,7 +42,7 @@ def test_every_task_and_method_has_a_card(tasks: str, methods: str) -> None:
 def test_cards_say_what_classes_say(tasks: str, methods: str) -> None:
     lorenz = tasks[tasks.index("### chaos/lorenz63\n") :].split("\n### ")[0]
     assert "    x' = 10 (y - x)" in lorenz
-    assert "  - `d_stsp` (nat) ↓: Kullback-Leibler divergence" in lorenz
+    assert "  - `d_stsp` (nat) ↓: KL divergence of state-space occupancy" in lorenz
     assert re.search(r"^- tiny: .*`train = 5000`", lorenz, re.MULTILINE)
     assert re.search(r"^- standard: .*`train = 100000`", lorenz, re.MULTILINE)
     assert "- `lds/rot`: `spectrum='rot'`" in tasks

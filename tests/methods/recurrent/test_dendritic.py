@@ -90,7 +90,7 @@ def test_training_learns_and_members_stay_apart() -> None:
 
 def test_too_few_units_are_refused() -> None:
     paths = Trajectories(drawn(1, 1, 300, 3))
-    with pytest.raises(UserError, match="cannot hold 3 channels"):
+    with pytest.raises(UserError, match="too few for 3 channels"):
         DendriticPLRNN(units=2).fit_forecasters([Forecasting(paths, paths)], [Run()])
 
 

@@ -96,13 +96,13 @@ def test_valid_time_counts_to_the_first_break(beyond: tuple[int, ...], expected:
     truth = np.zeros((1, 10, 2))
     predicted = np.zeros((1, 10, 2))
     predicted[0, list(beyond), 0] = value
-    assert valid_time(truth, predicted, power=1.0, dt=0.5)[0] == expected * 0.5
+    assert valid_time(truth, predicted, variance=1.0, dt=0.5)[0] == expected * 0.5
 
 
 def test_valid_time_counts_the_norm_over_channels_against_the_power() -> None:
     truth, predicted = np.zeros((1, 3, 2)), np.array([[[0.3, 0.4], [0.6, 0.8], [0.0, 0.0]]])
-    assert valid_time(truth, predicted, power=1.0, dt=1.0, threshold=0.6)[0] == 1
-    assert valid_time(truth, predicted, power=4.0, dt=1.0, threshold=0.6)[0] == 3
+    assert valid_time(truth, predicted, variance=1.0, dt=1.0, threshold=0.6)[0] == 1
+    assert valid_time(truth, predicted, variance=4.0, dt=1.0, threshold=0.6)[0] == 3
 
 
 def test_prediction_error_is_finite_whatever_is_predicted() -> None:
