@@ -28,7 +28,7 @@ METHODS: dict[str, str] = {
     "deep_decoupled": "dynamark.methods.sensing.deep:DeepLinear(start='decoupled')",
     "soft_impute": "dynamark.methods.sensing.impute:SoftImpute",
     "nuclear_norm": "dynamark.methods.sensing.nuclear:NuclearNorm",
-    "nuclear_penalized": "dynamark.methods.sensing.nuclear:PenalisedNuclearNorm",
+    "nuclear_penalized": "dynamark.methods.sensing.nuclear:PenalizedNuclearNorm",
     # linear
     "fir": "dynamark.methods.linear.regression:FIR",
     "arx": "dynamark.methods.linear.regression:ARX",

@@ -19,7 +19,7 @@ from dynamark.methods.sensing.start import scale
 from dynamark.tasks.numerics.operators import unvectorize
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
-__all__ = ["NuclearNorm", "PenalisedNuclearNorm", "projection", "shrink"]
+__all__ = ["NuclearNorm", "PenalizedNuclearNorm", "projection", "shrink"]
 
 
 def shrink(matrix: Tensor, threshold: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class NuclearNorm:
 
 
 @dataclass(frozen=True)
-class PenalisedNuclearNorm:
+class PenalizedNuclearNorm:
     """min 1/2 |A(X) - y|^2 + lambda |X|_*, by accelerated proximal gradient with continuation lambda <- max(0.7 lambda, last).
 
     lambda starts at |A*y|_2 and decreases every `hold` steps; `last` is `level` sigma sqrt(n/m) if the noise level sigma is

@@ -1,4 +1,4 @@
-"""Learnt features of the noisy logistic map, judged by exact averages over its invariant density, beside polynomials."""
+"""Learned features of the noisy logistic map, judged by exact averages over its invariant density, beside polynomials."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class LogisticFeatures:
     rate: float = 5e-5
 
     def measure(self, run: Run) -> Scores:
-        """The spectral error of the learnt features, of T_0 .. T_{d-1} at 2x - 1, and of the features of the best score.
+        """The spectral error of the learned features, of T_0 .. T_{d-1} at 2x - 1, and of the features of the best score.
 
-        captured: the share of the leading singular functions in the span of the learnt features, 1 for those of the best score.
+        captured: the share of the leading singular functions in the span of the learned features, 1 for those of the best score.
         """
         path = torch.from_numpy(logistic_path(self.samples, run.numpy))[None, :, None]
         given = Trajectories(path)
@@ -87,8 +87,8 @@ class LogisticFeatures:
             with torch.no_grad():
                 return np.asarray(model.lift(torch.from_numpy(x)[:, None]))
 
-        learnt, share = spectral_error(features), captured(features, self.features)
+        learned, share = spectral_error(features), captured(features, self.features)
         polynomials = spectral_error(lambda x: chebyshev.chebvander(2 * x - 1, self.features - 1))
         best = spectral_error(singular_functions(self.features))
-        values = {"error": learnt, "chebyshev": polynomials, "best": best, "difference": learnt - polynomials}
+        values = {"error": learned, "chebyshev": polynomials, "best": best, "difference": learned - polynomials}
         return Scores(values | {"captured": share})

@@ -15,7 +15,7 @@ from dynamark.methods.sensing.deep import DeepLinear
 from dynamark.methods.sensing.descent import GradientDescent
 from dynamark.methods.sensing.impute import SoftImpute
 from dynamark.methods.sensing.momentum import AcceleratedDescent
-from dynamark.methods.sensing.nuclear import PenalisedNuclearNorm
+from dynamark.methods.sensing.nuclear import PenalizedNuclearNorm
 from dynamark.methods.sensing.quasi_newton import QuasiNewton, _pair, line_minimum, two_loops
 from dynamark.methods.sensing.scaled import ScaledGradientDescent
 from dynamark.tasks.problems import Run
@@ -91,7 +91,7 @@ def test_soft_imputation_solves_the_penalized_problem() -> None:
     task = NoisySensing.at("tiny", noise=0.3, passes=4000)
     problem = task.problem(0)
     f, g = SoftImpute(rank=20).fit_estimates([problem], [Run([0], budget=8000)])[0].factors
-    convex = PenalisedNuclearNorm().fit_estimates([problem], [Run([0], budget=8000)])[0].factors[0]
+    convex = PenalizedNuclearNorm().fit_estimates([problem], [Run([0], budget=8000)])[0].factors[0]
     assert (f @ g.T - convex).norm() < 1e-5 * convex.norm()
 
 

@@ -22,7 +22,7 @@ from dynamark.methods.sensing.gauss_newton import (
 from dynamark.methods.sensing.inexact import InexactAlternatingMinimization, improved
 from dynamark.methods.sensing.manifold import IterativeHardThresholding, RiemannianDescent, exact_step, tangent
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
-from dynamark.methods.sensing.nuclear import NuclearNorm, PenalisedNuclearNorm, projection, shrink
+from dynamark.methods.sensing.nuclear import NuclearNorm, PenalizedNuclearNorm, projection, shrink
 from dynamark.methods.sensing.scaled import PreconditionedDescent, preconditioned
 from dynamark.tasks.numerics.operators import DenseOperator
 from dynamark.tasks.problems import Recovery, Run
@@ -203,7 +203,7 @@ def test_the_penalized_problem_is_solved_to_optimality() -> None:
     """With noise: the gradient at the end is -lambda times a subgradient of the nuclear norm."""
     task = AsymmetricSensing.at("tiny", noise=0.5, passes=1500)
     problem = task.problem(0)
-    x = PenalisedNuclearNorm().fit_estimates([problem], [Run([0], budget=1500)])[0].factors[0]
+    x = PenalizedNuclearNorm().fit_estimates([problem], [Run([0], budget=1500)])[0].factors[0]
     z = problem.operator.adjoint(problem.operator.forward(x) - problem.y)
     penalty = 2.0 * 0.5 * (20 / 800) ** 0.5
     assert torch.linalg.matrix_norm(z, 2) == pytest.approx(penalty, rel=1e-4)
@@ -254,7 +254,7 @@ TOGETHER = [
     RiemannianDescent(),
     IterativeHardThresholding(),
     NuclearNorm(),
-    PenalisedNuclearNorm(),
+    PenalizedNuclearNorm(),
 ]
 
 
