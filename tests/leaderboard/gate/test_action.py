@@ -14,9 +14,9 @@ from synthetic import rows_of, store
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def script() -> str:
-    """The shell of the step `compare`."""
-    text = (ROOT / "action.yml").read_text()
+def script(step: str = "compare") -> str:
+    """The shell of a step."""
+    (text,) = (part for part in (ROOT / "action.yml").read_text().split("    - name: ") if part.startswith(f"{step}\n"))
     body = text.split("      run: |\n", 1)[1]
     return "\n".join(line.removeprefix("        ") for line in body.splitlines())
 
@@ -55,5 +55,44 @@ def test_missing_runs_can_be_allowed(tmp_path: Path) -> None:
     assert "exit-code=3" in output
 
 
-def test_inputs_never_become_script() -> None:
-    assert "${{" not in script()
+@pytest.mark.parametrize("step", ["install", "compare", "comment"])
+def test_inputs_never_become_script(step: str) -> None:
+    assert "${{" not in script(step)
+
+
+# A stand-in for the command of the forge: it logs its arguments and knows the comments of a file.
+_GH = """#!/bin/sh
+echo "$@" >> log
+case "$*" in *--paginate*) cat comments ;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("comments", "request_line"),
+    [("", "--method POST repos/o/r/issues/7/comments"), ("41\n42\n", "--method PATCH repos/o/r/issues/comments/41")],
+)
+def test_a_comment_is_written_once_and_then_edited(tmp_path: Path, comments: str, request_line: str) -> None:
+    (tmp_path / "compare.md").write_text("### dynamark compare\n")
+    (tmp_path / "comments").write_text(comments)
+    (tmp_path / "gh").write_text(_GH)
+    (tmp_path / "gh").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_REPOSITORY": "o/r", "PULL": "7"}
+    subprocess.run(["bash", "-e", "-c", script("comment")], cwd=tmp_path, env=env, check=True)
+    assert request_line in (tmp_path / "log").read_text()
+    assert (tmp_path / "comment.md").read_text() == "<!-- dynamark compare -->\n### dynamark compare\n"
+
+
+def test_comparing_needs_no_more_than_the_step_installs(tmp_path: Path) -> None:
+    """Everything else is made impossible to import."""
+    base = store(tmp_path / "base", rows_of({"m": {"chaos/a": [1.0, 2.0, 3.0]}}))
+    installed = script("install").splitlines()[-1].split()
+    heavy = {"torch", "datasets", "threadpoolctl", "tqdm", "numba", "beartype", "statsmodels"}
+    assert not heavy & set(installed)
+    code = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({sorted(heavy)}))\n"
+        "from dynamark.cli import main\n"
+        f"sys.exit(main(['compare', {str(base)!r}, {str(base)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
