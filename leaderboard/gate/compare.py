@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.leaderboards import statistics
-from dynamark.leaderboards.gate.sources import rows_of
+from dynamark.leaderboards.gate.sources import ENVIRONMENT, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,19 +29,36 @@ _LEAST_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Verdict:
-    """One method on one task, and why."""
+    """One method on one task, and why.
+
+    detectable: the smallest worsening (relative, or of the score itself where it takes no logarithm) that would have been
+    significant with the spread that was observed; None where nothing was tested. weak: it exceeds twice the effect size.
+    """
 
     task: str
     method: str
     verdict: Word
     detail: str
+    detectable: float | None = None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All verdicts, and the exit code that they amount to."""
+    """All verdicts, and the exit code that they amount to.
+
+    environment: libraries and processors in which the two sides differ. require_power: an unchanged score that was too noisy to
+    tell counts as incomparable.
+    """
 
     verdicts: tuple[Verdict, ...]
+    environment: tuple[str, ...] = ()
+    require_power: bool = False
+
+    @property
+    def weak(self) -> int:
+        """The number of unchanged scores that were too noisy to tell."""
+        return sum(v.weak and v.verdict == "same" for v in self.verdicts)
 
     @property
     def exit_code(self) -> int:
@@ -51,13 +68,19 @@ class Comparison:
             return 4
         if seen & {"worse", "slower"}:
             return 1
-        return 3 if seen & {"incomparable", "missing"} else 0
+        return 3 if seen & {"incomparable", "missing"} or (self.require_power and self.weak) else 0
 
 
 def compare(
-    base: Path | str, new: Path | str, *, effect: float = 0.02, slowdown: float = 1.6, level: float = 0.01
+    base: Path | str,
+    new: Path | str,
+    *,
+    effect: float = 0.02,
+    slowdown: float = 1.6,
+    level: float = 0.01,
+    require_power: bool = False,
 ) -> Comparison:
-    """Pair runs by task, method and seed. BASE and NEW: a store, a Parquet file, or a git revision of `results/published`.
+    """Pair runs by task, method and seed. BASE and NEW: a store, a Parquet file, or a git revision (see `sources`).
 
     Worse: the mean over seeds of ln(new / base) of the primary score exceeds ln(1 + effect), with the sign turned where higher
     is better (scores that take no logarithm are compared by their difference), and a one-sided t-test of that, adjusted
@@ -72,8 +95,20 @@ def compare(
     worse = statistics.holm(np.array([p.worse for p in tested]))
     better = statistics.holm(np.array([p.better for p in tested]))
     verdicts = [pair for pair in pairs if isinstance(pair, Verdict)]
-    verdicts += [p.judged(w, b, slowdown, level) for p, w, b in zip(tested, worse, better, strict=True)]
-    return Comparison(tuple(sorted(verdicts, key=lambda v: (v.task, v.method))))
+    each = level / max(1, len(tested))  # what the strictest of the adjusted tests is held to
+    verdicts += [p.judged(w, b, slowdown, level, each) for p, w, b in zip(tested, worse, better, strict=True)]
+    ordered = tuple(sorted(verdicts, key=lambda v: (v.task, v.method)))
+    return Comparison(ordered, _environment(old, fresh), require_power)
+
+
+def _environment(old: pandas.DataFrame, new: pandas.DataFrame) -> tuple[str, ...]:
+    """Libraries and processors in which the sides differ, as `name: before -> now`."""
+    changes = []
+    for name in ENVIRONMENT:
+        before, now = (sorted({str(value) for value in frame[name].unique()}) for frame in (old, new))
+        if before != now:
+            changes.append(f"{name}: {', '.join(before)} -> {', '.join(now)}")
+    return tuple(changes)
 
 
 @dataclass(frozen=True)
@@ -89,17 +124,29 @@ class _Change:
     worse: float  # p-values of: not worse, not better, than the effect size
     better: float
     seconds: ndarray | None  # [before and after, seed], where they can be compared
+    limit: float = 0.0  # the effect size, in the units of `change`
+    error: float = 0.0  # the standard error of `change`
 
-    def judged(self, worse: float, better: float, slowdown: float, level: float) -> Verdict:
-        """The verdict, by p-values adjusted for the number of tests."""
-        shown = f"{math.expm1(self.change):+.1%}" if self.relative else f"{self.change:+.3g}"
-        told = f"{self.metric} {shown} over {self.seeds} seeds"
-        if worse <= level:
-            return Verdict(self.task, self.method, "worse", told)
-        if self.seconds is not None and _slower(self.seconds, slowdown):
+    def judged(self, worse: float, better: float, slowdown: float, level: float, each: float) -> Verdict:
+        """The verdict, by p-values adjusted for the number of tests; each: the level of a single one."""
+        detail = f"{self.metric} {self._shown(self.change)} over {self.seeds} seeds"
+        smallest = self.limit + self._quantile(each) * self.error if self.error else self.limit
+        detectable, weak = (math.expm1(smallest) if self.relative else smallest), smallest > 2 * self.limit
+        word: Word = "worse" if worse <= level else "better" if better <= level else "same"
+        if word != "worse" and self.seconds is not None and _slower(self.seconds, slowdown):
             before, after = self.seconds.sum(axis=1)
-            return Verdict(self.task, self.method, "slower", f"{after / before:.1f} times the seconds")
-        return Verdict(self.task, self.method, "better" if better <= level else "same", told)
+            word, detail = "slower", f"{after / before:.1f} times the seconds"
+        elif word == "same" and weak:
+            detail += f"; too noisy to tell less than {self._shown(smallest)}"
+        return Verdict(self.task, self.method, word, detail, detectable, weak)
+
+    def _shown(self, change: float) -> str:
+        return f"{math.expm1(change):+.1%}" if self.relative else f"{change:+.3g}"
+
+    def _quantile(self, level: float) -> float:
+        from scipy import special
+
+        return float(special.stdtrit(self.seeds - 1, 1 - level)) if self.seeds > 1 else math.inf
 
 
 def _slower(seconds: ndarray, slowdown: float) -> bool:
@@ -160,7 +207,9 @@ def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
     if len(worsening) == 1 and abs(mean) > limit:
         return "incomparable", f"{metric} changed with one seed, which cannot be told from noise; run more"
     worse, better = _beyond(worsening, limit), _beyond(-worsening, limit)
-    return _Change("", "", metric, len(worsening), mean, relative, worse, better, _seconds(pairs))
+    count = len(worsening)
+    error = _spread(worsening) / math.sqrt(count)
+    return _Change("", "", metric, count, mean, relative, worse, better, _seconds(pairs), limit, error)
 
 
 def _seconds(pairs: _Columns) -> ndarray | None:
@@ -175,9 +224,13 @@ def _beyond(values: ndarray, limit: float) -> float:
     """The p-value of a one-sided t-test: mean <= limit. Equal bits on one machine have no spread: then 0 or 1."""
     from scipy import special
 
-    excess = float(values.mean()) - limit
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    # Below this, the spread is the rounding of the logarithm and not noise.
-    if spread <= 1e-12 * (1 + np.abs(values).max()):
+    excess, spread = float(values.mean()) - limit, _spread(values)
+    if not spread:
         return 0.0 if excess > 0 else 1.0
     return float(special.stdtr(len(values) - 1, -excess / (spread / math.sqrt(len(values)))))
+
+
+def _spread(values: ndarray) -> float:
+    """The standard deviation over seeds; 0 where it is the rounding of the logarithm and not noise."""
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return spread if spread > 1e-12 * (1 + float(np.abs(values).max())) else 0.0

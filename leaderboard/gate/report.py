@@ -25,8 +25,12 @@ def render(comparison: Comparison, format: str = "terminal", everything: bool = 
     """The verdicts in a format: those that matter, or all (JSON and JUnit always have all)."""
     ordered = sorted(comparison.verdicts, key=lambda v: (_ORDER.index(v.verdict), v.method, v.task))
     if format == "json":
-        told = {"exit_code": comparison.exit_code, "verdicts": [dataclasses.asdict(v) for v in ordered]}
-        return json.dumps(told, indent=2) + "\n"
+        content = {
+            "exit_code": comparison.exit_code,
+            "environment": list(comparison.environment),
+            "verdicts": [dataclasses.asdict(v) for v in ordered],
+        }
+        return json.dumps(content, indent=2) + "\n"
     if format == "junit":
         return _junit(ordered)
     if format not in FORMATS:
@@ -44,7 +48,13 @@ def _text(comparison: Comparison, kept: Sequence[Verdict], format: str) -> str:
     count = Counter(str(v.verdict) for v in comparison.verdicts)
     summary = f"{_OUTCOMES[comparison.exit_code]}: " + ", ".join(f"{count[w]} {w}" for w in _ORDER if count[w])
     head = f"### dynamark compare: {summary}" if format == "md" else summary
-    return (f"{head}\n\n{table}\n" if format == "md" else f"{table}\n\n{head}\n") if body else f"{head}\n"
+    notes = [f"not the same environment: {escape(change)}" for change in comparison.environment]
+    if comparison.weak:
+        notes.append(
+            f"{comparison.weak} unchanged scores are too noisy to tell twice the effect size (see --all); run more seeds"
+        )
+    parts = [head, *notes, *([table] if body else [])] if format == "md" else [*([table] if body else []), *notes, head]
+    return "\n\n".join(parts) + "\n"
 
 
 def _junit(ordered: Sequence[Verdict]) -> str:

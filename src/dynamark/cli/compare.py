@@ -8,7 +8,7 @@ import argparse
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add = parser.add_argument
-    what = "a results folder, a Parquet file, or a git revision of results/published in this checkout"
+    what = "a results folder, a Parquet file, or a git revision: REV (of results/published) or REV:FOLDER"
     add("base", metavar="BASE", help=f"the reference: {what}")
     add("new", metavar="NEW", help=f"the results to test: {what}")
     add(
@@ -39,6 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="output format (default: %(default)s)",
     )
     add("--out", metavar="FILE", help="write to FILE instead of stdout")
+    add(
+        "--require-power",
+        action="store_true",
+        help="exit with 3 if an unchanged score is too noisy to tell twice the effect size",
+    )
     add("--all", action="store_true", help="also list what did not change")
 
 
@@ -59,7 +64,14 @@ def main(args: argparse.Namespace) -> int:
                 f"invalid {name} {value}: expected a number greater than 0"
                 + (f" and less than {bound}" if bound else "")
             )
-    comparison = compare(args.base, args.new, effect=args.effect, slowdown=args.slowdown, level=args.level)
+    comparison = compare(
+        args.base,
+        args.new,
+        effect=args.effect,
+        slowdown=args.slowdown,
+        level=args.level,
+        require_power=args.require_power,
+    )
     args.verdict = comparison.exit_code  # the exit code even if the reader closes the pipe
     write(render(comparison, args.format, args.all), args.out)
     return comparison.exit_code

@@ -213,5 +213,52 @@ def test_git_revisions_of_the_published_rows(here: Path) -> None:
     assert compare("HEAD", here / "results" / "published").exit_code == 0
     with pytest.raises(UserError, match="has no rows in results/published"):
         compare("HEAD~2", "HEAD")
+    assert [v.verdict for v in compare("HEAD~1:results/published", "HEAD:results/published/").verdicts] == ["worse"]
+    with pytest.raises(UserError, match="has no rows in other"):
+        compare("HEAD:other", "HEAD")
     with pytest.raises(UserError, match="nor a git revision"):
         compare("--output=x", "HEAD")
+
+
+def test_an_unchanged_score_says_what_it_could_have_told(tmp_path: Path) -> None:
+    """Three seeds with a large spread do not tell +148 %; with equal bits the effect size itself is told."""
+    old = rows({"m": {"chaos/a": [1.0, 2.0, 3.0]}, "n": {"chaos/a": [1.0, 2.0, 3.0]}})
+    new = rows({"m": {"chaos/a": [1.0, 8.0, 5.7]}, "n": {"chaos/a": [1.0, 2.0, 3.0]}})
+    noisy, exact = compared(tmp_path, old, new).verdicts
+    assert (noisy.verdict, noisy.weak) == ("same", True)
+    assert noisy.detectable is not None
+    assert noisy.detectable > 1.5
+    assert "too noisy" in noisy.detail
+    assert (exact.verdict, exact.weak) == ("same", False)
+    assert exact.detectable == pytest.approx(0.02)
+
+
+def test_what_could_be_told_is_what_would_be_told(tmp_path: Path) -> None:
+    """A change just above the stated size, with the same spread, is significant, and one just below it is not."""
+    noise = np.array([-0.02, 0.01, 0.03, -0.01, -0.01])
+    ones = rows({"m": {"chaos/a": np.ones(5)}})
+    size = compared(tmp_path / "0", ones, rows({"m": {"chaos/a": np.exp(noise)}})).verdicts[0].detectable
+    assert size is not None
+    for factor, word in ((1.001, "worse"), (0.999, "same")):
+        new = rows({"m": {"chaos/a": np.exp(noise + factor * np.log1p(size))}})
+        assert compared(tmp_path / str(factor), ones, new).verdicts[0].verdict == word
+
+
+def test_power_can_be_required(tmp_path: Path) -> None:
+    old, new = (rows({"m": {"chaos/a": values}}) for values in ([1.0, 2.0, 3.0], [1.0, 8.0, 5.7]))
+    assert compared(tmp_path / "a", old, new).exit_code == 0
+    strict = compared(tmp_path / "b", old, new, require_power=True)
+    assert strict.exit_code == 3
+    assert "1 unchanged scores are too noisy" in render(strict)
+
+
+def test_another_environment_is_named(tmp_path: Path) -> None:
+    old, new = (rows({"m": {"chaos/a": [1.0, 2.0]}}) for _ in range(2))
+    for one in new:
+        one["provenance"] = {**one["provenance"], "numpy": "9.9"}
+    comparison = compared(tmp_path, old, new)
+    (change,) = comparison.environment
+    assert change.startswith("numpy: ")
+    assert change.endswith("-> 9.9")
+    assert f"not the same environment: {change}" in render(comparison)
+    assert json.loads(render(comparison, "json"))["environment"] == [change]
