@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas
 
-__all__ = ["Comparison", "Verdict", "compare"]
+__all__ = ["Change", "Comparison", "Verdict", "compare", "judge", "untested"]
 
 Word = Literal["failed", "worse", "slower", "incomparable", "missing", "better", "same"]
 
@@ -90,15 +90,26 @@ def compare(
     Tasks of other versions or parameters are incomparable, and so are scores that changed with one seed only.
     """
     old, fresh = rows_of(base), rows_of(new)
-    pairs = list(_pairs(old, fresh, effect))
-    tested = [pair for pair in pairs if isinstance(pair, _Change)]
-    worse = statistics.holm(np.array([p.worse for p in tested]))
-    better = statistics.holm(np.array([p.better for p in tested]))
-    verdicts = [pair for pair in pairs if isinstance(pair, Verdict)]
-    each = level / max(1, len(tested))  # what the strictest of the adjusted tests is held to
-    verdicts += [p.judged(w, b, slowdown, level, each) for p, w, b in zip(tested, worse, better, strict=True)]
+    verdicts = judge(untested(old, fresh, effect), slowdown, level)
     ordered = tuple(sorted(verdicts, key=lambda v: (v.task, v.method)))
     return Comparison(ordered, _environment(old, fresh), require_power)
+
+
+def untested(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> list[Change | Verdict]:
+    """What is measured of each method on each task of OLD, or the verdict where nothing can be tested."""
+    return list(_pairs(old, new, effect))
+
+
+def judge(pairs: Sequence[Change | Verdict], slowdown: float, level: float) -> list[Verdict]:
+    """The verdicts in the same order; p-values are adjusted (Holm) for the number of all changes given."""
+    tested = [pair for pair in pairs if isinstance(pair, Change)]
+    worse = iter(statistics.holm(np.array([p.worse for p in tested])))
+    better = iter(statistics.holm(np.array([p.better for p in tested])))
+    each = level / max(1, len(tested))  # what the strictest of the adjusted tests is held to
+    return [
+        pair if isinstance(pair, Verdict) else pair.judged(next(worse), next(better), slowdown, level, each)
+        for pair in pairs
+    ]
 
 
 def _environment(old: pandas.DataFrame, new: pandas.DataFrame) -> tuple[str, ...]:
@@ -112,7 +123,7 @@ def _environment(old: pandas.DataFrame, new: pandas.DataFrame) -> tuple[str, ...
 
 
 @dataclass(frozen=True)
-class _Change:
+class Change:
     """How one method's scores and seconds on one task changed."""
 
     task: str
@@ -163,7 +174,7 @@ def _slower(seconds: ndarray, slowdown: float) -> bool:
 _Columns = dict[str, ndarray]
 
 
-def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Iterator[_Change | Verdict]:
+def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Iterator[Change | Verdict]:
     """What there is to say of each method on each task of BASE."""
     sides = [frame.astype(dict.fromkeys([*_PAIR, "task_fields", "metric", "status"], object)) for frame in (old, new)]
     merged = sides[0].merge(sides[1], on=[*_PAIR, "seed"], how="left", suffixes=("_old", "_new"), indicator="found")
@@ -179,7 +190,7 @@ def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Itera
             yield replace(found, task=label, method=str(method))
 
 
-def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | Change:
     count, absent = len(pairs["found"]), int((pairs["found"] == "left_only").sum())
     if absent:
         return "missing", f"{absent} of {count} seeds have no run in NEW"
@@ -196,7 +207,7 @@ def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
     return _change({name: values[before & after] for name, values in pairs.items()}, effect)
 
 
-def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
+def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | Change:
     metric, relative = str(pairs["metric_new"][0]), bool(pairs["log_new"][0])
     old, new = pairs["score_old"].astype(float), pairs["score_new"].astype(float)
     if relative:
@@ -209,7 +220,7 @@ def _change(pairs: _Columns, effect: float) -> tuple[Word, str] | _Change:
     worse, better = _beyond(worsening, limit), _beyond(-worsening, limit)
     count = len(worsening)
     error = _spread(worsening) / math.sqrt(count)
-    return _Change("", "", metric, count, mean, relative, worse, better, _seconds(pairs), limit, error)
+    return Change("", "", metric, count, mean, relative, worse, better, _seconds(pairs), limit, error)
 
 
 def _seconds(pairs: _Columns) -> ndarray | None:

@@ -21,6 +21,7 @@ VERBS = {
     "leaderboard": "print the leaderboard, or write it as HTML, LaTeX, CSV or JSON",
     "claims": "list, show or run the claims of papers that the results check",
     "compare": "compare two sets of results and report regressions",
+    "history": "show scores over revisions and where they changed",
     "reproduce": "re-run a result from its recorded configuration and compare scores",
     "results": "verify results before they are published",
     "list": "list available tasks, methods, suites and boards",
