@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamark.errors import UserError, unknown
-from dynamark.tasks.problems import Forecasting, Prediction, Recovery
 
 if TYPE_CHECKING:
     from dynamark.runners.spec import Spec
@@ -21,7 +20,7 @@ __all__ = ["RECORDED", "fields_again", "goal_of", "is_recording", "recorded_task
 RECORDED = "recorded"
 
 # The goal of a recording whose methods come from a suite with tasks of a kind; the first kind that the suite has counts.
-_GOALS = {Forecasting: "forecast", Prediction: "onestep", Recovery: "completion"}
+_GOALS = {"Forecasting": "forecast", "Prediction": "onestep", "Recovery": "completion"}
 
 
 def recorded_task(spec: Spec, tier: str, salt: str) -> RecordedTask:
@@ -40,7 +39,8 @@ def recorded_task(spec: Spec, tier: str, salt: str) -> RecordedTask:
     task = recorded(**spec.fields)
     if tier not in task.tiers:
         raise unknown("tier", tier, list(task.tiers))
-    return dataclasses.replace(task, name=spec.alias or task.name, tier=tier, salt=salt)
+    own: dict[str, Any] = {**task.tiers[tier], "name": spec.alias or task.name, "tier": tier, "salt": salt}
+    return dataclasses.replace(task, **own)
 
 
 def _check_texts(spec: Spec) -> None:
@@ -55,7 +55,7 @@ def _check_texts(spec: Spec) -> None:
 
 def goal_of(suite: str, kinds: Iterable[type]) -> str:
     """The goal of a recording for the methods of a suite, whose tasks are of these kinds."""
-    present = set(kinds)
+    present = {kind.__name__ for kind in kinds}
     for kind, goal in _GOALS.items():
         if kind in present:
             return goal

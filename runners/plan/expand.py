@@ -161,8 +161,17 @@ def _with_tasks(entries: Sequence[Entry], wanted: Sequence[Spec]) -> Sequence[En
         if pairs:
             narrowed.append(replace(entry, tasks=tuple(dict.fromkeys(spec for spec, _ in pairs))))
     new = tuple(spec for spec in wanted if spec not in met and _names_a_task(spec))
-    joined = [replace(entry, tasks=new, lenient=True) for entry in listed] if new else []
-    return [*narrowed, *joined]
+    return [*narrowed, *(_put_to(new, listed) if new else [])]
+
+
+def _put_to(tasks: tuple[Spec, ...], entries: Sequence[Entry]) -> Iterable[Entry]:
+    """Tasks that no entry lists, put to each method once: as the first entry has it, whatever the budgets of others."""
+    taken: set[tuple[Spec, str]] = set()
+    for entry in entries:
+        methods = [spec for spec in _expanded(entry.methods, method_names) if (spec, entry.tier) not in taken]
+        taken.update((spec, entry.tier) for spec in methods)
+        if methods:
+            yield replace(entry, tasks=tasks, methods=tuple(methods), lenient=True)
 
 
 def _names_a_task(spec: Spec) -> bool:

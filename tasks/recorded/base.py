@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +56,8 @@ class RecordedTask(Task):
     samples.
     No oracle is known, so methods have ranks and no skill. The primary score is the error divided by that of the best of three
     trivial answers: persistence (the last value), seasonal persistence (the value one period ago) and the mean of the training
-    data; their errors are reported. The data is the same for every tier and seed, and scores do not depend on the name.
+    data; their errors are reported. The data is the same for every tier and seed (a
+    seed initializes the method), and scores do not depend on the name.
     """
 
     source: str = ""
@@ -76,9 +77,8 @@ class RecordedTask(Task):
         return "is a recording, of which a salt gives no other data; leave --salt out" if self.salt else None
 
     def entropy(self, seed: int, axis: str) -> list[int]:
-        """Entropy that does not depend on the names of the recording and of its columns."""
-        plain = replace(self, name="recorded", source="", channels=(), inputs=(), time="", trajectory="")
-        return Task.entropy(plain, seed, axis)
+        """Entropy of the seed alone: neither names nor the units of the data change a score."""
+        return Task.entropy(type(self)(name="recorded"), seed, axis)
 
     def generate(self, seed: int) -> dict[str, ndarray]:
         """The recording, the same for all seeds."""
@@ -123,10 +123,23 @@ class RecordedTask(Task):
 class SplitTask(RecordedTask):
     """A recording of one or several trajectories, each split by time: 60 % training, 20 % validation, 20 % test.
 
-    period: samples of a season, for seasonal persistence; 1 if there is none.
+    period: samples of a season, for seasonal persistence; 1 if there is none. updates: training steps of a method that is trained
+    by gradients, the only difference between the tiers.
     """
 
     period: int = 1
+    updates: int = 1500
+
+    tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": {"updates": 300},
+        "standard": {},
+        "large": {"updates": 20_000},
+    }
+
+    @property
+    def budget(self) -> int:
+        """Training steps: the same for every method that is trained by gradients."""
+        return self.updates
 
     def lengths(self, seed: int) -> list[int]:
         """Samples of each trajectory."""

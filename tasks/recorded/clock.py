@@ -64,7 +64,7 @@ def is_clock(table: Table, column: str, parts: Sequence[ndarray]) -> bool:
     if any(len(rows) < 3 or not (np.diff(times[rows]) > 0).all() for rows in parts):
         return False
     means = [np.diff(times[rows]).mean() for rows in parts]
-    return all(_even(times[rows]) for rows in parts) and max(means) - min(means) <= _OFF * min(means)
+    return all(_even(times[rows]) for rows in parts) and bool(max(means) - min(means) <= _OFF * min(means))
 
 
 def _even(times: Float[ndarray, " time"]) -> bool:

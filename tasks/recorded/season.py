@@ -14,7 +14,7 @@ __all__ = ["period_of"]
 _LEAST = 0.3
 
 
-def period_of(pieces: Sequence[Float[ndarray, "time channel"]], longest: int) -> int:
+def period_of(pieces: Sequence[Float[ndarray, "_ channel"]], longest: int) -> int:
     """The lag of the first high peak of the autocorrelation (mean over channels), 2 to `longest` samples; 1 if there is none.
 
     A peak is higher than both neighbors and at least 0.3. Straight lines are removed first, so that a trend is no season.
