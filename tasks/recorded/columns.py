@@ -62,7 +62,7 @@ def select(table: Table, choice: Choice, dt: float | None, *, missing: bool = Fa
 
     Raises UserError: an unknown column, a missing value, a text among numbers, a constant column, or unequal steps of time.
     """
-    choice = _completed(table, choice)
+    named, choice = choice.time, _completed(table, choice)
     parts = _parts(table, choice.trajectory)
     order = np.concatenate(parts)
     outputs = _matrix(table, choice.channels, missing)
@@ -70,7 +70,7 @@ def select(table: Table, choice: Choice, dt: float | None, *, missing: bool = Fa
     for names, values in ((choice.channels, outputs), (choice.inputs, inputs)):
         _refuse_constants(table, names, values)
     found = Clock(1.0, None) if not choice.time else clock(table, choice.time, parts, uneven)
-    if dt is not None and choice.time and abs(dt - found.dt) > 1e-3 * found.dt:
+    if dt is not None and named and abs(dt - found.dt) > 1e-3 * found.dt:
         raise table.wrong(
             f"dt = {dt:g}, and the steps of column '{choice.time}' are {found.dt:g}; leave one of them out"
         )
@@ -93,9 +93,9 @@ def _completed(table: Table, choice: Choice) -> Choice:
     if twice := sorted(set(choice.channels) & {*choice.inputs, choice.time, choice.trajectory}):
         raise table.wrong(f"column '{twice[0]}' cannot be a channel and something else; name it once")
     time = choice.time or table.index or ""
-    if not time and not choice.channels and len(names) > 1:
-        first = next(name for name in names if name not in (*choice.inputs, choice.trajectory))
-        time = first if is_clock(table, first, _parts(table, choice.trajectory)) else ""
+    free = [name for name in names if name not in (*choice.inputs, choice.trajectory)]
+    if not time and len(free) > 1 and free[0] not in choice.channels:
+        time = free[0] if is_clock(table, free[0], _parts(table, choice.trajectory)) else ""
     used = {*choice.inputs, time, choice.trajectory}
     channels = choice.channels or tuple(name for name in names if name not in used)
     if not channels:

@@ -61,7 +61,7 @@ FAULTS: dict[str, tuple[Any, dict[str, Any], str, str]] = {
         pandas.concat([FRAME, FRAME]), {"time": "time"}, r"line 62, column 'time': the time does not rise", "trajectory='...'",
     ),
     "no date": (FRAME.assign(time="May"), {"time": "time"}, r"line 2, column 'time': 'May' is neither", "write dates as"),
-    "other dt": (FRAME, {"dt": 2.0}, r"dt = 2, and the steps of column 'time' are 1", "leave one of them out"),
+    "other dt": (FRAME, {"dt": 2.0, "time": "time"}, r"dt = 2, and the steps of column 'time' are 1", "leave one of them out"),
     "short trajectory": (
         FRAME.assign(run=np.arange(N) // 45), {"trajectory": "run"}, r"15 samples in trajectory 1 are too few", "leave it out",
     ),

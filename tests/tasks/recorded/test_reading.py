@@ -142,6 +142,13 @@ def test_a_first_column_that_does_not_rise_evenly_is_a_channel() -> None:
     assert recorded(FRAME[["t", "p", "time"]].assign(time=np.cumsum(1 + (TIME % 3)))).channels == ("t", "p", "time")
 
 
+def test_the_first_column_is_the_time_whatever_else_is_chosen() -> None:
+    assert recorded(FRAME, channels="p").dt == recorded(FRAME, channels="p", inputs="t").dt == 0.5
+    assert recorded(FRAME, channels="time").time == ""
+    counted = recorded(FRAME, dt=0.25)
+    assert (counted.channels, counted.dt) == (("t", "p"), 0.25)
+
+
 def test_a_file_without_a_header(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("".join(f"{x},{y}\n" for x, y in zip(X, Y, strict=True)))
     task = recorded(tmp_path / "a.csv")
