@@ -70,7 +70,7 @@ def goal_of(suite: str, kinds: Iterable[type]) -> str:
 
 def is_recording(fields: Mapping[str, Any]) -> bool:
     """Whether these are the fields of a task on a recording."""
-    return "content" in fields and "goal" in fields
+    return bool(fields.get("content")) and "goal" in fields
 
 
 def fields_again(task: str, fields: Mapping[str, Any], data: str | Path | None) -> tuple[str, dict[str, Any]]:

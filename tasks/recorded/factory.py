@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dynamark.errors import UserError, unknown
+from dynamark.tasks.catalog import TASKS
 from dynamark.tasks.recorded import contents
 from dynamark.tasks.recorded.attractor import RecordedAttractor
 from dynamark.tasks.recorded.base import FEWEST, RecordedTask, parted
@@ -81,8 +82,12 @@ def recorded(
     recording = select(table, choice, dt, missing=goal == "completion", uneven=goal == "onestep")
     fields: dict[str, Any] = _COMPLETED[goal](table, recording, options)
     columns = recording.choice
+    if (task := _task_name(table.name, goal)) in TASKS:
+        raise table.wrong(
+            f"'{task}' is a task that ships with dynamark; give the recording another name: name='my_{table.name}'"
+        )
     return GOALS[goal](
-        name=_task_name(table.name, goal),
+        name=task,
         source=table.name,
         content=contents.store(recording.arrays),
         channels=columns.channels,

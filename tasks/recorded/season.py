@@ -38,5 +38,5 @@ def period_of(pieces: Sequence[Float[ndarray, "_ channel"]], longest: int) -> in
     # The first among those that are nearly as high as the highest: multiples of a period peak too.
     if not len(peaks):
         return 1
-    high = peaks[correlation[peaks] >= 0.95 * correlation[peaks].max()]
+    high = peaks[correlation[peaks] >= 0.9 * correlation[peaks].max()]
     return int(high[0])

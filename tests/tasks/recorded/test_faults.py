@@ -133,6 +133,10 @@ def test_other_faults_of_arrays_and_folders(tmp_path: Path) -> None:
         ),
         (lambda: recorded(), "give the recording once"),
         (lambda: recorded(FRAME, dt=-1.0), "invalid dt"),
+        (
+            lambda: recorded(FRAME, name="nile"),
+            "'recorded/nile' is a task that ships with dynamark; give the recording another",
+        ),
     ]
     for case, message in cases:
         with pytest.raises(UserError, match=message):
