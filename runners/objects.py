@@ -50,9 +50,8 @@ def one_spec(given: Given, kind: Kind) -> Spec:
     if kind == "method":
         _check_protocol(cls)
     fields = {} if isinstance(given, type) else _changed(given)
-    return _catalogued(cls, fields, kind) or Spec(
-        _target(cls, kind), fields, None if kind == "method" else cls.__name__
-    )
+    label = None if kind == "method" else getattr(given, "name", "") or cls.__name__
+    return _catalogued(cls, fields, kind) or Spec(_target(cls, kind), fields, label)
 
 
 def _check_protocol(cls: type) -> None:

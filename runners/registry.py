@@ -20,6 +20,7 @@ from dynamark.methods.catalog import METHODS
 from dynamark.methods.fields import check_fields
 from dynamark.results.keys import canonical, source_digest
 from dynamark.runners.claims.experiments import EXPERIMENTS
+from dynamark.runners.recordings import RECORDED, recorded_task
 from dynamark.runners.spec import Choices, Spec, candidates, field_text, parse, with_choices
 from dynamark.tasks.catalog import TASKS
 
@@ -128,6 +129,8 @@ def _suggestion(path: Path) -> str:
 
 def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
     """The task that a spec names, at a tier. Raises `UserError` if there is none or a field is invalid."""
+    if spec.name == RECORDED:
+        return recorded_task(spec, tier, salt)
     if spec.choices:
         raise UserError(f"'{spec}': only methods choose among values; give one value per field of a task")
     shown, base = _lookup(spec.name, TASKS, "task")

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from dynamark.errors import UserError
@@ -28,6 +29,7 @@ __all__ = [
     "halved",
     "open_fields",
     "parse",
+    "relative_to",
     "with_candidates",
     "with_choices",
 ]
@@ -44,6 +46,8 @@ _SHARE = 4
 
 # An alias may contain a slash: `chaos/thomas=my_tasks.py:Thomas` adds a task in a file to a family.
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
+# A class in a file, whose path may hold brackets, and its fields.
+_IN_FILE = re.compile(r"(.+?\.py:\w+)(|\(.*)", re.DOTALL)
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -113,9 +117,9 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Parse the text form of a spec. No other function parses specs."""
-    head, bracket, rest = text.strip().partition("(")
+    head, bracket, rest = _parted(text.strip())
     alias = None
-    if match := _ALIAS.fullmatch(head):
+    if (match := _ALIAS.fullmatch(head)) and not _is_file(head):
         alias, head = match.groups()
     if not head.strip():
         raise UserError(f"cannot read '{text}'; write NAME or NAME(field=value, ...)")
@@ -124,6 +128,35 @@ def parse(text: str) -> Spec:
     if empty := [name for name, values in choices.items() if not values]:
         raise UserError(f"cannot read '{text}': '{empty[0]}' has no values to choose among; write {{value, value}}")
     return Spec(head.strip(), {n: v for n, v in fields.items() if n not in choices}, alias, choices)
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    """The text before the fields, the bracket, and the fields. Brackets in the path of a file belong to the path."""
+    if match := _IN_FILE.fullmatch(text):
+        return match[1], match[2][:1], match[2][1:]
+    return text.partition("(")
+
+
+def _is_file(head: str) -> bool:
+    """Whether `path=with/a/sign.py:Class` is a path as a whole, and has no alias."""
+    where = head.rpartition(":")[0]
+    return where.endswith(".py") and Path(where).is_file()
+
+
+def relative_to(folder: Path, spec: Spec) -> Spec:
+    """The spec with its paths, of a class in a file or of a recording, taken relative to a folder."""
+    where, colon, name = spec.name.rpartition(":")
+    if where.endswith(".py"):
+        return replace(spec, name=f"{_within(folder, where)}{colon}{name}")
+    recording = spec.fields.get("path")
+    if spec.name == "recorded" and isinstance(recording, str) and not recording.startswith("datasets:"):
+        return replace(spec, fields={**spec.fields, "path": _within(folder, recording)})
+    return spec
+
+
+def _within(folder: Path, path: str) -> str:
+    """A path relative to a folder; as it is written where the folder is the current one, so that it is matched as written."""
+    return path if folder == Path() or path.startswith("~") else str(folder / path)
 
 
 def _fields(rest: str, text: str) -> dict[str, Any]:

@@ -97,4 +97,13 @@ TASKS: dict[str, str] = {
     "chaos/chua": "dynamark.tasks.chaos.instances:Chua",
     "chaos/bursting_neuron": "dynamark.tasks.chaos.instances:BurstingNeuron",
     "chaos/mackey_glass": "dynamark.tasks.chaos.instances:MackeyGlass",
+    # recorded
+    "recorded/sunspots": "dynamark.tasks.recorded.shipped:ShippedRecording(context=31, horizon=15, period=11)",
+    "recorded/elnino": "dynamark.tasks.recorded.shipped:ShippedRecording(series='elnino', context=72, horizon=24, period=12)",
+    "recorded/nile": "dynamark.tasks.recorded.shipped:ShippedRecording(series='nile', context=10, horizon=5)",
+    "recorded/co2": "dynamark.tasks.recorded.shipped:ShippedRecording(series='co2', context=104, horizon=52, period=52)",
+    "recorded/economy": "dynamark.tasks.recorded.shipped:ShippedRecording(series='economy', context=20, horizon=8)",
+    "recorded/electrical_equipment": (
+        "dynamark.tasks.recorded.shipped:ShippedRecording(series='electrical_equipment', context=24, horizon=12, period=12)"
+    ),
 }

@@ -60,6 +60,18 @@ def relative_error(model: Any, problem: Prediction | Forecasting, start: int = 0
     return float((answer - truth).double().square().mean() / truth.double().square().mean())
 
 
+def _scaled_error(model: Any, problem: Prediction, start: int = 0) -> float:
+    """Root mean squared error in standard deviations of the training data, one step ahead, from index `start` on.
+
+    At most the first quarter of the validation sequences is left out.
+    """
+    validation = problem.validation
+    start = min(start, validation.observations.shape[1] // 4)
+    scale = problem.train.observations.double().flatten(0, 1).std(dim=0, correction=0)
+    answer, truth = model.predict(validation, (1,))[0][:, start:], validation.observations[:, start:]
+    return float(((answer - truth).double() / scale).square().mean().sqrt())
+
+
 def _horizons(model: Any, problem: Forecasting, horizons: Sequence[int], floor: float) -> float:
     """Geometric mean over horizons of the relative squared error, averaged over several origins per validation sequence."""
     validation, longest = problem.validation, max(horizons)
@@ -168,6 +180,7 @@ def _plain(value: Tensor) -> ndarray:
 
 CRITERIA: Mapping[str, Callable[..., float]] = {
     "relative_error": relative_error,
+    "scaled_error": _scaled_error,
     "horizons": _horizons,
     "flow": _flow,
     "divergence": _divergence,

@@ -25,7 +25,7 @@ from dynamark.runners.spec import Spec
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
-__all__ = ["Plan", "applies", "expand", "pending"]
+__all__ = ["Plan", "applies", "expand", "kinds_of", "pending"]
 
 # What stands for the method where a task is left out altogether.
 _EVERY = "every method"
@@ -58,6 +58,7 @@ def expand(
     wanted = None if seeds is None else _seeds(seeds)
     resolver = _Resolver()
     runs: dict[str, Planned] = {}
+    instances: dict[tuple[str, str], Task] = {}
     skipped: dict[tuple[str, str, str], None] = {}
     for entry in _with_methods(_with_tasks(suite.entries, task), method, resolver):
         for spec in _expanded(entry.tasks, task_names):
@@ -65,6 +66,7 @@ def expand(
             if instance.unavailable is not None:
                 skipped[instance.name, _EVERY, instance.unavailable] = None
                 continue
+            _refuse_namesake(instances.setdefault((instance.name, instance.tier), instance), instance)
             source = _source(type(instance))
             budget = instance.budget if entry.budget is None else entry.budget
             for chosen in _applicable(entry, instance, resolver, skipped):
@@ -78,10 +80,23 @@ def expand(
     return Plan(tuple(runs.values()), tuple(skipped))
 
 
+def _refuse_namesake(first: Task, second: Task) -> None:
+    """Two tasks of one name would replace each other in every table."""
+    if first.digest != second.digest:
+        raise UserError(f"two different tasks are called '{first.name}'; give one another name: other={first.name}")
+
+
 def _source(task: type) -> str:
     """The digest of a task's source; of one from elsewhere it is marked, and counts in the key."""
     digest = class_source(task)
     return digest if task.__module__.startswith("dynamark.") else f"{FOREIGN}{digest}"
+
+
+def kinds_of(suite: Suite) -> list[type]:
+    """The kinds of problem of the tasks of a suite."""
+    return [
+        resolve_task(spec, entry.tier).kind for entry in suite.entries for spec in _expanded(entry.tasks, task_names)
+    ]
 
 
 class _Resolver:
@@ -146,8 +161,17 @@ def _with_tasks(entries: Sequence[Entry], wanted: Sequence[Spec]) -> Sequence[En
         if pairs:
             narrowed.append(replace(entry, tasks=tuple(dict.fromkeys(spec for spec, _ in pairs))))
     new = tuple(spec for spec in wanted if spec not in met and _names_a_task(spec))
-    joined = [replace(entry, tasks=new, lenient=True) for entry in listed] if new else []
-    return [*narrowed, *joined]
+    return [*narrowed, *(_put_to(new, listed) if new else [])]
+
+
+def _put_to(tasks: tuple[Spec, ...], entries: Sequence[Entry]) -> Iterable[Entry]:
+    """Tasks that no entry lists, put to each method once: as the first entry has it, whatever the budgets of others."""
+    taken: set[tuple[Spec, str]] = set()
+    for entry in entries:
+        methods = [spec for spec in _expanded(entry.methods, method_names) if (spec, entry.tier) not in taken]
+        taken.update((spec, entry.tier) for spec in methods)
+        if methods:
+            yield replace(entry, tasks=tasks, methods=tuple(methods), lenient=True)
 
 
 def _names_a_task(spec: Spec) -> bool:

@@ -1,4 +1,7 @@
-"""Suites: named lists of runs, in TOML. Their specs are read when the file is, so that a bad one names its file and line."""
+"""Suites: named lists of runs, in TOML. Their specs are read when the file is, so that a bad one names its file and line.
+
+Paths in a suite file are relative to that file.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from dynamark.errors import UserError, unknown
-from dynamark.runners.spec import Choices, Spec, parse
+from dynamark.runners.spec import Choices, Spec, parse, relative_to
 
 __all__ = ["SHIPPED", "Entry", "Suite", "load_suite", "suite_names"]
 
@@ -115,7 +118,7 @@ def _entry(path: Path, entry: dict[str, Any], config: dict[str, Any], text: str,
 
 def _spec(path: Path, spec: str, text: str) -> Spec:
     try:
-        return parse(spec)
+        return relative_to(path.parent, parse(spec))
     except UserError as error:
         # TOML's parser tells no lines: the spec is looked for as it is most likely written.
         places = [text.find(quoted) for quoted in (json.dumps(spec, ensure_ascii=False), f"'{spec}'", spec)]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Trajectories,
     )
     from dynamark.tasks.protocols import FitsEstimate, FitsForecaster, FitsLearner, FitsNetwork, FitsPredictor
+    from dynamark.tasks.recorded.factory import recorded
 
 _PROBLEMS = ("Recovery", "Prediction", "Online", "Forecasting", "Training", "Trajectories", "Estimate", "Run")
 _PROTOCOLS = ("FitsEstimate", "FitsPredictor", "FitsLearner", "FitsForecaster", "FitsNetwork")
@@ -48,6 +49,7 @@ _HOMES = {
     "leaderboard": "dynamark.leaderboards.assemble",
     "load_results": "dynamark.results.store",
     "Spec": "dynamark.runners.spec",
+    "recorded": "dynamark.tasks.recorded.factory",
     "UserError": "dynamark.errors",
     **dict.fromkeys(_PROBLEMS, "dynamark.tasks.problems"),
     **dict.fromkeys(_PROTOCOLS, "dynamark.tasks.protocols"),
@@ -75,6 +77,7 @@ __all__ = [
     "compare",
     "leaderboard",
     "load_results",
+    "recorded",
     "run",
 ]
 

@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--method", metavar="SPEC", help="the method, if it does not ship with dynamark: path/mine.py:Mine")
     add("--task", metavar="SPEC", help="the task, if it does not ship with dynamark: path/tasks.py:Mine")
+    add("--data", metavar="FILE", help="the file of the recording, if the task is one that is no longer in the cache")
     add(
         "--tolerance",
         type=float,
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
 
     old = find(read_rows([published_store(), *(args.store or [default_store()])]), args.key)
     print(f"{old['method']} on {old['task']} [{old['tier']}], seed {old['seed']}")
-    new = rerun(old, task=args.task, method=args.method, timeout=args.timeout)
+    new = rerun(old, task=args.task, method=args.method, data=args.data, timeout=args.timeout)
     changed, moved = differences(old, new, args.tolerance), sources(old, new)
     for line in (*moved, *places(old, new), *changed):
         print(f"  {line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from typing import Any
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +69,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
     add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
     add("--quiet", action="store_true", help="print no leaderboard and no progress bar")
+    _recording_arguments(parser)
+
+
+def _recording_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group(
+        "your own data", "Run the methods of SUITE on a recording instead of the tasks of SUITE."
+    ).add_argument
+    add(
+        "--data",
+        metavar="FILE",
+        help="a CSV, Parquet, .npy or .npz file, or a folder that datasets.load_dataset reads. Split by time: 60%% training, "
+        "20%% validation, 20%% test",
+    )
+    add(
+        "--goal",
+        choices=["forecast", "onestep", "attractor", "completion"],
+        help="what to predict (default: what the methods of SUITE do)",
+    )
+    add("--channels", metavar="A,B", help="columns to predict (default: all that have no other role)")
+    add("--inputs", metavar="U,V", help="columns of known inputs (default: none)")
+    add("--time", metavar="COLUMN", help="column of times (default: the first column, if it rises in equal steps)")
+    add("--trajectory", metavar="COLUMN", help="column that names the trajectory of each row, if there are several")
+    add("--dt", type=float, metavar="T", help="time between samples (default: that of the time column, or 1)")
+    add("--context", type=int, metavar="N", help="samples given before a forecast (default: half of the test part)")
+    add("--horizon", type=int, metavar="N", help="samples to forecast (default: a quarter of the test part)")
+    add("--period", type=int, metavar="N", help="samples of a season; 1 for none (default: found in the training part)")
+    add("--rank", type=int, metavar="R", help="bound on the rank, for --goal completion (default: none)")
+    add("--name", metavar="NAME", help="name of the recording in tables (default: the name of the file)")
 
 
 def _seeds(text: str) -> int | list[int]:
@@ -88,15 +117,44 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part[1]), int(part[2])
 
 
+_OPTIONS = ("goal", "channels", "inputs", "time", "trajectory", "dt", "context", "horizon", "period", "rank", "name")
+
+
+def _recording(args: argparse.Namespace) -> list[Any]:
+    """The task of --data, as a list; empty without --data. Prints what was read."""
+    from dynamark.errors import UserError
+
+    options = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
+    if args.data is None:
+        if options:
+            raise UserError(f"--{next(iter(options))} describes a recording; give its file: --data FILE")
+        return []
+    from dynamark.runners.plan.complete import load_named
+    from dynamark.runners.plan.expand import kinds_of
+    from dynamark.runners.recordings import goal_of
+    from dynamark.tasks.recorded.factory import recorded
+
+    for name in ("channels", "inputs"):
+        if name in options:
+            options[name] = tuple(column.strip() for column in options[name].split(","))
+    if "goal" not in options:
+        options["goal"] = goal_of(args.suite, kinds_of(load_named(args.suite)))
+    task = recorded(args.data, **options)
+    if not args.quiet:
+        print(task.summary(), file=sys.stderr)
+    return [task]
+
+
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.output import print_failures
     from dynamark.runners.run import run
 
+    recording = _recording(args)
     try:
         report = run(
             args.suite,
-            task=args.task,
+            task=[*args.task, *recording],
             method=args.method,
             seeds=args.seeds,
             tier=args.tier,
@@ -120,7 +178,8 @@ def main(args: argparse.Namespace) -> int:
         from dynamark.leaderboards.assemble import leaderboard
         from dynamark.leaderboards.board_text import board_text
 
-        board = next((b for b in leaderboard(report.store).boards if b.board.name == args.suite), None)
+        boards = [] if recording else leaderboard(report.store).boards
+        board = next((b for b in boards if b.board.name == args.suite), None)
         print(
             board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys)
         )
