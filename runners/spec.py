@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, one_line, storable
 
 __all__ = [
     "COMPETE",
@@ -44,6 +44,8 @@ _SHARE = 4
 
 # An alias may contain a slash: `chaos/thomas=my_tasks.py:Thomas` adds a task in a file to a family.
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
+# Characters of a spec; longer ones are no names of files, and their labels fill no table.
+_LONGEST = 4000
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -113,6 +115,10 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Parse the text form of a spec. No other function parses specs."""
+    if not storable(" ".join(text.split()), _LONGEST):
+        raise UserError(
+            f"cannot read '{one_line(text, 60)}'; write at most {_LONGEST} printable characters: NAME(field=value, ...)"
+        )
     head, bracket, rest = text.strip().partition("(")
     alias = None
     if match := _ALIAS.fullmatch(head):
@@ -131,7 +137,9 @@ def _fields(rest: str, text: str) -> dict[str, Any]:
         call = ast.parse(f"f({rest}", mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
             raise ValueError
-        return {_keyword(k): _literal(k.value) for k in call.keywords}
+        fields = {_keyword(k): _literal(k.value) for k in call.keywords}
+        repr(fields).encode()  # a lone surrogate, written as an escape, fits in no row
+        return fields
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise UserError(f"cannot read '{text}'; write NAME(field=value, ...) with Python literals as values") from None
 
