@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 
 # The plan refuses more too; here before a list of them is made.
 _MOST_SEEDS = 100_000
@@ -96,7 +95,7 @@ def _shard(text: str) -> tuple[int, int]:
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import print_failures
+    from dynamark.cli.output import note, print_failures, say
     from dynamark.runners.run import run
 
     end_gracefully("interrupted; finished runs are saved, run the same command to resume")
@@ -124,11 +123,9 @@ def main(args: argparse.Namespace) -> int:
         from dynamark.leaderboards.board_text import board_text
 
         board = next((b for b in leaderboard(report.store).boards if b.board.name == args.suite), None)
-        print(
-            board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys)
-        )
+        say(board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys))
     for task, method, reason in report.plan.not_applicable:
-        print(f"skipped: {method} on {task}: it {reason}", file=sys.stderr)
+        note(f"skipped: {method} on {task}: it {reason}")
     print_failures(report.failures)
-    print(report.summary, file=sys.stderr)
+    note(report.summary)
     return 4 if report.failures else 0
