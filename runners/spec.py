@@ -20,6 +20,7 @@ from dynamark.errors import UserError, one_line, storable
 
 __all__ = [
     "COMPETE",
+    "LONGEST",
     "Choices",
     "Spec",
     "candidates",
@@ -45,7 +46,7 @@ _SHARE = 4
 # An alias may contain a slash: `chaos/thomas=my_tasks.py:Thomas` adds a task in a file to a family.
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
 # Characters of a spec; longer ones are no names of files, and their labels fill no table.
-_LONGEST = 4000
+LONGEST = 4000
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -115,9 +116,9 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Parse the text form of a spec. No other function parses specs."""
-    if not storable(" ".join(text.split()), _LONGEST):
+    if not storable(" ".join(text.split()), LONGEST):
         raise UserError(
-            f"cannot read '{one_line(text, 60)}'; write at most {_LONGEST} printable characters: NAME(field=value, ...)"
+            f"cannot read '{one_line(text, 60)}'; write at most {LONGEST} printable characters: NAME(field=value, ...)"
         )
     head, bracket, rest = text.strip().partition("(")
     alias = None
