@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +16,7 @@ from dynamark.runners.objects import Given, one_spec, specs_of
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.expand import applies, expand
 from dynamark.runners.plan.suite import Entry, Suite
-from dynamark.runners.registry import Method, resolve_method, resolve_task
+from dynamark.runners.registry import Method, resolve_method, resolve_task, unpicklable
 from dynamark.runners.spec import Spec, parse
 from dynamark.tasks.problems import KINDS
 
@@ -83,33 +82,26 @@ def check(
     if not tries:
         wanted = ", ".join(sorted(single for single, _ in KINDS.values()))
         raise UserError(f"method '{chosen.label}' solves no kind of problem; implement one of: {wanted}")
-    with Local(1, Limits(timeout), device) as executor:
+    # Runs are repeated below another base process: what a process inherits (addresses of objects) is not the same there.
+    with Local(1, Limits(timeout), device) as executor, Local(1, Limits(timeout), device) as fresh:
         for instances in tries:
-            findings += _first_that_suits(spec, instances, executor, device)
+            findings += _first_that_suits(spec, instances, executor, fresh, device)
         for kind in () if tasks else CASES:
             findings += _edges(spec, chosen, kind, executor, device)
     return findings
 
 
 def _frozen(method: Method) -> Finding:
-    built = method.build()
-    frozen = bool(type(built).__dataclass_params__.frozen)
     return Finding(
         "frozen dataclass",
-        frozen,
-        "" if frozen else "write @dataclass(frozen=True): the fields identify a run and must not change",
+        method.frozen,
+        "" if method.frozen else "write @dataclass(frozen=True): the fields identify a run and must not change",
     )
 
 
 def _pickles(method: Method) -> Finding:
-    built = method.build()
-    try:
-        same = pickle.loads(pickle.dumps(built)) == built
-    except Exception as error:
-        return Finding("pickles", False, f"{type(error).__name__}: {error}")
-    return Finding(
-        "pickles", same, "" if same else "the unpickled method is not equal to the original; compare by fields"
-    )
+    reason = unpicklable(method.target, method.fields)
+    return Finding("pickles", not reason, reason)
 
 
 def _small(method: Method) -> list[tuple[Small, ...]]:
@@ -117,15 +109,16 @@ def _small(method: Method) -> list[tuple[Small, ...]]:
     return [tasks for tasks in _SMALL if applies(method, resolve_task(tasks[0][0], "tiny"))]
 
 
-def _first_that_suits(method: Spec, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
+def _first_that_suits(
+    method: Spec, tasks: Sequence[Small], executor: Executor, fresh: Executor, device: str
+) -> list[Finding]:
     """The findings on the first task that the method does not reject with a `UserError`."""
     findings: list[Finding] = []
     for place, (task, budget) in enumerate(tasks):
-        run_seeds = functools.partial(_rows, method, task, budget, executor, device)
-        rows = run_seeds(2)
+        rows = _rows(method, task, budget, executor, device, 2)
         rejected = [row for row in rows if str(row["reason"]).startswith("UserError")]
         if not rejected or place == len(tasks) - 1:
-            return findings + _tried(rows, run_seeds)
+            return findings + _tried(rows, functools.partial(_rows, method, task, budget, fresh, device))
         reason = str(rejected[0]["reason"])
         findings.append(Finding(f"{rows[0]['task']}: rejected by the method, trying another task", True, reason))
     return findings

@@ -56,8 +56,8 @@ def test_what_the_catalog_has_goes_by_its_name() -> None:
     assert one_spec(Lorenz63, "task") == Spec("chaos/lorenz63")
 
 
-def test_a_lone_glob_is_one_glob() -> None:
-    report = dynamark.run("quick", task="koopman/*", method="persistence", seeds=1, engine="inline", store="unused")
+def test_a_lone_glob_is_one_glob(tmp_path: Path) -> None:
+    report = dynamark.run("quick", task="koopman/*", method="persistence", seeds=1, engine="inline", store=tmp_path)
     assert {run.row["family"] for run in report.plan.runs} == {"koopman"}
 
 

@@ -47,17 +47,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--salt",
         default="",
         metavar="S",
-        help="any string: regenerate all data from other seeds (held-out evaluation)",
+        help="any string, or - to read it from stdin: regenerate all data from other seeds (held-out evaluation)",
     )
 
 
 def main(args: argparse.Namespace) -> int:
     """List, show or run claims. `list` and `show` exit with 0; `run` exits with 0, or with 4 when runs failed."""
+    from dynamark.cli.interruption import end_gracefully
     from dynamark.cli.output import print_failures, write
+    from dynamark.cli.salt import secret
     from dynamark.runners.claims.api import claims, run_claims
 
     ids = [*args.ids, *args.claims]
     if args.what == "run":
+        end_gracefully("interrupted; finished runs are saved, run the same command to resume")
         failures = run_claims(
             *ids,
             family=args.family,
@@ -66,14 +69,14 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             retry_failed=args.retry_failed,
             progress=True,
-            salt=args.salt,
+            salt=secret(args.salt),
         )
         print_failures(failures)
         return 4 if failures else 0
     stores = [args.store] if args.store else []
     chosen = claims(*ids, family=args.family, stores=stores, published=not args.no_published, salt=args.salt)
     if args.what == "show":
-        print(chosen.to_text())
+        write(chosen.to_text(), None)
         return 0
     write(chosen.to_markdown() if args.format == "md" else str(chosen), args.out)
     return 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from typing import Any
+
+# The plan refuses more too; here before a list of them is made.
+_MOST_SEEDS = 100_000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +66,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--salt",
         default="",
         metavar="S",
-        help="any string: regenerate all data from other seeds (held-out evaluation)",
+        help="any string, or - to read it from stdin: regenerate all data from other seeds (held-out evaluation)",
+    )
+    add(
+        "--sandbox",
+        action=argparse.BooleanOptionalAction,
+        help="run methods without access to cache, results, other processes and network (default: with --salt, if possible)",
     )
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
     add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
@@ -101,17 +108,19 @@ def _recording_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _seeds(text: str) -> int | list[int]:
     """A number of seeds, or a list of seeds and inclusive ranges."""
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
-    seeds = [seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if not (seeds and all(parts)):
+    parts = [re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part) for part in text.split(",")]
+    spans = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in parts if part]
+    if not (all(spans) and all(parts)):
         raise argparse.ArgumentTypeError(f"invalid seeds '{text}': expected 5 (seeds 0-4), 7-9 or 0,3,7-9")
-    return seeds
+    if sum(map(len, spans)) > _MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"invalid seeds '{text}': expected at most {_MOST_SEEDS} of them")
+    return [seed for span in spans for seed in span]
 
 
 def _shard(text: str) -> tuple[int, int]:
-    part = re.fullmatch(r"(\d+)/(\d+)", text)
+    part = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if part is None:
         raise argparse.ArgumentTypeError(f"invalid shard '{text}': expected I/N with 1 <= I <= N")
     return int(part[1]), int(part[2])
@@ -122,6 +131,7 @@ _OPTIONS = ("goal", "channels", "inputs", "time", "trajectory", "dt", "context",
 
 def _recording(args: argparse.Namespace) -> list[Any]:
     """The task of --data, as a list; empty without --data. Prints what was read."""
+    from dynamark.cli.output import note
     from dynamark.errors import UserError
 
     options = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
@@ -141,50 +151,50 @@ def _recording(args: argparse.Namespace) -> list[Any]:
         options["goal"] = goal_of(args.suite, kinds_of(load_named(args.suite)))
     task = recorded(args.data, **options)
     if not args.quiet:
-        print(task.summary(), file=sys.stderr)
+        note(task.summary())
     return [task]
 
 
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
-    from dynamark.cli.output import print_failures
+    from dynamark.cli.interruption import end_gracefully
+    from dynamark.cli.output import note, print_failures, say
+    from dynamark.cli.salt import secret
     from dynamark.runners.run import run
 
     recording = _recording(args)
-    try:
-        report = run(
-            args.suite,
-            task=[*args.task, *recording],
-            method=args.method,
-            seeds=args.seeds,
-            tier=args.tier,
-            store=args.store,
-            workers=args.workers,
-            timeout=args.timeout,
-            memory_gb=args.memory_gb,
-            engine=args.engine,
-            device=args.device,
-            force=args.force,
-            retry_failed=args.retry_failed,
-            salt=args.salt,
-            shard=args.shard,
-            progress=not args.quiet,
-            dry_run=args.dry_run,
-        )
-    except KeyboardInterrupt:
-        print("\ndynamark: interrupted; finished runs are saved, run the same command to resume", file=sys.stderr)
-        return 130
+    end_gracefully("interrupted; finished runs are saved, run the same command to resume")
+    report = run(
+        args.suite,
+        task=[*args.task, *recording],
+        method=args.method,
+        seeds=args.seeds,
+        tier=args.tier,
+        store=args.store,
+        workers=args.workers,
+        timeout=args.timeout,
+        memory_gb=args.memory_gb,
+        engine=args.engine,
+        device=args.device,
+        force=args.force,
+        retry_failed=args.retry_failed,
+        salt=secret(args.salt),
+        sandbox=args.sandbox,
+        shard=args.shard,
+        progress=not args.quiet,
+        dry_run=args.dry_run,
+    )
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
         from dynamark.leaderboards.board_text import board_text
 
         boards = [] if recording else leaderboard(report.store).boards
         board = next((b for b in boards if b.board.name == args.suite), None)
-        print(
-            board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys)
-        )
+        say(board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys))
     for task, method, reason in report.plan.not_applicable:
-        print(f"skipped: {method} on {task}: it {reason}", file=sys.stderr)
+        note(f"skipped: {method} on {task}: it {reason}")
     print_failures(report.failures)
-    print(report.summary, file=sys.stderr)
+    if args.salt and sum(report.statuses.values()) and not report.sandbox:
+        note("no sandbox: a method that tries to could read the salt in the results folder (see docs/limits.md)")
+    note(report.summary)
     return 4 if report.failures else 0
