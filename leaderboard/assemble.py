@@ -14,12 +14,13 @@ import numpy as np
 
 from dynamark.errors import UserError, unknown
 from dynamark.leaderboards.board_text import board_json, board_text
-from dynamark.leaderboards.boards import COLUMNS, BoardTable, board_table
+from dynamark.leaderboards.boards import COLUMNS, BoardTable, board_frame, table_of
 from dynamark.leaderboards.formats import FORMATS, render
 from dynamark.leaderboards.rows import gather, gathered
 from dynamark.leaderboards.table import Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store, published_store, read_rows
+from dynamark.runners.facts import facts
 from dynamark.runners.plan.board import board_names, read_board
 
 if TYPE_CHECKING:
@@ -65,14 +66,20 @@ class Selection:
                 frame = _matching(frame, column, globs)
         return frame
 
-    def boards(self) -> list[BoardTable]:
-        """The tables of all shipped boards that some method is complete on; none where runs or methods were chosen."""
+    def boards(self, columns: Sequence[str] = ()) -> list[tuple[BoardTable, pandas.DataFrame]]:
+        """The tables of shipped boards that rank two methods or more, with their rows; none where runs or methods were chosen.
+
+        columns: further columns of the rows.
+        """
         if self.keys is not None or self.task or self.method or self.tier not in (None, "standard"):
             return []
-        rows = gathered(self.stores, self.published, None, COLUMNS)
+        rows = gathered(self.stores, self.published, None, [*COLUMNS, *columns])
         boards = [read_board(name) for name in board_names()]
-        shown = [board_table(board, rows) for board in boards if self.family in (None, board.family)]
-        return sorted((table for table in shown if table.places), key=lambda table: in_order(table.board.family))
+        frames = [(board, board_frame(board, rows)) for board in boards if self.family in (None, board.family)]
+        shown = [(table_of(board, frame), frame) for board, frame in frames]
+        return sorted(
+            (pair for pair in shown if len(pair[0].places) > 1), key=lambda pair: in_order(pair[0].board.family)
+        )
 
     def claims(self, rows: pa.Table) -> list[Evaluation]:
         """The claims, of one family where one is chosen; none where runs were chosen one by one."""
@@ -125,7 +132,7 @@ class Leaderboard:
     @functools.cached_property
     def boards(self) -> list[BoardTable]:
         """The boards: tables in which every method has run on every task."""
-        return self._selection.boards()
+        return [table for table, _ in self._selection.boards()]
 
     @property
     def tables(self) -> list[Table]:
@@ -159,9 +166,10 @@ class Leaderboard:
         from dynamark.leaderboards.page.whole import page
 
         rows = self._selection.claim_rows()
-        frame = self._selection.rows(_PAGE)
+        boards = self._selection.boards(_PAGE)
+        frame = _apart(self._selection.rows(_PAGE), [table for table, _ in boards])
         claims = self._selection.claims(rows)
-        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()))
+        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()), boards, facts)
 
     def __str__(self) -> str:
         return self.to_text()

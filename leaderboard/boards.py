@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from dynamark.runners.spec import COMPETE
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["COLUMNS", "BoardTable", "Hole", "Place", "board_table"]
+__all__ = ["COLUMNS", "BoardTable", "Hole", "Place", "board_frame", "board_table", "family_ranks", "table_of"]
 
 # What a board needs of rows besides what every table does.
 COLUMNS = ("budget",)
@@ -37,6 +38,7 @@ class Place:
     board whose tasks have no scale: there the mean rank orders.
     rank: 1 for the first; best, worst its 95 % interval over other seeds. mean_rank: over tasks and seeds.
     lost: tasks on which it fails or stays at the baseline in the median.
+    scores, spreads: median, smallest and largest primary score over seeds, by task. times: median seconds to fit, by task.
     """
 
     method: str
@@ -55,6 +57,8 @@ class Place:
     parameters: int | None
     scores: dict[str, float]
     skills: dict[str, float]
+    spreads: dict[str, tuple[float, float]] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,17 @@ class Hole:
 
 @dataclass(frozen=True)
 class BoardTable:
-    """A board with its places, best first; wins[i][j] is the share of tasks x seeds on which place i beats place j."""
+    """A board with its places, best first; wins[i][j] is the share of tasks x seeds on which place i beats place j.
+
+    dead: complete methods that failed or answered NaN on every run. They stand last; with no others, nothing is ranked.
+    """
 
     board: Board
     tasks: tuple[TaskInfo, ...]
     places: tuple[Place, ...]
     holes: tuple[Hole, ...]
     wins: tuple[tuple[float, ...], ...]
+    dead: tuple[str, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -93,9 +101,18 @@ class BoardTable:
         return min(near, key=lambda p: (p.seconds, p.method), default=None)
 
 
+def board_frame(board: Board, rows: pa.Table) -> pandas.DataFrame:
+    """The rows of a board among stored rows, as `prepare` makes them."""
+    return prepare(_of_board(board, rows))
+
+
 def board_table(board: Board, rows: pa.Table) -> BoardTable:
     """The table of a board from stored rows, whatever else they hold."""
-    frame = prepare(_of_board(board, rows))
+    return table_of(board, board_frame(board, rows))
+
+
+def table_of(board: Board, frame: pandas.DataFrame) -> BoardTable:
+    """The table of a board from its rows."""
     wanted = len(board.tasks) * board.seeds
     counts = frame.groupby("method", observed=True).size()
     complete = [str(name) for name, count in counts.items() if count == wanted]
@@ -107,9 +124,12 @@ def board_table(board: Board, rows: pa.Table) -> BoardTable:
     if not len(chosen):
         return BoardTable(board, (), (), tuple(holes), ())
     grid = Grid(chosen)
+    dead = tuple(name for name, alive in zip(grid.methods, grid.alive, strict=True) if not alive)
+    if len(dead) == len(grid.methods):
+        return BoardTable(board, grid.tasks, (), tuple(holes), (), dead)
     places, order, values = _places(grid, board.seeds)
     win = statistics.wins(values)[np.ix_(order, order)]
-    return BoardTable(board, grid.tasks, places, tuple(holes), tuple(map(tuple, win.tolist())))
+    return BoardTable(board, grid.tasks, places, tuple(holes), tuple(map(tuple, win.tolist())), dead)
 
 
 def _of_board(board: Board, rows: pa.Table) -> pa.Table:
@@ -140,8 +160,7 @@ def _places(grid: Grid, seeds: int) -> tuple[tuple[Place, ...], list[int], ndarr
     about = [grid.about(i) for i in range(len(grid.methods))]
 
     def key(i: int) -> tuple[bool, float, float, str]:
-        dead = about[i]["failed"] == about[i]["runs"]  # a method that failed everywhere never leads
-        return dead, -means[i][0], float(ranks[i]), grid.methods[i]
+        return not grid.alive[i], -means[i][0], float(ranks[i]), grid.methods[i]
 
     order = sorted(range(len(grid.methods)), key=key)
     bands = statistics.bands_by_leader(order, values)
@@ -171,18 +190,31 @@ def _places(grid: Grid, seeds: int) -> tuple[tuple[Place, ...], list[int], ndarr
                 parameters=own["parameters"],
                 scores=own["scores"],
                 skills=own["skills"],
+                spreads=grid.spreads(i),
+                times=grid.times(i),
             )
         )
     return tuple(places), order, values
 
 
-def family_ranks(tables: Sequence[BoardTable]) -> dict[str, float]:
-    """The mean over boards of one family of the ranks of the methods that are on all of them; empty for a single board."""
-    where = [{place.method: place.rank for place in table.places} for table in tables if table.places]
-    if len(where) < 2:
-        return {}
-    common = set.intersection(*(set(own) for own in where))
-    return {name: sum(own[name] for own in where) / len(where) for name in sorted(common)}
+def family_ranks(tables: Sequence[BoardTable]) -> tuple[list[str], dict[str, float]]:
+    """The mean rank over boards of one family: the boards that count, and the mean by method, best first.
+
+    A mean over boards is comparable only among methods that are on all of them, and each board ranks these alone. Where no two
+    methods are on all boards, the largest set of boards with two common methods counts; of equally large sets that of the most.
+    Empty with fewer than two such boards.
+    """
+    on = [(table.board.name, [place.method for place in table.places]) for table in tables if table.places]
+    for size in range(len(on), 1, -1):
+        sets = [
+            (boards, set.intersection(*(set(methods) for _, methods in boards))) for boards in combinations(on, size)
+        ]
+        boards, common = max(sets, key=lambda pair: len(pair[1]))
+        if len(common) > 1:
+            orders = [[method for method in methods if method in common] for _, methods in boards]
+            means = {method: sum(order.index(method) + 1 for order in orders) / size for method in sorted(common)}
+            return [name for name, _ in boards], dict(sorted(means.items(), key=lambda item: item[1]))
+    return [], {}
 
 
 def frame_of(table: BoardTable) -> pandas.DataFrame:

@@ -18,6 +18,8 @@ FORMATS = ("terminal", "md", "html", "tex", "csv", "json")
 _STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
 # A terminal shows the scores of so many tasks beside the standings; more of them get a table of their own.
 _BESIDE = 4
+# Columns of a table of Markdown.
+_WIDEST = 12
 
 
 def render(made: Sequence[Table], format: str, literal: bool = False) -> str:
@@ -38,15 +40,15 @@ def render(made: Sequence[Table], format: str, literal: bool = False) -> str:
     text = "\n\n".join(parts) + "\n"
     if any(s.own for table in made for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "* includes your own, unpublished results\n"
-    if any(place(s).startswith("(") for table in made for s in table.standings):
-        text += {"tex": "% "}.get(format, "\n") + "(places) in parentheses: incomplete coverage\n"
+    if any(not s.complete for table in made for s in table.standings):
+        text += {"tex": "% "}.get(format, "\n") + "methods with missing runs stand last and have no place\n"
     return text
 
 
 def _blocks(table: Table, format: str) -> list[str]:
-    inline = table.family != "overall" and (format != "terminal" or len(table.tasks) <= _BESIDE)
-    blocks = [_tabulated(*_standings(table, inline), format)]
-    if not inline and table.family != "overall":
+    inline = format == "tex" or (format == "terminal" and len(table.tasks) <= _BESIDE)
+    blocks = [_tabulated(*(_narrow(table) if format == "md" else _standings(table, inline)), format)]
+    if not inline:
         blocks.append(_tabulated(*_tasks(table), format))
     return blocks
 
@@ -95,6 +97,21 @@ def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
     ]
 
 
+def _narrow(table: Table) -> tuple[list[str], list[list[str]]]:
+    """The standings in at most twelve columns, for Markdown: intervals stand in the columns of their values."""
+    head, body = _standings(table, inline=False)
+    held = "held out" in head
+    joined = [("skill", "95 %", "{} [{}]"), *([("held out", "difference", "{} ({})")] if held else [])]
+    for name, beside, style in joined:
+        first, second = head.index(name), head.index(beside)
+        head[first] = style.format(name, beside)
+        for line in body:
+            line[first] = style.format(line[first], line[second]) if line[second] else line[first]
+            del line[second]
+        del head[second]
+    return head, body
+
+
 def _score(s: Standing, task: str) -> str:
     """The median public score, and in brackets that on held-out data."""
     away = None if s.held_out is None else s.held_out.scores.get(task)
@@ -103,7 +120,7 @@ def _score(s: Standing, task: str) -> str:
 
 def _tasks(table: Table) -> tuple[list[str], list[list[str]]]:
     """A line a task: its score, the ends of its scale, the best method, and your own methods."""
-    own = [s for s in table.standings if s.own]
+    own = [s for s in table.standings if s.own][: _WIDEST - 6]
     head = ["task", "score", "baseline", "oracle", "best", "by", *(s.method + " *" for s in own)]
     body = []
     for task in table.tasks:
@@ -135,11 +152,10 @@ def short(name: str) -> str:
 
 
 def place(s: Standing) -> str:
-    """The interval of a place, 1 or 2-4; in brackets where runs are missing, so that it stands on other tasks than others'."""
+    """The interval of a place, 1 or 2-4; nothing where runs are missing, so that a mean stands on other tasks than others'."""
     if s.place is None:
         return ""
-    told = str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
-    return told if s.runs == s.possible else f"({told})"
+    return str(s.place[0]) if s.place[0] == s.place[1] else f"{s.place[0]}-{s.place[1]}"
 
 
 def number(value: float | None, style: str) -> str:

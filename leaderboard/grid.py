@@ -50,6 +50,9 @@ class Grid:
             self._matrix(rows[name].to_numpy(float)) for name in ("skill", "score", "failed", "own")
         )
         self._present = ~np.isnan(self._failed)
+        # Whether a method answered at all: a run that ended in NaN counts as little as one that crashed.
+        answered = np.nan_to_num(self._matrix((rows["status"] == "ok").to_numpy(float)))
+        self.alive: list[bool] = answered.any(axis=1).tolist()
         self.tasks = self._tasks(rows, task)
         lower = np.array([info.lower_is_better for info in self.tasks])
         self.ranks = statistics.ranks(self._score, self._present, lower[self.task_of_cell])
@@ -60,12 +63,27 @@ class Grid:
             )
             for code, info in enumerate(self.tasks)
         }
+        self._seconds = self._matrix(rows["fit_seconds"].to_numpy(float))
         self._costs = {
             name: _over_seeds(_median, self._matrix(rows[name].to_numpy(float)))
             if name in rows and rows[name].notna().any()
             else None
             for name in _COSTS
         }
+
+    def spreads(self, i: int) -> dict[str, tuple[float, float]]:
+        """The smallest and the largest score of a method over seeds, by task."""
+        of_task = {info.name: self._score[i, self.task_of_cell == code] for code, info in enumerate(self.tasks)}
+        known = {name: values[~np.isnan(values)] for name, values in of_task.items()}
+        return {name: (float(values.min()), float(values.max())) for name, values in known.items() if len(values)}
+
+    def times(self, i: int) -> dict[str, float]:
+        """The median seconds to fit of a method, by task."""
+        medians = {
+            info.name: _plain(_over_seeds(_median, self._seconds[[i]][:, self.task_of_cell == code])[0])
+            for code, info in enumerate(self.tasks)
+        }
+        return {name: value for name, value in medians.items() if value is not None}
 
     def _matrix(self, values: ndarray) -> ndarray:
         matrix = np.full((len(self.methods), len(self.task_of_cell)), np.nan)

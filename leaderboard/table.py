@@ -1,4 +1,4 @@
-"""Standings from rows: a table a family and tier, and tables over several families."""
+"""Standings from rows: a table a family and tier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.leaderboards import statistics
-from dynamark.leaderboards.coverage import alike, tracks
+from dynamark.leaderboards.coverage import tracks
 from dynamark.leaderboards.grid import Grid, TaskInfo
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ class Standing:
     skill: float | None  # interquartile mean over tasks and seeds
     low: float | None
     high: float | None
-    place: tuple[int, int] | None  # 95 % interval of the place in the table
-    band: int | None  # methods of one band cannot be told apart from its leader
+    place: (
+        tuple[int, int] | None
+    )  # 95 % interval of the place among methods with all runs; None for those that lack some
+    band: int | None  # methods of one band cannot be told apart from its leader; None without a place
     rank: float | None  # mean rank over tasks and seeds among the methods that ran there
     runs: int
     possible: int  # runs of all tasks of the table that any method has
@@ -48,9 +50,9 @@ class Standing:
     held_out: HeldOut | None = None  # on other data of the same tasks (rows with a salt)
 
     @property
-    def broad(self) -> bool:
-        """Whether it has more than half of the runs of its table: a mean over fewer says little about the whole."""
-        return 2 * self.runs > self.possible
+    def complete(self) -> bool:
+        """Whether it has all runs of its table: a mean over fewer is one of other, perhaps easier tasks, and has no rank."""
+        return self.runs == self.possible
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Table:
-    """The standings of one family, or of several ("overall"), at one tier; best first."""
+    """The standings of one family at one tier: methods with all runs, best first, then those that lack some."""
 
     title: str
     family: str
@@ -76,7 +78,7 @@ class Table:
 
 
 def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
-    """Tables a family and tier: one for each track (tasks that methods have in common); then those over several families.
+    """Tables a family and tier: one for each track (tasks that methods have in common).
 
     Rows with a salt stand beside the public ones of their family and tier; where there are none, they have tables of their own.
     Families of which a single method ran compare nothing and come last.
@@ -99,11 +101,6 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
             for place, (tasks, mask) in enumerate(tracks(chosen)):
                 track = _listed([task.split("/", 1)[-1] for task in tasks]) if place else ""
                 made.append(_table(str(name), tier, salt, track, chosen[mask], held))
-        for mask in alike(rows) if family is None and len(rows) else ():
-            chosen = rows[mask]
-            among = sorted(chosen["family"].unique(), key=in_order)
-            track = f"{chosen['task'].nunique()} tasks of {' and '.join(map(str, among))}"
-            made.append(_table("overall", tier, salt, track, chosen, {}))
     compared = {(t.family, t.tier, t.salt) for t in made if len(t.standings) > 1}
     return sorted(made, key=lambda t: (t.family, t.tier, t.salt) not in compared)
 
@@ -148,20 +145,25 @@ def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame
     counts = statistics.resample(grid.task_of_cell)
     resampled = bool((counts != 1).any())
     drawn = statistics.bootstrap_means(values, counts)
-    placed = statistics.places(drawn)
     means = [_mean(values[i][~np.isnan(values[i])]) for i in range(len(values))]
     rank = [_mean(row[~np.isnan(row)], middle=False) for row in grid.ranks]
     about = [grid.about(i) for i in range(len(grid.methods))]
-    dead = [own["failed"] == own["runs"] for own in about]  # failed everywhere: last, and without a place
+    partial = [own["runs"] < own["possible"] for own in about]
     order = sorted(
-        range(len(grid.methods)), key=lambda i: (dead[i], *_last(means[i]), *_last(rank[i], -1), grid.methods[i])
+        range(len(grid.methods)),
+        key=lambda i: (partial[i], not grid.alive[i], *_last(means[i]), *_last(rank[i], -1), grid.methods[i]),
     )
-    band = dict(zip(order, statistics.bands(order, statistics.paired_tests(values)), strict=True))
+    # Ranked are those with all runs, if they are two or more; and one without a single answer has no place.
+    ranked = [i for i in order if not partial[i]]
+    ranked = ranked if len(ranked) > 1 else []
+    placed = dict(zip(ranked, statistics.places(drawn[ranked]), strict=True)) if ranked else {}
+    bands = statistics.bands(range(len(ranked)), statistics.paired_tests(values[ranked])) if ranked else []
+    band = dict(zip(ranked, bands, strict=True))
     standings = []
     for i in order:
         skilled = bool(known[i].any())
         interval = statistics.percentiles(drawn[i]) if resampled and skilled else None
-        place = statistics.percentiles(placed[i]) if resampled and not dead[i] else None
+        place = statistics.percentiles(placed[i]) if resampled and i in placed and grid.alive[i] else None
         standings.append(
             Standing(
                 method=grid.methods[i],
@@ -169,7 +171,7 @@ def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame
                 low=None if interval is None else interval[0],
                 high=None if interval is None else interval[1],
                 place=None if place is None else (int(np.floor(place[0])), int(np.ceil(place[1]))),
-                band=band[i],
+                band=band.get(i),
                 rank=rank[i],
                 held_out=held.get(grid.methods[i]),
                 **about[i],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import numpy as np
 from synthetic import row, store
 
 from dynamark.leaderboards.assemble import leaderboard
+from dynamark.runners.plan.board import board_names, read_board
 
 HOSTILE = "</script><script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">'\"><b>"
 
@@ -39,7 +43,7 @@ def page_of(folder: Path, rows: list[dict[str, Any]]) -> str:
 class Outline(HTMLParser):
     """Every element's attributes; and whether elements close in order."""
 
-    VOID = frozenset({"meta", "input", "br"})
+    VOID = frozenset({"meta", "input", "br", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,3 +67,43 @@ def outline(text: str) -> Outline:
     parsed.feed(text)
     assert parsed.open == []
     return parsed
+
+
+def board_rows(names: Sequence[str] | None = None, curves: bool = False) -> list[dict[str, Any]]:
+    """Rows of shipped boards (all by default): every method on every task and seed, of random quality and cost."""
+    wild = np.random.default_rng(0)
+    rows = []
+    for board in map(read_board, board_names() if names is None else names):
+        scale: dict[str, Any] = {"oracle": None} if board.name == "sensing/training" else {}
+        for method in board.methods:
+            quality, seconds = wild.uniform(), 10 ** wild.uniform(-3, 2)
+            fields = "{}" if method in board.untuned else json.dumps({"one of": [{}, {"rate": 1}], "rate": 0})
+            for task, seed in itertools.product(board.tasks, range(board.seeds)):
+                value = float(10 * 1000 ** -(quality + 0.1 * wild.standard_normal()))
+                cost = {"fit_seconds": seconds, "parameters": int(10 ** wild.uniform(1, 5))}
+                more = {"curves": drawn(board.family, seed, wild)} if curves else {}
+                more |= {"tier": board.tier, "budget": board.entries[0].budget, "method_fields": fields}
+                rows.append(row(method, task, seed, value, suite=board.name, **scale, **cost, **more))
+    return rows
+
+
+# What rows of each family draw: the names of their curves, and their pictures with the number of points.
+DRAWN: dict[str, tuple[list[str], dict[str, int]]] = {
+    "sensing": (["error_by_steps", "error_by_passes", "effective_rank_by_steps"], {"singular_values": 24}),
+    "lds": (["nmse_by_time"], {}),
+    "koopman": (["nrmse", "residual_by_mode"], {"eigenvalues": 128}),
+    "chaos": (["error_by_lyapunov_time"], {"attractor": 2000}),
+}
+
+
+def drawn(family: str, seed: int, wild: np.random.Generator) -> list[dict[str, Any]]:
+    """Random walks as curves; pictures of the first seed only."""
+    names, pictures = DRAWN[family]
+    steps = np.exp(np.cumsum(0.15 * wild.standard_normal((len(names), 128)), axis=1))
+    axis = np.arange(1.0, 129).tolist()
+    made = [{"name": name, "axis": axis, "values": own.tolist()} for name, own in zip(names, steps, strict=True)]
+    for name, length in pictures.items() if seed == 0 else ():
+        for end in ("", "_true"):
+            x, y = np.cumsum(wild.standard_normal((2, length)), axis=1).tolist()
+            made.append({"name": f"{name}{end}", "axis": x, "values": y})
+    return made

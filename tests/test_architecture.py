@@ -36,6 +36,7 @@ MAY = {
         "dynamark.results",
         "dynamark.runners.claims",
         "dynamark.runners.plan.board",
+        "dynamark.runners.facts",
         "dynamark.methods.catalog",
     ),
     # Which tasks and methods a board has, and how a tuned row is marked.
@@ -45,6 +46,7 @@ MAY = {
         "dynamark.results",
         "dynamark.tasks.catalog",
         "dynamark.runners.claims",
+        "dynamark.runners.facts",
     ),
     # Of tasks only their names: the catalog is a mere table of strings; docstrings behind it are read, not imported.
     "leaderboard": LEADERBOARD,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,6 @@ from dynamark.leaderboards.page.markup import (
     prose,
     seconds,
     slug,
-    table_id,
 )
 from dynamark.leaderboards.page.pictures import pictures
 from dynamark.leaderboards.page.sources import About, Sources, bibtex
@@ -35,8 +34,13 @@ __all__ = ["method_card", "task_card"]
 _BEST = 5
 
 
-def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links, sources: Sources) -> str:
-    """Equation, metric, the scale from baseline to oracle with the methods on it, the best of them, curves and pictures."""
+def task_card(
+    task: TaskInfo, table: Table, curves: Curves, links: Links, sources: Sources, ranked: bool = False
+) -> str:
+    """Equation, metric, the scale from baseline to oracle with the methods on it, the best of them, a curve and pictures.
+
+    ranked: whether the methods stand beside it in a board's table, so that they are not named again.
+    """
     told = sources.about("task", task.name)
     lower = task.lower_is_better
     ordered = sorted(
@@ -50,13 +54,14 @@ def task_card(task: TaskInfo, table: Table, curves: Curves, links: Links, source
         if task.metric
         else "no run answered"
     )
-    best = "".join(_best(s, task, table, links) for s in ordered[:_BEST])
+    best = "" if ranked else f"<ol>{''.join(_best(s, task, table, links) for s in ordered[:_BEST])}</ol>"
     name = slug("task", f"{task.name}-{table.tier}{table.salt}".replace("/", "-"))
     return (
         f'<article class="card {accent(table.family)}" id="{name}">'
         f"<h4>{escape(short(task.name))}</h4>{_equation(told)}"
         f"<p>{measured}{': ' + escape(meaning) if meaning else ''}</p>"
-        f"{_scale(task, ordered)}<ol>{best}</ol>{pictures(curves, table, task.name)}{charts(curves, table, task.name)}"
+        f"{_scale(task, () if ranked else ordered, ranked)}{best}"
+        f"{pictures(curves, table, task.name)}{charts(curves, table, task.name)}"
         f"{_more(told)}</article>"
     )
 
@@ -67,30 +72,37 @@ def _best(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:
     return f'<li><a href="#{slug("method", s.method)}">{escape(s.method)}</a> <span>{score}</span></li>'
 
 
-def _scale(task: TaskInfo, ordered: Sequence[Standing]) -> str:
+def _scale(task: TaskInfo, ordered: Sequence[Standing], ends_only: bool) -> str:
     """A strip from baseline to oracle, with a tick for each method at its mean skill."""
     ends = [("baseline", task.baseline), ("oracle", task.oracle)]
     words = "".join(f"<span>{name} {brief(value)}</span>" for name, value in ends if value is not None)
-    ticks = "".join(
-        f'<rect x="{100 * s.skills[task.name] - 0.4:.1f}" width="0.8" height="10"><title>{escape(s.method)}</title></rect>'
-        for s in ordered
-        if task.name in s.skills
-    )
+    if ends_only and words and task.oracle is not None:
+        return f'<p class="ends">{words}</p>'
+    ticks = "".join(f"M{100 * s.skills[task.name]:.3g} 0v10" for s in ordered if task.name in s.skills)
     if not ticks:
         reason = "ranks only" if task.oracle is not None else "oracle unknown: ranks only"
         return f'<p class="ends">{words}<span>{reason}</span></p>' if words else ""
     return (
         f'<svg class="strip" viewBox="-1 0 102 10" preserveAspectRatio="none" role="img" '
         f'aria-label="skill of {len(ordered)} methods">'
-        f'<rect class="track" width="100" height="10"/>{ticks}</svg><p class="ends">{words}</p>'
+        f'<rect class="track" width="100" height="10"/><path d="{ticks}"/></svg><p class="ends">{words}</p>'
     )
 
 
-def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pandas.DataFrame, sources: Sources) -> str:
-    """Equation, paper, skill in each table with its interval, failures with their reasons, cost, hyper-parameters."""
+def method_card(
+    method: str,
+    places: Sequence[tuple[Table, Standing]],
+    rows: pandas.DataFrame,
+    sources: Sources,
+    targets: Mapping[str, str],
+) -> str:
+    """Equation, paper, skill in each table with its interval, failures with their reasons, cost, hyper-parameters.
+
+    targets: the id of each table on the page, by its title.
+    """
     told = sources.about("method", method)
-    family = next((t.family for t, _ in places if t.family != "overall"), "other")
-    skills = "".join(_place(table, s) for table, s in places if table.family != "overall")
+    family = next((t.family for t, _ in places), "other")
+    skills = "".join(_place(table, s, targets) for table, s in places)
     fields = "" if told is None or not told.fields else f"<p class=fields>{escape(told.fields)}</p>"
     return (
         f'<article class="card {accent(family)}" id="{slug("method", method)}" data-name="{escape(method.lower())}">'
@@ -99,12 +111,12 @@ def method_card(method: str, places: Sequence[tuple[Table, Standing]], rows: pan
     )
 
 
-def _place(table: Table, s: Standing) -> str:
+def _place(table: Table, s: Standing, targets: Mapping[str, str]) -> str:
     value = "ranks only" if s.skill is None else f"skill <b>{s.skill:.3f}</b>"
     interval = "" if s.low is None or s.high is None else f" <small>[{s.low:.2f}, {s.high:.2f}]</small>"
     away = None if s.held_out is None else s.held_out.skill
     held = "" if away is None else f", held out <b>{away:.3f}</b>"
-    link = f'<a href="#{table_id(table)}">{escape(table.title)}</a>'
+    link = f'<a href="#{targets[table.title]}">{escape(table.title)}</a>'
     runs = f'<small title="runs of all that any method has">{s.runs}/{s.possible}</small>'
     return f"<dt>{link}</dt><dd>{value}{interval}{held} {runs}</dd>"
 

@@ -35,7 +35,9 @@ __all__ = [
 Curves = dict[str, dict[str, "Line"]]
 
 # Points of a drawn curve, and methods in one chart.
-_POINTS, _LINES = 32, 5
+_POINTS, _LINES = 24, 5
+# Charts of a card: more would take a third of the page.
+_CHARTS = 1
 # Width and height of a chart in a card, and the number of colors that the style sheet has for methods.
 SMALL, _COLORS = (345, 225), 8
 # Curves that are pictures, of one seed: their truth is the curve of the same name with "_true". The labels of their axes.
@@ -105,17 +107,19 @@ def _thinned(line: Line, log: bool) -> Line:
 
 
 def charts(curves: Curves, table: Table, task: str) -> str:
-    """A chart for each curve of a task: its best methods and your own."""
+    """Charts of the primary score's curve (else of the first) and of each family of curves: the best methods and your own."""
     shown, families = [], _families(curves)
-    for name in sorted(set(curves) - {member for own in families.values() for member in own}):
+    metric = next(t.metric for t in table.tasks if t.name == task).partition("_")[0]
+    names = set(curves) - {member for own in families.values() for member in own}
+    for name in sorted(names, key=lambda name: (not name.startswith(metric), name)):
         if name.removesuffix("_true") in PICTURES or name in _FITTING:
             continue
         lines = {m: curves[name][m] for m in chosen(curves[name], table, task)}
         if any(len(line.axis) > 1 for line in lines.values()):
             drawn = _chart(name, lines, colors(lines, table), f"{task}: {words(name)}, median over seeds")
-            legend = [(colors(lines, table)[method], linked(method)) for method in lines]
+            legend = [(colors(lines, table)[method], escape(method)) for method in lines]
             shown.append(captioned(words(name), drawn, legend))
-    shown += [_family(name, own, curves, table, task) for name, own in families.items()]
+    shown = shown[:_CHARTS] + [_family(name, own, curves, table, task) for name, own in families.items()]
     return "".join(shown)
 
 

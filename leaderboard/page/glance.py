@@ -1,4 +1,4 @@
-"""The page at a glance: who leads each family, and how many claims reproduce."""
+"""The page at a glance: a card a board, or who leads each family where there are no boards; and how many claims reproduce."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from dynamark.leaderboards.boards import BoardTable
 from dynamark.leaderboards.formats import place
+from dynamark.leaderboards.page.board_cards import board_cards
 from dynamark.leaderboards.page.markup import accent, counted, escape, slug, table_id, title
 from dynamark.leaderboards.table import Standing, Table, in_order
 from dynamark.runners.claims.report import MARKS, papers_counted
@@ -19,25 +21,31 @@ __all__ = ["glance"]
 _LEADERS = 4
 
 
-def glance(sections: Sequence[Sequence[Table]], claims: Sequence[Evaluation]) -> str:
-    """A panel a family, of its public table of the most methods and tasks, and one of the claims.
+def glance(sections: Sequence[Sequence[Table]], claims: Sequence[Evaluation], boards: Sequence[BoardTable] = ()) -> str:
+    """A card a board; without boards a panel a family, of its public table of the most ranked methods and tasks. Then the claims.
 
-    A method that ran on a few tasks only leads no family, whatever its mean there.
+    A method that lacks runs leads no family, whatever its mean, and a lone method leads nothing.
     """
-    public = [own[0] for own in sections if own[0].family != "overall" and not own[0].salt]
-    best = {t.family: t for t in sorted(public, key=lambda t: len(t.standings) * len(t.tasks))}
-    panels = [_panel(best[family]) for family in sorted(best, key=in_order)]
+    panels = board_cards(boards) if boards else _families(sections)
     if any(claim.verdict != "not run" for claim in claims):
-        panels.append(_claims(claims))
-    return f'<div class="glance">{"".join(panels)}</div>' if panels else ""
+        panels += _claims(claims)
+    return f'<div class="glance">{panels}</div>' if panels else ""
+
+
+def _families(sections: Sequence[Sequence[Table]]) -> str:
+    public = [own[0] for own in sections if not own[0].salt and len(_ranked(own[0])) > 1]
+    best = {t.family: t for t in sorted(public, key=lambda t: len(_ranked(t)) * len(t.tasks))}
+    return "".join(_panel(best[family]) for family in sorted(best, key=in_order))
+
+
+def _ranked(table: Table) -> list[Standing]:
+    return [s for s in table.standings if s.complete]
 
 
 def _panel(table: Table) -> str:
-    broad = [s for s in table.standings if s.broad]
-    best = "".join(_leader(s) for s in (broad or table.standings)[:_LEADERS])
-    about = f"{table.tier}, {counted(len(table.standings), 'method')} on {counted(len(table.tasks), 'task')}"
-    if 0 < len(broad) < len(table.standings):
-        about += f"; the best of the {len(broad)} with more than half of the runs"
+    ranked = _ranked(table)
+    best = "".join(_leader(s) for s in ranked[:_LEADERS])
+    about = f"{table.tier}, {counted(len(ranked), 'method')} on {counted(len(table.tasks), 'task')}"
     return (
         f'<article class="{accent(table.family)}"><h2><a href="#{table_id(table)}">{escape(title(table.family))}</a></h2>'
         f"<p>{escape(about)}</p><ol>{best}</ol></article>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ class Links:
         """The id of the rows of a method on a task; None where it has none with this salt."""
         return f"r{self._places[task, tier, method]}" if (task, tier, method, salt) in self._met else None
 
-    def data(self) -> str:
-        """All rows as JSON that may stand in a script element: no sign of it can end the element."""
-        told = {"methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
+    def data(self, more: Mapping[str, Any] | None = None) -> str:
+        """All rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
+        told = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
         text = json.dumps(told, separators=(",", ":"), allow_nan=False)
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -48,12 +49,14 @@ class Links:
 def _run(salt: str, seed: int, key: str, score: float, skill: float, status: str, seconds: float) -> list[Any]:
     """A run as the page holds it: seed, key, score, skill, seconds, and its status unless it is ok."""
     named = f"{seed}, salt {salt}" if salt else int(seed)
-    told = [named, key[:_DIGITS], _digits(score), _digits(skill), _digits(seconds)]
+    # Skill in thousandths, seconds to three digits: a page holds thousands of runs.
+    thousandths = round(1000 * skill) if math.isfinite(skill) else None
+    told = [named, key[:_DIGITS], _digits(score), thousandths, _digits(seconds, 3)]
     return told if status == "ok" else [*told, status]
 
 
-def _digits(value: float) -> float | int | None:
+def _digits(value: float, digits: int = 4) -> float | int | None:
     if not math.isfinite(value):
         return None
-    short = float(f"{value:.4g}")
+    short = float(f"{value:.{digits}g}")
     return int(short) if short == int(short) and abs(short) < 1e6 else short

@@ -102,11 +102,6 @@ TITLES = {
     "lds": ("Linear systems", "predict the outputs of linear dynamical systems"),
     "koopman": ("Koopman", "forecast nonlinear flows by linear operators"),
     "chaos": ("Chaos", "reconstruct strange attractors from one trajectory"),
-    "overall": (
-        "Overall",
-        "methods that ran on tasks of several families, compared on the tasks that all of a table ran on; "
-        "families whose problems differ in kind share no method, and are ranked apart",
-    ),
 }
 
 

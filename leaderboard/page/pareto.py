@@ -10,15 +10,16 @@ from dynamark.leaderboards.page.markup import cost, seconds, slug
 from dynamark.leaderboards.page.svg import Chart, around
 from dynamark.leaderboards.table import Standing, Table
 
-__all__ = ["pareto"]
+__all__ = ["pareto", "plots"]
 
 
 def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     """Skill against a cost on a logarithmic scale, with the front of those that nothing cheaper beats.
 
-    Where some methods have more than half of the table's runs, only they make the front: the others' means are of other tasks.
+    Only methods with all runs of the table are drawn: the others' means are of other tasks.
     """
-    found = [(float(v), s.skill, s) for s in table.standings if (v := getattr(s, what)) and s.skill is not None]
+    whole = [s for s in table.standings if s.complete]
+    found = [(float(v), s.skill, s) for s in whole if (v := getattr(s, what)) and s.skill is not None]
     if len(found) < 2:
         return ""
     label = {"fit_seconds": "seconds to fit, median", "parameters": "parameters, median"}[what]
@@ -29,8 +30,7 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
         ("skill", (-0.04, 1.04), False),
     )
     front: list[tuple[float, float, Standing]] = []
-    broad = [item for item in found if item[2].broad]
-    for value, skill, s in sorted(broad or found, key=lambda item: (item[0], -item[1], item[2].method)):
+    for value, skill, s in sorted(found, key=lambda item: (item[0], -item[1], item[2].method)):
         if not front or skill > front[-1][1]:
             front.append((value, skill, s))
     steps = [
@@ -42,16 +42,25 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     leading = {s.method for _, _, s in front}
     for value, skill, s in found:
         shown = seconds(value) if what == "fit_seconds" else f"{cost(value)} parameters"
-        style = "dot lead" if s.method in leading else "dot" if s.broad or not broad else "dot few"
+        style = "dot lead" if s.method in leading else "dot"
         if s.low is not None and s.high is not None:
             chart.whisker(value, s.low, s.high, "whisker")
         chart.point(
             value,
             skill,
             style,
-            f"{s.method}: skill {skill:.3f}, {shown}, {s.runs} of {s.possible} runs",
+            f"{s.method}: skill {skill:.3f}, {shown}",
             link=slug("method", s.method),
         )
     for value, skill, s in reversed(front):  # the best first: labels that would cover others are left out
         chart.text(value, skill, s.method)
     return chart.render()
+
+
+def plots(table: Table) -> str:
+    """Both plots of a table, those that there are."""
+    return "".join(
+        f"<figure><figcaption>{caption}</figcaption>{chart}</figure>"
+        for what, caption in (("fit_seconds", "skill against time"), ("parameters", "skill against size"))
+        if (chart := pareto(table, what))  # type: ignore[arg-type]
+    )

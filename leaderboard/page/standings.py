@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from dynamark.leaderboards.formats import number, place, short
 from dynamark.leaderboards.page.links import Links
-from dynamark.leaderboards.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug, table_id
+from dynamark.leaderboards.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug
 from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
-__all__ = ["overall", "standings"]
+__all__ = ["standings"]
 
 
 # A column: its head, and its cell for a method.
@@ -18,24 +18,18 @@ Column = tuple[str, Callable[[Standing], str]]
 
 
 def standings(table: Table, links: Links) -> str:
-    """The table of one family."""
+    """The table of one family; nothing where a single method ran, which compares nothing."""
+    if len(table.standings) < 2:
+        return ""
     held: list[Column] = [(_head("held out", _HELD), _held)] if any(s.held_out for s in table.standings) else []
     rank = (_head("rank", "mean rank over tasks and seeds"), lambda s: _cell(s.rank, number(s.rank, ".1f")))
     scores = [(_task_head(t), functools.partial(_score, task=t, table=table, links=links)) for t in table.tasks]
     return _table(table, [*_LEADING, *held, rank, *_costs(table), *scores])
 
 
-def overall(table: Table, families: Sequence[Table]) -> str:
-    """A table over several families: the mean skill on its tasks of each."""
-    named = {t.name for t in table.tasks}
-    among = [f for f in families if named & {t.name for t in f.tasks}]
-    shares = [
-        (_head(f.family, f"mean skill on the tasks of {f.family}"), functools.partial(_share, family=f)) for f in among
-    ]
-    return _table(table, [*_LEADING, *shares, *_costs(table)])
-
-
-_PLACE = "95 % interval of the place by bootstrap; in brackets where a method did not run on all tasks of the table"
+_PLACE = (
+    "95 % interval of the place by bootstrap, among the methods that ran on all tasks of the table; others have none"
+)
 _HELD = "skill on held-out data of tasks that the method met publicly, too, and its difference; no rank knows of it"
 _SKILL = "interquartile mean over tasks and seeds, with its 95 % interval"
 
@@ -45,7 +39,11 @@ def _table(table: Table, columns: Sequence[Column]) -> str:
     heads = "".join(head for head, _ in columns)
     bands = [None, *(s.band for s in table.standings)]
     body = "\n".join(
-        _line(s, "".join(cell(s) for _, cell in columns), first_of_band=band not in (None, s.band))
+        _line(
+            s,
+            "".join(cell(s) for _, cell in columns),
+            first_of_band=band not in (None, s.band) or (s.band is None and band is not None),
+        )
         for s, band in zip(table.standings, bands, strict=False)
     )
     return (
@@ -95,7 +93,7 @@ def _cost(s: Standing, field: str, shown: Callable[[float | None], str]) -> str:
 
 
 def _line(s: Standing, cells: str, first_of_band: bool) -> str:
-    marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else "", "" if s.broad else "few"]))
+    marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else ""]))
     return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{cells}</tr>'
 
 
@@ -109,12 +107,11 @@ def _cell(value: object, shown: str) -> str:
     return f"<td>{shown}</td>" if value is None else f'<td data-value="{escape(str(value))}">{shown}</td>'
 
 
-def _shaded(value: float | None, shown: str, skill: float | None, style: str = "") -> str:
+def _shaded(value: float | None, shown: str, skill: float | None) -> str:
     """A cell, the darker the higher the skill."""
     if skill is None:
         return _cell(value, shown)
-    named = f"heat {style}".rstrip()
-    return f'<td class="{named}" style="--s:{skill:.2g}" data-value="{number(value, ".6g")}">{shown}</td>'
+    return f'<td class="heat" style="--s:{skill:.2g}" data-value="{number(value, ".6g")}">{shown}</td>'
 
 
 def _skill(s: Standing) -> str:
@@ -142,14 +139,6 @@ def _held(s: Standing) -> str:
         return _cell(None, "")
     less = number(s.held_out.difference, "+.3f").replace("-", "−")
     return _cell(s.held_out.skill, f"{s.held_out.skill:.3f} <small>{less}</small>")
-
-
-def _share(s: Standing, family: Table) -> str:
-    """The mean skill on the tasks of one family."""
-    skills = [s.skills[t.name] for t in family.tasks if t.name in s.skills]
-    skill = sum(skills) / len(skills) if skills else None
-    link = "" if skill is None else f'<a href="#{table_id(family)}">{skill:.3f}</a>'
-    return _shaded(skill, link, skill, accent(family.family))
 
 
 def _score(s: Standing, task: TaskInfo, table: Table, links: Links) -> str:

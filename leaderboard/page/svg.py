@@ -126,7 +126,7 @@ class Chart:
     def point(self, x: float, y: float, style: str, hint: str = "", size: float = 4.5, link: str = "") -> None:
         """A dot, with a tooltip, and a link where there is one."""
         dot = f'<circle class="{style}" cx="{self.sx(x):.1f}" cy="{self.sy(y):.1f}" r="{size}">{_title(hint)}</circle>'
-        self.marks.append(f'<a href="#{escape(link)}" aria-label="{escape(hint)}">{dot}</a>' if link else dot)
+        self.marks.append(f'<a href="#{escape(link)}">{dot}</a>' if link else dot)
 
     def dots(self, x: ndarray, y: ndarray, style: str, size: float) -> None:
         """Many dots as one path of strokes without length; those that are not finite are left out."""
@@ -139,7 +139,7 @@ class Chart:
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
         """A vertical interval."""
         at, ends = self.sx(x), (self.sy(low), self.sy(high))
-        self.marks.append(f'<line class="{style}" x1="{at:.1f}" x2="{at:.1f}" y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>')
+        self.marks.append(f'<path class="{style}" d="M{at:.1f} {ends[0]:.1f}V{ends[1]:.1f}"/>')
 
     def text(self, x: float, y: float, words: str) -> None:
         """A label beside a point, on the side where there is room; none where it would cover another."""

@@ -10,15 +10,20 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
+from dynamark.leaderboards.boards import BoardTable
+from dynamark.leaderboards.page.board_cards import board_id
+from dynamark.leaderboards.page.board_section import Shown, as_table, board_sections, family_id
 from dynamark.leaderboards.page.cards import method_card, task_card
 from dynamark.leaderboards.page.claims import claims_section
 from dynamark.leaderboards.page.curves import curves_of
 from dynamark.leaderboards.page.glance import glance
 from dynamark.leaderboards.page.links import Links
 from dynamark.leaderboards.page.markup import TITLES, accent, counted, escape, table_id, title
-from dynamark.leaderboards.page.pareto import pareto
+from dynamark.leaderboards.page.pareto import plots
+from dynamark.leaderboards.page.picker import FactsOf, picker, picker_data
 from dynamark.leaderboards.page.sources import Sources
-from dynamark.leaderboards.page.standings import overall, standings
+from dynamark.leaderboards.page.standings import standings
+from dynamark.leaderboards.page.win_rates import win_data
 from dynamark.leaderboards.table import Table, tables
 
 if TYPE_CHECKING:
@@ -38,35 +43,58 @@ def page(
     evaluations: Sequence[Evaluation] = (),
     methods: Mapping[str, str] | None = None,
     figures: Mapping[str, str] | None = None,
+    boards: Sequence[Shown] = (),
+    facts: FactsOf = lambda task, tier: None,
 ) -> str:
     """The whole page for gathered rows and for the claims evaluated on them, as one HTML file that loads nothing.
 
+    frame: rows of tasks that are on no board. boards: tables of boards with their rows.
     methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
+    facts: what is known of a task, for the choice of a method.
     """
     made = tables(frame, family)
     if family is not None:
         frame = frame[(frame["family"] == family).to_numpy()]
-    links, sources = Links(frame), Sources(methods or {})
+    whole_frame = _together(frame, [rows for _, rows in boards])
+    links, sources = Links(whole_frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
     claims = claims_section(evaluations, figures)
-    sections = _grouped(made)
+    sections, ranked = _grouped(made), [table for table, _ in boards]
+    shown = board_sections(boards, links, sources) + "".join(
+        _section(own, frame, links, sources, ranked) for own in sections
+    )
     parts = {
         "style": style,
         "script": script,
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
-        "tiles": _tiles(frame),
-        "names": "".join(_named(own[0], made) for own in sections) + ('<a href="#claims">Claims</a>' if claims else ""),
-        "glance": glance(sections, evaluations),
-        "sections": "".join(_section(own, made, frame, links, sources) for own in sections) or _EMPTY,
-        "methods": claims + _methods(made, frame, sources),
-        "count": f"{len(frame):,}",
-        "digest": _digest(frame),
-        "machines": _machines(frame),
+        "tiles": _tiles(whole_frame, len(boards)),
+        "names": _names(sections, made, ranked) + ('<a href="#claims">Claims</a>' if claims else ""),
+        "glance": glance(sections, evaluations, ranked),
+        "picker": picker(ranked),
+        "sections": shown or _EMPTY,
+        "methods": claims + _methods(made, whole_frame, sources, ranked),
+        "count": f"{len(whole_frame):,}",
+        "digest": _digest(whole_frame),
+        "machines": _machines(whole_frame),
         "replaced": _replaced(frame),
-        "data": links.data(),
+        "data": links.data({"boards": picker_data(ranked, facts), "wins": win_data(ranked)}),
     }
     return Template(whole).substitute(parts)
+
+
+def _together(frame: pandas.DataFrame, others: Sequence[pandas.DataFrame]) -> pandas.DataFrame:
+    """All rows, each once."""
+    import pandas
+
+    if not others:
+        return frame
+    plain = [
+        rows.astype({name: object for name in rows if hasattr(rows[name], "cat")})
+        for rows in (*others, frame)
+        if len(rows)
+    ]
+    return pandas.concat(plain, ignore_index=True).drop_duplicates("key", ignore_index=True)
 
 
 def _grouped(made: Sequence[Table]) -> list[list[Table]]:
@@ -107,9 +135,10 @@ def _machines(frame: pandas.DataFrame) -> str:
     return f"Run on {'; '.join(shown[:_MACHINES])}{more}. " if shown else ""
 
 
-def _tiles(frame: pandas.DataFrame) -> str:
+def _tiles(frame: pandas.DataFrame, boards: int) -> str:
     failed = int(frame["failed"].sum())
     told = {
+        **({"boards": boards} if boards else {}),
         "methods": frame["method"].nunique(),
         "tasks": frame["task"].nunique(),
         "families": frame["family"].nunique(),
@@ -117,6 +146,17 @@ def _tiles(frame: pandas.DataFrame) -> str:
         "failed runs": failed,
     }
     return "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in told.items())
+
+
+def _names(sections: Sequence[Sequence[Table]], made: Sequence[Table], boards: Sequence[BoardTable]) -> str:
+    """The navigation: the families of boards, then the sections of other tasks."""
+    families = dict.fromkeys(table.board.family for table in boards)
+    first = "".join(
+        f'<a href="#{family_id(name)}" class="{accent(name)}">{escape(title(name))}</a>' for name in families
+    )
+    if not boards:
+        return "".join(_named(own[0], made) for own in sections)
+    return first + (f'<a href="#{table_id(sections[0][0], True)}">Other tasks</a>' if sections else "")
 
 
 def _named(table: Table, made: Sequence[Table]) -> str:
@@ -130,47 +170,59 @@ def _short(table: Table, made: Sequence[Table]) -> str:
 
 
 def _section(
-    own: Sequence[Table], made: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources
+    own: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources, boards: Sequence[BoardTable]
 ) -> str:
     """The tables of one family, tier and salt, each with what it costs; then the cards of all their tasks."""
     first = own[0]
     salt = f", salt {first.salt}" if first.salt else ""
-    head = f"<h2>{escape(title(first.family))} <small>{escape(first.tier + salt)}</small></h2>"
-    about = f"<p>{escape(TITLES.get(first.family, ('', ''))[1])}</p>"
-    families = [t for t in made if (t.tier, t.salt) == (first.tier, first.salt) and t.family != "overall"]
+    beside = any(table.board.family == first.family for table in boards)
+    head = (
+        f"<h2>{escape(title(first.family))}{': other tasks' * beside} <small>{escape(first.tier + salt)}</small></h2>"
+    )
+    about = "tasks that are on no board" if beside else TITLES.get(first.family, ("", ""))[1]
     parts = []
     for place, table in enumerate(own):
-        shown = overall(table, families) if table.family == "overall" else standings(table, links)
-        named = f'<h3 id="{table_id(table)}">{escape(table.track)}</h3>' if table.track else ""
-        parts.append(named * bool(place or table.family == "overall") + shown + _plots(table))
-    cards = "" if first.family == "overall" else _cards(own, frame, links, sources)
+        # A table of one compares nothing: the cards of its tasks say what there is.
+        drawn = plots(table)
+        shown = standings(table, links) + (f'<div class="plots">{drawn}</div>' if drawn else "")
+        # A table that is not shown has an id nevertheless: cards of methods lead to it.
+        heading = (
+            f'<h3 id="{table_id(table)}">{escape(table.track)}</h3>' if shown else f'<a id="{table_id(table)}"></a>'
+        )
+        parts.append(heading * bool(place) + shown)
+    carded = {(task.name, table.board.tier) for table in boards for task in table.tasks}
+    cards = _cards(own, frame, links, sources, carded)
     opening = f'<section id="{table_id(first, True)}" class="{accent(first.family)}">'
-    return f"{opening}{head}{about}{''.join(parts)}{cards}</section>\n"
+    return f"{opening}{head}<p>{escape(about)}</p>{''.join(parts)}{cards}</section>\n"
 
 
-def _plots(table: Table) -> str:
-    plots = "".join(
-        f"<figure><figcaption>{caption}</figcaption>{chart}</figure>"
-        for what, caption in (("fit_seconds", "skill against time"), ("parameters", "skill against size"))
-        if (chart := pareto(table, what))  # type: ignore[arg-type]
-    )
-    return f'<div class="plots">{plots}</div>' if plots else ""
-
-
-def _cards(own: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources) -> str:
+def _cards(
+    own: Sequence[Table], frame: pandas.DataFrame, links: Links, sources: Sources, carded: set[tuple[str, str]]
+) -> str:
+    """The cards of the tasks of a section; those that stand with a board are not repeated."""
     first = own[0]
     chosen = (frame["family"] == first.family) & (frame["tier"] == first.tier) & (frame["salt"] == first.salt)
     curves = curves_of(frame[chosen.to_numpy()])
-    cards = (task_card(t, table, curves.get(t.name, {}), links, sources) for table in own for t in table.tasks)
-    return f'<h3>Tasks</h3><div class="cards">{"".join(cards)}</div>'
+    cards = (
+        task_card(t, table, curves.get(t.name, {}), links, sources)
+        for table in own
+        for t in table.tasks
+        if first.salt or (t.name, first.tier) not in carded
+    )
+    text = "".join(cards)
+    return f'<h3>Tasks</h3><div class="cards">{text}</div>' if text else ""
 
 
-def _methods(made: Sequence[Table], frame: pandas.DataFrame, sources: Sources) -> str:
+def _methods(
+    made: Sequence[Table], frame: pandas.DataFrame, sources: Sources, boards: Sequence[BoardTable] = ()
+) -> str:
     if not len(frame):
         return ""
+    targets = {table.board.name: board_id(table) for table in boards} | {t.title: table_id(t) for t in made}
+    made = [*map(as_table, boards), *made]
     cards = []
     codes = frame["method"].to_numpy(dtype=object)
     for name in sorted(set(codes), key=str.lower):
         places = [(t, s) for t in made for s in t.standings if s.method == name]
-        cards.append(method_card(str(name), places, frame[codes == name], sources))
+        cards.append(method_card(str(name), places, frame[codes == name], sources, targets))
     return f'<section id="methods"><h2>Methods</h2><div class="cards">{"".join(cards)}</div></section>'

@@ -76,6 +76,24 @@ def test_a_method_that_failed_everywhere_is_last_even_below_one_of_skill_0() -> 
     assert told.places[1].lost == 7
 
 
+@pytest.mark.parametrize("status", ["crashed", "diverged"])
+def test_methods_without_an_answer_are_ranked_first_nowhere(status: str) -> None:
+    """Neither beside a method of skill 0, which a worst score ties with, nor alone, where nobody is better."""
+
+    def broken(name: str) -> list[dict[str, Any]]:
+        rows = rows_with({name: None})
+        if status == "diverged":
+            rows = [{**r, "status": status, "primary": row(name, value=10.0)["primary"]} for r in rows]
+        return rows
+
+    beside = table({"a dead": 0, "trivial": 0}, [*broken("a dead"), *rows_with({"trivial": 0})])
+    assert [p.method for p in beside.places] == ["trivial", "a dead"]
+    assert beside.dead == ("a dead",)
+    alone = table(dict.fromkeys("abc", 0), [r for name in "abc" for r in broken(name)])
+    assert alone.places == ()
+    assert alone.dead == ("a", "b", "c")
+
+
 def test_the_mean_and_a_good_method_share_no_band_among_twenty() -> None:
     skills = {"good": 0.9, "mean": 0.0} | {f"m{k:02}": 0.9 - 0.04 * k for k in range(1, 20)}
     told = table(skills)
@@ -111,6 +129,18 @@ def test_wins_are_shares_of_cells() -> None:
     assert statistics.wilson(5 / 7, 35) == pytest.approx(tuple(stats.binomtest(25, 35).proportion_ci(method="wilson")))
 
 
+def test_scores_come_with_their_spread_and_seconds_a_task() -> None:
+    rows = rows_with({"a": 0.9, "b": 0.5})
+    for r in rows:
+        r["fit_seconds"] = 1.0 + TASKS.index(r["task"])
+    first = table({"a": 0, "b": 0}, rows).places[0]
+    for task in TASKS:
+        values = [r["primary"]["value"] for r in rows if (r["method"], r["task"]) == ("a", task)]
+        assert first.spreads[task] == (min(values), max(values))
+        assert first.scores[task] == np.median(values)
+    assert first.times == {task: 1.0 + k for k, task in enumerate(TASKS)}
+
+
 def test_without_a_scale_the_rank_orders() -> None:
     rows = [{**r, "primary": {**r["primary"], "oracle": None}} for r in rows_with({"a": 0.2, "b": 0.7})]
     told = table({"a": 0, "b": 0}, rows)
@@ -127,9 +157,16 @@ def test_the_cheapest_within_the_interval_of_the_first() -> None:
 
 
 def test_ranks_over_boards_hold_methods_that_are_on_all() -> None:
-    one, two = table({"a": 0.9, "b": 0.5, "c": 0.1}), table({"b": 0.9, "a": 0.5})
-    assert family_ranks([one, two]) == {"a": 1.5, "b": 1.5}
-    assert family_ranks([one]) == {}
+    one, two = table({"a": 0.9, "c": 0.6, "b": 0.5}), table({"b": 0.9, "a": 0.5})
+    assert family_ranks([one, two]) == (["chaos/b"] * 2, {"a": 1.5, "b": 1.5})  # c, on one board only, moves nobody
+    assert family_ranks([one]) == ([], {})
+
+
+def test_a_board_that_shares_no_method_leaves_the_mean_rank_of_the_others() -> None:
+    tables = [table({"a": 0.9, "b": 0.5}), table({"a": 0.7, "b": 0.2, "x": 0.1}), table({"x": 0.9, "y": 0.5})]
+    names, ranks = family_ranks(tables)
+    assert len(names) == 2
+    assert ranks == {"a": 1.0, "b": 2.0}
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_support import HOSTILE, filled, outline, page_of
+from page_support import DRAWN, HOSTILE, drawn, filled, outline, page_of
 from synthetic import row, rows_of, store
 
 from dynamark.leaderboards.assemble import leaderboard
@@ -78,41 +78,14 @@ def test_every_row_can_be_run_again_from_the_page(tmp_path: Path) -> None:
 def published_size() -> list[dict[str, Any]]:
     """Rows of every run of the standard suites, with the curves and pictures that their families have."""
     wild = np.random.default_rng(0)
-
-    def walk(name: str, length: int = 128) -> dict[str, Any]:
-        steps = np.exp(np.cumsum(0.15 * wild.standard_normal(length)))
-        return {"name": name, "axis": np.arange(1.0, length + 1).tolist(), "values": steps.tolist()}
-
-    def picture(name: str, length: int) -> dict[str, Any]:
-        x, y = np.cumsum(wild.standard_normal((2, length)), axis=1).tolist()
-        return {"name": name, "axis": x, "values": y}
-
-    drawn = {
-        "sensing": (["error_by_steps", "error_by_passes", "effective_rank_by_steps"], {"singular_values": 24}),
-        "lds": (["nmse_by_time"], {}),
-        "koopman": (["nrmse", "residual_by_mode"], {"eigenvalues": 128}),
-        "chaos": (["error_by_lyapunov_time"], {"attractor": 2000}),
-    }
     rows = []
-    for family, (names, shown) in drawn.items():
+    for family in DRAWN:
         for entry in load_suite(f"standard-{family}").entries:
             for task, method, seed in itertools.product(entry.tasks, entry.methods, range(entry.seeds)):
-                curves = [walk(name) for name in names]
-                if seed == 0:
-                    curves += [picture(f"{n}{end}", k) for n, k in shown.items() for end in ("", "_true")]
+                curves = drawn(family, seed, wild)
                 value = float(np.exp(wild.standard_normal()))
-                rows.append(
-                    row(
-                        method.label,
-                        task.label,
-                        seed,
-                        value,
-                        tier="standard",
-                        curves=curves,
-                        steps=1500,
-                        peak_memory=2**28,
-                    )
-                )
+                more = {"tier": "standard", "curves": curves, "steps": 1500, "peak_memory": 2**28}
+                rows.append(row(method.label, task.label, seed, value, **more))
     return rows
 
 
@@ -126,7 +99,7 @@ def test_a_page_of_all_standard_suites_stays_small(tmp_path: Path) -> None:
     assert size / len(rows) < 400  # bytes a run, with its share of tables, cards and drawings
 
 
-def test_methods_of_few_runs_lead_neither_the_page_nor_its_plots(tmp_path: Path) -> None:
+def test_methods_with_missing_runs_lead_neither_the_page_nor_its_plots(tmp_path: Path) -> None:
     told = {f"chaos/{name}": [0.1, 0.2] for name in "abc"}
     rows = rows_of({"wide": told, "wider": told, "narrow": {"chaos/a": [0.011, 0.012]}}, parameters=10)
     rows += [row("lone", "lds/x", k, 0.1, tier="standard") for k in range(2)]
@@ -135,11 +108,12 @@ def test_methods_of_few_runs_lead_neither_the_page_nor_its_plots(tmp_path: Path)
     text = page_of(tmp_path, rows)
     glance = re.findall(r"<article.*?</article>", text[: text.index("<nav")])
     chaos = next(panel for panel in glance if "Chaos" in panel)
-    assert "the best of the 2 with more than half of the runs" in chaos
+    assert "2 methods on 3 tasks" in chaos
     assert "narrow" not in chaos
-    assert '<tr data-name="narrow" class="few">' in text
-    dots = dict(re.findall(r'aria-label="(\w+): skill [^"]*"><circle class="(dot[ \w]*)"', text))
-    assert dots == {"narrow": "dot few", "wide": "dot lead", "wider": "dot"}
+    lines = re.findall(r'<tr data-name="(\w+)" class="([\w ]*)">', text)
+    assert lines == [("wide", ""), ("wider", ""), ("narrow", "band")]  # last, set off, and not pale
+    dots = re.findall(r'<circle class="(dot[ \w]*)"[^>]*><title>(\w+):', text)
+    assert set(dots) == {("dot lead", "wide"), ("dot", "wider")}
     # A family of which a single method ran compares nothing.
     assert text.index('<section id="table-chaos-tiny"') < text.index('<section id="table-lds-standard"')
 
@@ -173,14 +147,16 @@ def test_held_out_scores_stand_below_the_public_ones_and_their_rows_among_them(t
     assert re.search(r"<td data-value=\"0.1\d+\">0.100 <small>−0.\d+</small>", text)
 
 
-def test_sections_at_a_glance_and_over_several_families(tmp_path: Path) -> None:
+def test_sections_at_a_glance_and_no_table_of_one(tmp_path: Path) -> None:
     both = {"chaos/a": [0.1, 0.2], "lds/a": [0.1, 0.2]}
     text = page_of(tmp_path, rows_of({"a": both, "b": both, "online": {"lds/regret": [0.1, 0.2]}}))
     glance = re.search(r'<div class="glance">.*?</div>', text)
     assert glance is not None
     assert re.findall(r'<a href="#(table-[\w-]+)">', glance.group()) == ["table-lds-tiny", "table-chaos-tiny"]
-    assert '<h3 id="table-lds-tiny-regret">regret</h3>' in text
-    assert ">2 tasks of lds and chaos</h3>" in text
+    # A single method on a task compares nothing: no table of one, but the card of its task, and its rows.
+    assert '<a id="table-lds-tiny-regret"></a>' in text
+    assert '<tr data-name="online"' not in text
+    assert 'id="task-lds-regret-tiny"' in text
     outline(text)
 
 

@@ -60,6 +60,13 @@ def test_methods_that_failed_everywhere_have_no_place_even_alone() -> None:
     assert {s.place for s in told.values()} == {None}
 
 
+def test_methods_that_answered_nan_everywhere_have_no_place_and_stand_last() -> None:
+    rows = rows_of({"nan": {"chaos/a": [10.0] * 3}}, status="diverged") + rows_of({"worse": {"chaos/a": [1e3] * 3}})
+    told = standings(rows)
+    assert list(told) == ["worse", "nan"]
+    assert told["nan"].place is None
+
+
 def test_a_crash_is_below_the_worst_answer_even_when_both_have_skill_0() -> None:
     rows = rows_of({"dead": {"chaos/a": [None] * 3}, "worse than baseline": {"chaos/a": [1e3] * 3}})
     assert list(standings(rows)) == ["worse than baseline", "dead"]
@@ -144,33 +151,10 @@ def test_methods_that_meet_on_no_task_are_ranked_in_tables_of_their_own() -> Non
     assert [s.possible for t in made(rows) for s in t.standings] == [3, 3, 1]
 
 
-def test_over_several_families_all_methods_ran_on_all_tasks() -> None:
-    """A method that ran on the easy tasks only is compared on these, and never with the means of those that ran on all."""
+def test_no_table_spans_families() -> None:
+    """Overall, methods are compared by their mean rank over the boards of one family only."""
     both = {"chaos/hard": [5.0], "chaos/easy": [0.1], "lds/a": [0.1]}
-    told = made(
-        rows_of(
-            {
-                "whole": both,
-                "other": {name: [2 * v for v in values] for name, values in both.items()},
-                "picky": {"chaos/easy": [0.15], "lds/a": [0.15]},
-                "one family": {"chaos/hard": [0.01], "chaos/easy": [0.01]},
-            }
-        )
-    )
-    found = {t.title: t for t in told if t.family == "overall"}
-    assert list(found) == ["overall, tiny: 3 tasks of lds and chaos", "overall, tiny: 2 tasks of lds and chaos"]
-    assert [[s.method for s in t.standings] for t in found.values()] == [
-        ["whole", "other"],
-        ["whole", "picky", "other"],
-    ]
-    for table in found.values():
-        assert all(s.runs == s.possible == len(table.tasks) for s in table.standings)
-        assert all(set(s.scores) == {t.name for t in table.tasks} for s in table.standings)
-
-
-def test_one_method_in_several_families_is_no_comparison() -> None:
-    rows = rows_of({"a": {"chaos/a": [1.0], "lds/a": [0.1]}, "b": {"chaos/a": [0.01]}, "c": {"lds/a": [0.01]}})
-    assert "overall" not in {t.family for t in made(rows)}
+    assert {t.family for t in made(rows_of({"one": both, "other": both}))} == {"chaos", "lds"}
 
 
 def public_and_held_out() -> list[dict[str, Any]]:
@@ -222,14 +206,22 @@ def test_every_format_shows_held_out_skill_and_its_difference(format: str) -> No
     assert format in ("csv", "json") or "held" not in plain
 
 
-def test_places_on_fewer_tasks_stand_in_brackets() -> None:
-    few = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
-    told = made(rows_of({"all": few, "partial": {"chaos/a": [5.0, 6.0, 7.0]}}))
-    assert [place(s) for s in told[0].standings] == ["1", "(2)"]
+def test_methods_with_missing_runs_stand_last_without_a_place() -> None:
+    """Even with skill 1 on the easy task alone; and where a single method has all runs, none is ranked."""
+    whole = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
+    worse = {task: [2 * value for value in values] for task, values in whole.items()}
+    rows = rows_of({"all": whole, "worse": worse, "easy": {"chaos/a": [0.01, 0.01, 0.01]}})
+    told = made(rows)
+    assert [(s.method, place(s), s.band) for s in told[0].standings] == [
+        ("all", "1", 1),
+        ("worse", "2", 2),
+        ("easy", "", None),
+    ]
     for format in ("terminal", "md", "tex"):
-        assert "(2)" in render(told, format)
-        assert "incomplete coverage" in render(told, format)
-    assert "incomplete coverage" not in render(made(rows_of({"all": few})), "terminal")
+        assert "methods with missing runs stand last" in render(told, format)
+    assert "missing runs" not in render(made(rows_of({"all": whole})), "terminal")
+    lone = made([r for r in rows if r["method"] != "worse"])[0].standings
+    assert [(s.method, place(s)) for s in lone] == [("all", ""), ("easy", "")]
 
 
 def test_costs_stand_in_the_tables() -> None:
@@ -267,7 +259,10 @@ def test_the_terminal_shows_scores_beside_few_tasks_and_below_many() -> None:
     text = render(made(many), "terminal")
     assert "t3  " in text
     assert max(len(line) for line in text.splitlines()) < 110
-    assert "t8, error" in render(made(many), "md")
+    for many_held in (many, [*many, *({**r, "salt": "x", "key": r["key"][::-1]} for r in many)]):
+        lines = [line for line in render(made(many_held), "md").splitlines() if line.startswith("|")]
+        assert any(line.startswith("| t8 ") for line in lines)
+        assert max(line.count("|") - 1 for line in lines) <= 12
 
 
 @pytest.mark.parametrize("format", TEXTS)
@@ -303,8 +298,8 @@ def test_a_hostile_name_does_no_harm(tmp_path: Path, format: str) -> None:
         assert "<script>alert" not in text
     if format == "md":
         body = [line for line in text.splitlines() if line.startswith("|")]
-        assert len(body) == 4  # head, rule, two methods: no line breaks out of the table
-        assert len({line.replace("\\|", "").count("|") for line in body}) == 1
+        # Head, rule, two methods; head, rule, one task: no line breaks out of a table.
+        assert [line.replace("\\|", "").count("|") - 1 for line in body] == [11] * 4 + [6] * 3
     if format == "tex":
         assert "\\input" not in text.replace("\\textbackslash{}input", "")
         assert "$" not in text.replace("\\$", "")
@@ -326,13 +321,13 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     two = store(tmp_path / "two", rows_of({"b": {"lds/a": [1.0], "chaos/a": [2.0]}, "a": {"lds/a": [1.0]}}))
     words = ["leaderboard", "--store", str(one), "--store", str(two), "--no-published"]
     assert main([*words, "--format", "csv"]) == 0
-    assert {line.split(",")[0] for line in capsys.readouterr().out.splitlines()} == {"table", "chaos", "lds", "overall"}
+    assert {line.split(",")[0] for line in capsys.readouterr().out.splitlines()} == {"table", "chaos", "lds"}
     assert main([*words, "--family", "lds", "--format", "md"]) == 0
     assert "chaos" not in capsys.readouterr().out
     assert main([*words, "--family", "sensing"]) == 2
     assert "families with rows: chaos, lds" in capsys.readouterr().err
     assert main([*words, "--out", str(tmp_path / "t.txt")]) == 0
-    assert "overall" in (tmp_path / "t.txt").read_text()
+    assert "chaos, tiny" in (tmp_path / "t.txt").read_text()
     assert main([*words, "--out", str(tmp_path / "no" / "t.txt")]) == 2
     assert "choose another file" in capsys.readouterr().err
 
