@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_board_is_said_in_one_line(tmp_path: Path, message:
 
 def test_every_shipped_board_loads_and_leaves_no_hole() -> None:
     names = board_names()
-    assert {name.partition("/")[0] for name in names} == {"sensing", "lds", "koopman", "chaos"}
+    assert {name.partition("/")[0] for name in names} == {"sensing", "lds", "koopman", "chaos", "recorded"}
     for name in names:
         board = load_board(name)
         kind = resolve_task(parse(board.tasks[0]), "tiny").kind
