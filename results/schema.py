@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dynamark.errors import one_line
+from dynamark.errors import UserError, one_line
 
 __all__ = [
     "EXPERIMENT",
@@ -19,6 +19,7 @@ __all__ = [
     "STATUSES",
     "Row",
     "fitting",
+    "refuse_unfit",
     "table",
 ]
 
@@ -125,8 +126,14 @@ SCHEMA = pa.schema(_COLUMNS, metadata={"dynamark_schema": str(SCHEMA_VERSION)})
 
 
 def table(rows: list[Row]) -> pa.Table:
-    """Rows as an Arrow table with the schema; columns that a row lacks are null."""
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    """Rows as an Arrow table with the schema; columns that a row lacks are null.
+
+    A row that the schema does not take (one written by other code than the journal's) is one of status `error`.
+    """
+    try:
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    except _UNFIT:
+        return pa.Table.from_pylist([fitting(row) for row in rows], schema=SCHEMA)
 
 
 def fitting(row: Row) -> Row:
@@ -137,7 +144,7 @@ def fitting(row: Row) -> Row:
     reason = _misfit(row)
     if reason is None:
         return row
-    planned = {name: row[name] for name in _PLANNED if name in row}
+    planned = {name: row[name] for name in _PLANNED if name in row and _column_misfit(name, row[name]) is None}
     return {**planned, "status": "error", "reason": f"a value cannot be stored: {reason}"}
 
 
@@ -145,12 +152,30 @@ def fitting(row: Row) -> Row:
 _PLANNED = (*(name for name, _ in _COLUMNS[:16]), "cohort_size", "finished")
 
 
+# What Arrow raises for a value that a column does not take.
+_UNFIT = (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError, AttributeError)
+
+
+def refuse_unfit(rows: list[Row]) -> None:
+    """Raise a `UserError` if a planned row has a value that no row can hold, before anything runs."""
+    try:
+        pa.Table.from_pylist(rows, schema=SCHEMA)
+    except _UNFIT:
+        for row in rows:
+            if (reason := _misfit(row)) is not None:
+                raise UserError(f"a run cannot be stored: {reason}; choose another value") from None
+        raise
+
+
 def _misfit(row: Row) -> str | None:
-    for name, value in row.items():
-        if name not in SCHEMA.names:
-            return f"there is no column '{name}'"
-        try:
-            pa.array([value], SCHEMA.field(name).type)
-        except (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError) as error:
-            return f"'{name}': {one_line(str(error), 120)}"
+    return next((why for name, value in row.items() if (why := _column_misfit(name, value)) is not None), None)
+
+
+def _column_misfit(name: str, value: Any) -> str | None:
+    if name not in SCHEMA.names:
+        return f"there is no column '{one_line(name, 60)}'"
+    try:
+        pa.array([value], SCHEMA.field(name).type)
+    except _UNFIT as error:
+        return f"'{name}': {one_line(str(error), 120)}"
     return None

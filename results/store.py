@@ -100,7 +100,7 @@ class Store:
     def _put(self, rows: Iterable[Row]) -> None:
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in rows:
-            groups.setdefault((row.get("suite") or "", row.get("method") or ""), []).append(row)
+            groups.setdefault((str(row.get("suite") or ""), str(row.get("method") or "")), []).append(row)
         for (suite, method), own in groups.items():
             self._merge(self.folder / f"{_safe(suite)}--{_safe(method)}.parquet", own)
 
@@ -155,7 +155,9 @@ def read_file(path: Path, columns: list[str] | None) -> pa.Table:
     version = _version(metadata.get(b"dynamark_schema"), path)
     with file:
         try:
-            read = upgraded(file.read(columns=columns_of(columns, version)), version)
+            read = file.read(columns=columns_of(columns, version))
+            read.validate(full=True)  # text that is no UTF-8, in a stranger's file, would be an error at its first use
+            read = upgraded(read, version)
             # Columns in the order of the schema, whatever the order that was asked for or written.
             names = [name for name in SCHEMA.names if columns is None or name in columns]
             for name in set(names).difference(read.column_names):  # columns that came later
@@ -210,7 +212,7 @@ def _latest(rows: pa.Table) -> pa.Table:
 def _safe(name: str) -> str:
     """A file name for a suite's or method's name: readable, and different for different names."""
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.")[:60]
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def read_rows(stores: Sequence[Path | str], columns: Sequence[str] | None = None) -> pa.Table:

@@ -76,6 +76,6 @@ def record(globs: Sequence[str] = ()) -> list[Path]:
 
 def export(name: str, folder: Path, tier: str, seed: int) -> None:
     """Write the data of a task at a tier and seed to a folder, as Parquet with a dataset card."""
-    if seed < 0:
-        raise UserError(f"invalid --seed {seed}: expected 0 or greater")
+    if not 0 <= seed < 2**63:
+        raise UserError(f"invalid --seed {seed}: expected 0 or greater, below 2^63")
     data.export(resolve_task(parse(name), tier), seed, folder)

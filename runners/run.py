@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from dynamark.errors import UserError, unknown
 from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
-from dynamark.results.schema import LOST, Row
+from dynamark.results.schema import LOST, Row, refuse_unfit
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
 from dynamark.runners.objects import Given, specs_of
@@ -138,6 +138,7 @@ def run(
         device=device,
         salt=salt,
     )
+    refuse_unfit([run.row for run in plan.runs])
     home.compact()
     # Shards partition the whole plan, not the pending runs: a shard stays the same while other shards fill the store.
     part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
@@ -173,9 +174,10 @@ def run(
 def _check(
     timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str, engine: str
 ) -> None:
-    for name, value in (("timeout", timeout), ("memory_gb", memory_gb), ("workers", workers)):
-        if value is not None and not value > 0:
-            raise UserError(f"invalid {name} = {value}: expected a number greater than 0")
+    for name, value, most in (("timeout", timeout, 1e9), ("memory_gb", memory_gb, 1e6), ("workers", workers, 1000)):
+        if value is not None and not 0 < value <= most:
+            shown = value if abs(value) < 1e18 else "a very large number"
+            raise UserError(f"invalid {name} = {shown}: expected a number greater than 0, at most {most:g}")
     if not 1 <= shard[0] <= shard[1]:
         raise UserError(f"invalid shard {shard[0]}/{shard[1]}: expected I/N with 1 <= I <= N")
     for name, word, allowed in (("engine", engine, get_args(Engine)), ("device", device, get_args(Device))):

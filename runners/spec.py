@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, one_line, storable
 
 __all__ = [
     "COMPETE",
@@ -48,6 +48,8 @@ _SHARE = 4
 _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
 # A class in a file, whose path may hold brackets, and its fields.
 _IN_FILE = re.compile(r"(.+?\.py:\w+)(|\(.*)", re.DOTALL)
+# Characters of a spec; longer ones are no names of files, and their labels fill no table.
+_LONGEST = 4000
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -117,6 +119,10 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Parse the text form of a spec. No other function parses specs."""
+    if not storable(" ".join(text.split()), _LONGEST):
+        raise UserError(
+            f"cannot read '{one_line(text, 60)}'; write at most {_LONGEST} printable characters: NAME(field=value, ...)"
+        )
     head, bracket, rest = _parted(text.strip())
     alias = None
     if (match := _ALIAS.fullmatch(head)) and not _is_file(head):
@@ -164,7 +170,9 @@ def _fields(rest: str, text: str) -> dict[str, Any]:
         call = ast.parse(f"f({rest}", mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)) or call.args:
             raise ValueError
-        return {_keyword(k): _literal(k.value) for k in call.keywords}
+        fields = {_keyword(k): _literal(k.value) for k in call.keywords}
+        repr(fields).encode()  # a lone surrogate, written as an escape, fits in no row
+        return fields
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise UserError(f"cannot read '{text}'; write NAME(field=value, ...) with Python literals as values") from None
 

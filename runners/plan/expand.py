@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, one_line, storable
 from dynamark.results.keys import FOREIGN
 from dynamark.results.schema import FAILED
 from dynamark.runners.plan.cohorts import Planned, PlannedExperiment, PlannedRun
 from dynamark.runners.plan.draw import with_search
-from dynamark.runners.plan.suite import Entry, Suite
+from dynamark.runners.plan.suite import LARGEST_SEED, MOST_SEEDS, Entry, Suite
 from dynamark.runners.registry import (
     Method,
     class_source,
@@ -29,6 +29,8 @@ __all__ = ["Plan", "applies", "expand", "kinds_of", "pending"]
 
 # What stands for the method where a task is left out altogether.
 _EVERY = "every method"
+
+_LONGEST_SALT = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ def expand(
     method: run only these methods. A method not in the suite runs on all its tasks.
     seeds: number of seeds (5 means seeds 0 to 4), or a list of seeds. Default: set by the suite.
     """
+    if not storable(salt, _LONGEST_SALT):
+        raise UserError(
+            f"invalid salt '{one_line(salt, 40)}': expected at most {_LONGEST_SALT} printable characters (UTF-8)"
+        )
     wanted = None if seeds is None else _seeds(seeds)
     resolver = _Resolver()
     runs: dict[str, Planned] = {}
@@ -129,10 +135,15 @@ def _applicable(
 
 def _seeds(seeds: int | Sequence[int]) -> Sequence[int]:
     """The list of seeds for a number of seeds or a list of seeds."""
+    count = seeds if isinstance(seeds, int) else len(seeds)
+    if count > MOST_SEEDS:
+        raise UserError(f"invalid seeds: expected at most {MOST_SEEDS} of them")
     wanted = range(seeds) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
-    if not wanted or min(wanted) < 0:
+    if not wanted or min(wanted) < 0 or max(wanted) > LARGEST_SEED:
+        given = seeds if isinstance(seeds, int) else list(seeds)
         raise UserError(
-            f"invalid seeds {seeds}: expected a positive number of seeds or a list of seeds: 5 (seeds 0-4), 7-9 or 0,3,7-9"
+            f"invalid seeds {one_line(str(given), 60)}: expected a positive number of seeds or a list of seeds: "
+            "5 (seeds 0-4), 7-9 or 0,3,7-9, each below 2^63"
         )
     return wanted
 

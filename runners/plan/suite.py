@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from dynamark.errors import UserError, unknown
+from dynamark.errors import UserError, one_line, storable, unknown
 from dynamark.runners.spec import Choices, Spec, parse, relative_to
 
-__all__ = ["SHIPPED", "Entry", "Suite", "load_suite", "suite_names"]
+__all__ = ["LARGEST_SEED", "MOST_SEEDS", "SHIPPED", "Entry", "Suite", "load_suite", "suite_names"]
+
+# The column of seeds has 64 bits; a plan of more seeds would not fit in memory.
+LARGEST_SEED, MOST_SEEDS = 2**63 - 1, 100_000
+
+# Characters of the path of a suite, whose name stands in its rows.
+_LONGEST_NAME = 1000
 
 # What stands at the top for all entries, and may stand in one.
 _DEFAULTS = ("tier", "seeds", "budget")
@@ -70,14 +76,14 @@ def suite_names() -> list[str]:
 def load_suite(name: str) -> Suite:
     """Load a suite by its name, or from the path of a TOML file."""
     path = Path(name) if name.endswith(".toml") else SHIPPED / f"{name}.toml"
-    if not path.is_file():
+    if not storable(name, _LONGEST_NAME) or not path.is_file():
         if name.endswith(".toml"):
             raise UserError(f"the suite file {name} does not exist; see `dynamark list suites`")
         raise unknown("suite", name, suite_names())
     try:
         text = path.read_text(encoding="utf-8-sig")
         return _suite(path, tomllib.loads(text), text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # TOML of another kind, or numbers of thousands of digits
         raise UserError(f"suite {path} is not valid TOML: {error}") from None
 
 
@@ -87,7 +93,7 @@ def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
 
     for key in config:
         if key not in {"about", *_DEFAULTS, "runs", "left_out"}:
-            raise wrong(f"unknown key '{key}'; known keys: about, tier, seeds, budget, runs, left_out")
+            raise wrong(f"unknown key '{one_line(key, 60)}'; known keys: about, tier, seeds, budget, runs, left_out")
     entries = [_entry(path, entry, config, text, wrong) for entry in _tables(config.get("runs"), "runs", wrong)]
     if not entries:
         raise wrong("no [[runs]]; add at least one with tasks and methods")
@@ -102,14 +108,15 @@ def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
 def _entry(path: Path, entry: dict[str, Any], config: dict[str, Any], text: str, wrong: Wrong) -> Entry:
     for key in entry:
         if key not in {"tasks", "methods", "choose", *_DEFAULTS}:
-            raise wrong(f"unknown key '{key}' in [[runs]]; known keys: tasks, methods, tier, seeds, budget, choose")
+            name = one_line(key, 60)
+            raise wrong(f"unknown key '{name}' in [[runs]]; known keys: tasks, methods, tier, seeds, budget, choose")
     tier, seeds, budget = (entry.get(key, config.get(key)) for key in _DEFAULTS)
     if not isinstance(tier, str):
         raise wrong('no tier; write tier = "tiny", "standard" or "large" at the top')
-    if not _counts(seeds):
-        raise wrong(f"invalid seeds = {seeds!r}: expected a positive integer")
-    if budget is not None and not _counts(budget):
-        raise wrong(f"invalid budget = {budget!r}: expected a positive integer")
+    if not _counts(seeds, MOST_SEEDS):
+        raise wrong(f"invalid seeds = {_shown(seeds)}: expected a positive integer, at most {MOST_SEEDS}")
+    if budget is not None and not _counts(budget, LARGEST_SEED):
+        raise wrong(f"invalid budget = {_shown(budget)}: expected a positive integer below 2^63")
     tasks, methods = (
         tuple(_spec(path, spec, text) for spec in _texts(entry.get(key), key, wrong)) for key in ("tasks", "methods")
     )
@@ -130,13 +137,21 @@ def _choices(value: Any, wrong: Wrong) -> Choices:
     """{ rate = [0.003, 0.01] }: fields with their values."""
     if not isinstance(value, dict) or not all(isinstance(v, list) and v for v in value.values()):
         raise wrong(
-            f"invalid choose = {value!r}: expected lists of values by field, for example {{ rate = [0.003, 0.01] }}"
+            f"invalid choose = {_shown(value)}: expected lists of values by field, for example {{ rate = [0.003, 0.01] }}"
         )
     return {name: tuple(values) for name, values in value.items()}
 
 
-def _counts(value: Any) -> TypeGuard[int]:
-    return type(value) is int and value > 0
+def _counts(value: Any, most: int) -> TypeGuard[int]:
+    return type(value) is int and 0 < value <= most
+
+
+def _shown(value: Any) -> str:
+    """A value from a file in an error message."""
+    try:
+        return one_line(repr(value), 60)
+    except ValueError:  # an integer of thousands of digits
+        return "a very large integer"
 
 
 def _tables(value: Any, key: str, wrong: Wrong) -> list[dict[str, Any]]:
@@ -147,5 +162,5 @@ def _tables(value: Any, key: str, wrong: Wrong) -> list[dict[str, Any]]:
 
 def _texts(value: Any, key: str, wrong: Wrong) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise wrong(f"{key} must be a list of names, not {value!r}")
+        raise wrong(f"{key} must be a list of names, not {_shown(value)}")
     return tuple(value)

@@ -14,9 +14,17 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """Text as one printable line of at most `most` characters."""
+    """Text as one printable line of at most `most` characters; its middle is left out, since a remedy stands at its end."""
     line = " ".join(clean(text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    if len(line) <= most:
+        return line
+    tail = most // 2
+    return f"{line[: most - tail - 1]}…{line[len(line) - tail :]}"
+
+
+def storable(text: str, longest: int) -> bool:
+    """Whether text can be stored in a row and printed: at most `longest` printable characters."""
+    return len(text) <= longest and text.isprintable()
 
 
 def unknown(kind: str, name: str, known: list[str]) -> UserError:

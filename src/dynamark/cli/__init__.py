@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
+import io
 import os
 import sys
+from typing import NoReturn
 
+from dynamark.cli import interruption
 from dynamark.errors import UserError, one_line
 from dynamark.version import __version__
 
@@ -30,10 +34,45 @@ VERBS = {
 }
 
 
+# Characters of one argument: more than any name or path has.
+_LONGEST = 4096
+
+# What the file system refuses on account of what the user gave: a name too long, a folder that is absent or not writable.
+_REFUSED = {
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ELOOP,
+    errno.ENOSPC,
+    errno.EDQUOT,
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one printable line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit with 2."""
+        self.print_usage(sys.stderr)
+        self.exit(2, _within(f"{self.prog}: error: ", message) + "\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, call the verb, and return the exit code."""
+    if argv is None:
+        interruption.end_at_once()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that knows ASCII only
     words = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    if long := next((word for word in words if len(word) > _LONGEST), None):
+        _say(f"error: an argument has more than {_LONGEST} characters: '{one_line(long, 60)}'; give a shorter one")
+        return 2
+    parser = _Parser(
         prog="dynamark",
         description="A reproducible benchmark suite and leaderboard for methods that learn dynamics.",
         epilog="Run `dynamark VERB --help` for details.",
@@ -56,30 +95,43 @@ def _guarded(args: argparse.Namespace) -> int:
     try:
         try:
             verdict = int(args.main(args))
-        except UserError as error:
-            verdict = 2
-            _say(f"error: {one_line(str(error))}")
-        except KeyboardInterrupt:
-            verdict = 130
-            _say("stopped")
+        except BaseException as error:
+            verdict = _told(error)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader closed the pipe (`dynamark compare A B | head`): print nothing more and keep the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return getattr(args, "verdict", 0) if verdict is None else verdict
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        if os.environ.get("DYNAMARK_DEBUG"):
-            raise
-        _say(
-            f"internal error: {one_line(f'{type(error).__name__}: {error}', 200)}; "
-            "please report it (DYNAMARK_DEBUG=1 shows the traceback)"
-        )
-        return INTERNAL
     return verdict
+
+
+def _told(error: BaseException) -> int:
+    """Print what a verb raised as one line; the exit code."""
+    if isinstance(error, KeyboardInterrupt) or interruption.was_interrupted():
+        _say(interruption.line())
+        return interruption.INTERRUPTED
+    if isinstance(error, BrokenPipeError) or not isinstance(error, Exception):
+        raise error
+    if isinstance(error, UserError):
+        _say(f"error: {error}")
+        return 2
+    if isinstance(error, OSError) and error.errno in _REFUSED and error.filename is not None:
+        _say(f"error: cannot use {one_line(os.fsdecode(error.filename), 120)}: {error.strerror}; give another path")
+        return 2
+    if os.environ.get("DYNAMARK_DEBUG"):
+        raise error
+    _say(
+        f"internal error: {one_line(f'{type(error).__name__}: {error}', 150)}; "
+        "please report it (DYNAMARK_DEBUG=1 shows the traceback)"
+    )
+    return INTERNAL
 
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):
-        print(f"dynamark: {text}", file=sys.stderr)
+        print(_within("dynamark: ", text), file=sys.stderr)
+
+
+def _within(start: str, text: str) -> str:
+    """One line of at most 300 characters."""
+    return start + one_line(text, 300 - len(start))

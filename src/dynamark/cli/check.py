@@ -24,8 +24,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 when a check fails, else 0."""
+    from dynamark.cli.interruption import end_gracefully
     from dynamark.runners.check import check
 
+    end_gracefully("stopped")
     findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)
     for finding in findings:
         print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{': ' if finding.detail else ''}{finding.detail}")

@@ -53,11 +53,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """List, show or run claims. `list` and `show` exit with 0; `run` exits with 0, or with 4 when runs failed."""
+    from dynamark.cli.interruption import end_gracefully
     from dynamark.cli.output import print_failures, write
     from dynamark.runners.claims.api import claims, run_claims
 
     ids = [*args.ids, *args.claims]
     if args.what == "run":
+        end_gracefully("interrupted; finished runs are saved, run the same command to resume")
         failures = run_claims(
             *ids,
             family=args.family,

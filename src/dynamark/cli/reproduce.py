@@ -31,11 +31,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Re-run a result and compare. Exit code: 0 equal, 1 different, 3 different and the source changed, 4 now fails."""
+    from dynamark.cli.interruption import end_gracefully
     from dynamark.results.schema import SCORED
     from dynamark.results.store import default_store, published_store, read_rows
     from dynamark.results.verify import differences, find, places, sources
     from dynamark.runners.reproduce import rerun
 
+    end_gracefully("stopped")
     old = find(read_rows([published_store(), *(args.store or [default_store()])]), args.key)
     print(f"{old['method']} on {old['task']} [{old['tier']}], seed {old['seed']}")
     new = rerun(old, task=args.task, method=args.method, data=args.data, timeout=args.timeout)

@@ -7,6 +7,9 @@ import re
 import sys
 from typing import Any
 
+# The plan refuses more too; here before a list of them is made.
+_MOST_SEEDS = 100_000
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -101,17 +104,19 @@ def _recording_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _seeds(text: str) -> int | list[int]:
     """A number of seeds, or a list of seeds and inclusive ranges."""
-    if text.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    parts = [re.fullmatch(r"(\d+)(?:-(\d+))?", part) for part in text.split(",")]
-    seeds = [seed for part in parts if part for seed in range(int(part[1]), int(part[2] or part[1]) + 1)]
-    if not (seeds and all(parts)):
+    parts = [re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part) for part in text.split(",")]
+    spans = [range(int(part[1]), int(part[2] or part[1]) + 1) for part in parts if part]
+    if not (all(spans) and all(parts)):
         raise argparse.ArgumentTypeError(f"invalid seeds '{text}': expected 5 (seeds 0-4), 7-9 or 0,3,7-9")
-    return seeds
+    if sum(map(len, spans)) > _MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"invalid seeds '{text}': expected at most {_MOST_SEEDS} of them")
+    return [seed for span in spans for seed in span]
 
 
 def _shard(text: str) -> tuple[int, int]:
-    part = re.fullmatch(r"(\d+)/(\d+)", text)
+    part = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if part is None:
         raise argparse.ArgumentTypeError(f"invalid shard '{text}': expected I/N with 1 <= I <= N")
     return int(part[1]), int(part[2])
@@ -147,33 +152,31 @@ def _recording(args: argparse.Namespace) -> list[Any]:
 
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
+    from dynamark.cli.interruption import end_gracefully
     from dynamark.cli.output import print_failures
     from dynamark.runners.run import run
 
     recording = _recording(args)
-    try:
-        report = run(
-            args.suite,
-            task=[*args.task, *recording],
-            method=args.method,
-            seeds=args.seeds,
-            tier=args.tier,
-            store=args.store,
-            workers=args.workers,
-            timeout=args.timeout,
-            memory_gb=args.memory_gb,
-            engine=args.engine,
-            device=args.device,
-            force=args.force,
-            retry_failed=args.retry_failed,
-            salt=args.salt,
-            shard=args.shard,
-            progress=not args.quiet,
-            dry_run=args.dry_run,
-        )
-    except KeyboardInterrupt:
-        print("\ndynamark: interrupted; finished runs are saved, run the same command to resume", file=sys.stderr)
-        return 130
+    end_gracefully("interrupted; finished runs are saved, run the same command to resume")
+    report = run(
+        args.suite,
+        task=[*args.task, *recording],
+        method=args.method,
+        seeds=args.seeds,
+        tier=args.tier,
+        store=args.store,
+        workers=args.workers,
+        timeout=args.timeout,
+        memory_gb=args.memory_gb,
+        engine=args.engine,
+        device=args.device,
+        force=args.force,
+        retry_failed=args.retry_failed,
+        salt=args.salt,
+        shard=args.shard,
+        progress=not args.quiet,
+        dry_run=args.dry_run,
+    )
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
         from dynamark.leaderboards.board_text import board_text
