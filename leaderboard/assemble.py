@@ -146,12 +146,12 @@ class Leaderboard:
         return "\n".join(filter(None, [first, render(rest, format) if rest or not first else ""]))
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row a method and table: what `--format csv` writes, as a data frame."""
+        """One row a method and table: what `--format csv` writes, as a data frame (names as they are)."""
         import io
 
         import pandas
 
-        return pandas.read_csv(io.StringIO(self.to_text("csv")), dtype={"salt": str, "track": str})
+        return pandas.read_csv(io.StringIO(render(self.tables, "csv", literal=True)), dtype={"salt": str, "track": str})
 
     def to_html(self) -> str:
         """The whole page: one HTML file that loads nothing from elsewhere."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from dynamark.leaderboards.table import Standing, Table
 
-__all__ = ["FORMATS", "clean", "leader", "markdown", "number", "place", "render", "short"]
+__all__ = ["FORMATS", "clean", "harmless", "leader", "markdown", "number", "place", "render", "short"]
 
 FORMATS = ("terminal", "md", "html", "tex", "csv", "json")
 
@@ -20,12 +20,15 @@ _STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
 _BESIDE = 4
 
 
-def render(made: Sequence[Table], format: str) -> str:
-    """Tables as text, in any format but `html`, which is the page's."""
+def render(made: Sequence[Table], format: str, literal: bool = False) -> str:
+    """Tables as text, in any format but `html`, which is the page's.
+
+    literal: cells of CSV as they are, even if a spreadsheet would take them for formulas.
+    """
     if format == "json":
         return json.dumps([_plain(table) for table in made], indent=2, allow_nan=False) + "\n"
     if format == "csv":
-        return _csv(made)
+        return _csv(made, literal)
     if not made:
         return "no rows yet; `dynamark run quick` makes some\n"
     parts = []
@@ -160,7 +163,10 @@ _COLUMNS = ["method", "own", "skill", "low", "high", "band", "rank", "runs", "po
 _COLUMNS += ["fit_seconds", "peak_memory", "steps", "parameters"]
 
 
-def _csv(made: Sequence[Table]) -> str:
+def _csv(made: Sequence[Table], literal: bool) -> str:
+    def cell(text: str) -> str:
+        return text if literal else harmless(text)
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -170,8 +176,15 @@ def _csv(made: Sequence[Table]) -> str:
         for s in table.standings:
             values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
             held = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)
-            writer.writerow([table.family, table.tier, table.salt, table.track, *values, *(s.place or ("", "")), *held])
+            texts = [table.family, table.tier, table.salt, table.track]
+            row = [*texts, *values, *(s.place or ("", "")), *held]
+            writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
     return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: with an apostrophe before = + - @."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def _plain(table: Table) -> dict[str, Any]:

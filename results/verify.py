@@ -132,6 +132,14 @@ def _content(row: Row) -> Iterator[str]:
         yield "the primary score is not among the scores"
 
 
+def _parsed(text: str | None) -> Any:
+    """JSON from a row; None if it is none."""
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+
+
 def _task(row: Row, known: Known) -> Iterator[str]:
     if row["kind"] == EXPERIMENT:
         return
@@ -140,5 +148,5 @@ def _task(row: Row, known: Known) -> Iterator[str]:
         yield "the task does not ship with dynamark; keep results of your own tasks in your own results folder"
     elif row["task_version"] != current[0]:
         yield f"the task has version {current[0]} now, not {row['task_version']}; run it again"
-    elif json.loads(row["task_fields"]) != json.loads(current[1]):
+    elif _parsed(row["task_fields"]) != json.loads(current[1]):
         yield "the task has other parameters now; run it again"

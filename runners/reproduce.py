@@ -58,7 +58,7 @@ def _suite(row: Row, task: Given | None, method: Given | None, data: str | Path 
         return Suite("reproduce", "re-run one experiment", (), experiments=((experiment, 1),))
     tasks = _task(row, data) if task is None else one_spec(task, "task")
     methods = _method(row) if method is None else one_spec(method, "method")
-    count = max(1, len(competing(json.loads(row["method_fields"]))))
+    count = max(1, len(competing(_parsed(row["method_fields"]))))
     entry = Entry((tasks,), (methods,), row["tier"], 1, row["budget"], candidates=count)
     return Suite("reproduce", "re-run one result", (entry,))
 
@@ -81,7 +81,7 @@ def _method(row: Row) -> Spec:
     name = str(row["method"]).partition("(")[0]
     if name not in method_names():
         raise UserError(f"method '{row['method']}' does not ship with dynamark; give its class with --method {_MINE}")
-    fields = json.loads(row["method_fields"])
+    fields = _parsed(row["method_fields"])
     if competing(fields):  # they are drawn again, from what is left as it is
         own = resolve_method(Spec(name)).fields
         return Spec(
@@ -93,4 +93,15 @@ def _method(row: Row) -> Spec:
 
 
 def _fields(text: str) -> dict[str, Any]:
-    return {name: value for name, value in json.loads(text).items() if name != "tier"}
+    return {name: value for name, value in _parsed(text).items() if name != "tier"}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The fields of a row, which may be a stranger's."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise UserError("the recorded fields of this result are not valid JSON; it cannot be run again")
+    return fields

@@ -25,10 +25,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 when a check fails, else 0."""
     from dynamark.cli.interruption import end_gracefully
+    from dynamark.cli.output import say
+    from dynamark.errors import one_line
     from dynamark.runners.check import check
 
     end_gracefully("stopped")
     findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{': ' if finding.detail else ''}{finding.detail}")
+        say(
+            one_line(
+                f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{': ' if finding.detail else ''}{finding.detail}",
+                1000,
+            )
+        )
     return 0 if all(finding.ok for finding in findings) else 1

@@ -75,7 +75,7 @@ def main(args: argparse.Namespace) -> int:
     stores = [args.store] if args.store else []
     chosen = claims(*ids, family=args.family, stores=stores, published=not args.no_published, salt=args.salt)
     if args.what == "show":
-        print(chosen.to_text())
+        write(chosen.to_text(), None)
         return 0
     write(chosen.to_markdown() if args.format == "md" else str(chosen), args.out)
     return 0

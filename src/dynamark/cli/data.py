@@ -24,18 +24,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Verify, record or export data. `verify` exits with 1 when any data differs."""
+    from dynamark.cli.output import say
     from dynamark.runners import data
 
     if args.what == "export":
         data.export(args.task, args.folder, args.tier, args.seed)
-        print(f"wrote {args.folder}; load it with datasets.load_dataset({str(args.folder)!r})")
+        say(f"wrote {args.folder}; load it with datasets.load_dataset({str(args.folder)!r})")
         return 0
     if args.what == "record":
         for path in data.record(args.tasks):
-            print(f"wrote {path}")
+            say(f"wrote {path}")
         return 0
     differs = False
     for entry, verdict, reason in data.verify(args.tasks):
         differs |= verdict == "FAIL"
-        print(f"{verdict:4}  {entry}{'' if reason is None else ': ' + reason}")
+        say(f"{verdict:4}  {entry}{'' if reason is None else ': ' + reason}")
     return 1 if differs else 0

@@ -32,6 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Re-run a result and compare. Exit code: 0 equal, 1 different, 3 different and the source changed, 4 now fails."""
     from dynamark.cli.interruption import end_gracefully
+    from dynamark.cli.output import say
+    from dynamark.errors import one_line
     from dynamark.results.schema import SCORED
     from dynamark.results.store import default_store, published_store, read_rows
     from dynamark.results.verify import differences, find, places, sources
@@ -39,13 +41,13 @@ def main(args: argparse.Namespace) -> int:
 
     end_gracefully("stopped")
     old = find(read_rows([published_store(), *(args.store or [default_store()])]), args.key)
-    print(f"{old['method']} on {old['task']} [{old['tier']}], seed {old['seed']}")
+    say(one_line(f"{old['method']} on {old['task']} [{old['tier']}], seed {old['seed']}"))
     new = rerun(old, task=args.task, method=args.method, data=args.data, timeout=args.timeout)
     changed, moved = differences(old, new, args.tolerance), sources(old, new)
     for line in (*moved, *places(old, new), *changed):
-        print(f"  {line}")
+        say(f"  {one_line(line)}")
     if not changed:
-        print("  reproduced" + (f" (status {old['status']})" if old["status"] not in SCORED else ""))
+        say("  reproduced" + (f" (status {old['status']})" if old["status"] not in SCORED else ""))
         return 0
     if new["status"] not in SCORED and old["status"] in SCORED:
         return 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 
@@ -16,6 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print the problems of each file; the exit code is 1 when there are any, else 0."""
+    from dynamark.cli.output import note, say
     from dynamark.errors import UserError
     from dynamark.results.store import Store, published_store, read_file
     from dynamark.results.verify import verify
@@ -28,9 +28,9 @@ def main(args: argparse.Namespace) -> int:
         rows = read_file(file, None).to_pylist()
         problems = verify(rows, published, _known)
         any_problem |= bool(problems)
-        print(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
+        say(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
         for problem in problems:
-            print(f"      {problem}", file=sys.stderr)
+            note(f"      {problem}")
     return 1 if any_problem else 0
 
 
@@ -41,9 +41,9 @@ def _known(task: str, tier: str) -> tuple[int, str] | None:
     from dynamark.runners.registry import resolve_task, task_names
     from dynamark.runners.spec import parse
 
-    if (spec := parse(task)).name not in task_names():
-        return None
     try:
+        if (spec := parse(task)).name not in task_names():
+            return None
         resolved = resolve_task(spec, tier)
     except UserError:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from typing import Any
 
 # The plan refuses more too; here before a list of them is made.
@@ -127,6 +126,7 @@ _OPTIONS = ("goal", "channels", "inputs", "time", "trajectory", "dt", "context",
 
 def _recording(args: argparse.Namespace) -> list[Any]:
     """The task of --data, as a list; empty without --data. Prints what was read."""
+    from dynamark.cli.output import note
     from dynamark.errors import UserError
 
     options = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
@@ -146,14 +146,15 @@ def _recording(args: argparse.Namespace) -> list[Any]:
         options["goal"] = goal_of(args.suite, kinds_of(load_named(args.suite)))
     task = recorded(args.data, **options)
     if not args.quiet:
-        print(task.summary(), file=sys.stderr)
+        for line in task.summary().splitlines():
+            note(line)
     return [task]
 
 
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import print_failures
+    from dynamark.cli.output import note, print_failures, say
     from dynamark.runners.run import run
 
     recording = _recording(args)
@@ -183,11 +184,9 @@ def main(args: argparse.Namespace) -> int:
 
         boards = [] if recording else leaderboard(report.store).boards
         board = next((b for b in boards if b.board.name == args.suite), None)
-        print(
-            board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys)
-        )
+        say(board_text([board], "terminal") if board else leaderboard(report.store, published=False, keys=report.keys))
     for task, method, reason in report.plan.not_applicable:
-        print(f"skipped: {method} on {task}: it {reason}", file=sys.stderr)
+        note(f"skipped: {method} on {task}: it {reason}")
     print_failures(report.failures)
-    print(report.summary, file=sys.stderr)
+    note(report.summary)
     return 4 if report.failures else 0
