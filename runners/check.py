@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +16,7 @@ from dynamark.runners.objects import Given, one_spec, specs_of
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.expand import applies, expand
 from dynamark.runners.plan.suite import Entry, Suite
-from dynamark.runners.registry import Method, resolve_method, resolve_task
+from dynamark.runners.registry import Method, resolve_method, resolve_task, unpicklable
 from dynamark.runners.spec import Spec, parse
 from dynamark.tasks.problems import KINDS
 
@@ -92,24 +91,16 @@ def check(
 
 
 def _frozen(method: Method) -> Finding:
-    built = method.build()
-    frozen = bool(type(built).__dataclass_params__.frozen)
     return Finding(
         "frozen dataclass",
-        frozen,
-        "" if frozen else "write @dataclass(frozen=True): the fields identify a run and must not change",
+        method.frozen,
+        "" if method.frozen else "write @dataclass(frozen=True): the fields identify a run and must not change",
     )
 
 
 def _pickles(method: Method) -> Finding:
-    built = method.build()
-    try:
-        same = pickle.loads(pickle.dumps(built)) == built
-    except Exception as error:
-        return Finding("pickles", False, f"{type(error).__name__}: {error}")
-    return Finding(
-        "pickles", same, "" if same else "the unpickled method is not equal to the original; compare by fields"
-    )
+    reason = unpicklable(method.target, method.fields)
+    return Finding("pickles", not reason, reason)
 
 
 def _small(method: Method) -> list[tuple[Small, ...]]:

@@ -1,27 +1,27 @@
-"""Resolves specs to classes and their sources: catalogs, files, modules and entry points."""
+"""Resolves specs to methods, tasks and experiments, by way of catalogs, files, modules and entry points."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import functools
-import hashlib
-import importlib
-import importlib.util
-import sys
+import pickle
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dynamark.errors import UserError, unknown
+from dynamark.errors import UserError, storable, unknown
 from dynamark.methods.catalog import METHODS
 from dynamark.methods.fields import check_fields
 from dynamark.results.keys import canonical, source_digest
+from dynamark.runners import probe
 from dynamark.runners.claims.experiments import EXPERIMENTS
+from dynamark.runners.loading import MissingFile, class_source, load, missing, plugin_file, source_file, target_of
 from dynamark.runners.recordings import RECORDED, recorded_task
-from dynamark.runners.spec import Choices, Spec, candidates, field_text, parse, with_choices
+from dynamark.runners.spec import LONGEST, Choices, Spec, candidates, field_text, parse, with_choices
 from dynamark.tasks.catalog import TASKS
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ __all__ = [
     "Method",
     "MissingFile",
     "class_source",
+    "described",
     "load",
+    "load_checked",
     "method_names",
     "plugin_file",
     "resolve_experiment",
@@ -41,13 +43,10 @@ __all__ = [
     "source_file",
     "target_of",
     "task_names",
+    "unpicklable",
 ]
 
-_PLUGIN = "dynamark_plugin_"
-
-
-class MissingFile(UserError):
-    """Raised when the file of a task, method or claim does not exist."""
+_TABLES = {"method": METHODS, "experiment": EXPERIMENTS}
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,9 @@ class Method:
 
     label: the label in tables. name: the name in the catalog. target: its class, as `module:Class` or `file.py:Class`.
     fields: all hyper-parameters. source: the digest of its source. preset: the fields that the catalog sets, which are not tuned.
+    abilities: the protocol methods that it has, by name. space: its search space. frozen: whether its dataclass is frozen.
+
+    The class of a plug-in is not imported in the process that plans (see `probe`).
     """
 
     label: str
@@ -64,6 +66,9 @@ class Method:
     fields: dict[str, Any]
     source: str
     preset: frozenset[str] = frozenset()
+    abilities: frozenset[str] = frozenset()
+    space: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    frozen: bool = True
 
     def build(self) -> Any:
         """An instance of the method. A field to be chosen on validation data has the first of its values."""
@@ -131,6 +136,9 @@ def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
     """The task that a spec names, at a tier. Raises `UserError` if there is none or a field is invalid."""
     if spec.name == RECORDED:
         return recorded_task(spec, tier, salt)
+    target = _lookup(spec.name, TASKS, "task")[1].name
+    if _is_foreign(target):
+        _ask(target, {"verb": "task", "spec": _anchored(spec, target), "tier": tier, "salt": ""})
     if spec.choices:
         raise UserError(f"'{spec}': only methods choose among values; give one value per field of a task")
     shown, base = _lookup(spec.name, TASKS, "task")
@@ -149,17 +157,26 @@ def resolve_method(spec: Spec, choose: Choices | None = None) -> Method:
     choose: fields that a suite lets every method choose on validation data. Fields that the spec sets are not chosen. The label
         does not include these choices.
     """
-    return _resolve(spec, METHODS, "method", choose or {})
+    return _resolve(spec, "method", choose or {})
 
 
 def resolve_experiment(spec: Spec) -> Method:
     """The experiment that a spec names. An experiment is a frozen dataclass with plain fields, like a method."""
-    return _resolve(spec, EXPERIMENTS, "experiment", {})
+    return _resolve(spec, "experiment", {})
 
 
-def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> Method:
-    shown, base = _lookup(spec.name, table, kind)
-    cls = load(base.name, kind)
+def _resolve(spec: Spec, kind: str, choose: Choices) -> Method:
+    target = _lookup(spec.name, _TABLES[kind], kind)[1].name
+    if not _is_foreign(target):
+        return described(kind, spec, choose)
+    question = {"verb": "method", "kind": kind, "spec": _anchored(spec, target), "choose": dict(choose)}
+    return _received(target, spec, _ask(target, question))
+
+
+def described(kind: str, spec: Spec, choose: Choices) -> Method:
+    """A method or experiment, its class imported in this process."""
+    shown, base = _lookup(spec.name, _TABLES[kind], kind)
+    cls: Any = load(base.name, kind)
     if not dataclasses.is_dataclass(cls):
         raise UserError(f"{kind} '{shown}' is not a dataclass; write @dataclass(frozen=True) above the class")
     choices = {**base.choices, **choose, **spec.choices}
@@ -172,7 +189,88 @@ def _resolve(spec: Spec, table: dict[str, str], kind: str, choose: Choices) -> M
     changed = {n: fields[n] for n in {**spec.fields, **spec.choices} if _preset(cls, base, n) != fields[n]}
     label = spec.alias or field_text(shown, changed)
     source = source_digest(source_file(base.name))
-    return Method(label, spec.alias or shown, base.name, fields, source, frozenset({**base.fields, **base.choices}))
+    return Method(
+        label,
+        spec.alias or shown,
+        base.name,
+        fields,
+        source,
+        frozenset({**base.fields, **base.choices}),
+        _abilities(cls),
+        getattr(cls, "search_space", {}),
+        bool(variants[0].__dataclass_params__.frozen),
+    )
+
+
+def _abilities(cls: Any) -> frozenset[str]:
+    from dynamark.tasks.problems import KINDS
+
+    return frozenset(name for names in KINDS.values() for name in names if hasattr(cls, name))
+
+
+def unpicklable(target: str, fields: Mapping[str, Any]) -> str:
+    """Why a built method is not equal to its unpickled copy; empty if it is. A plug-in is built in another process."""
+    if _is_foreign(target):
+        return str(_ask(target, {"verb": "pickles", "target": target, "fields": dict(fields)}).get("reason"))
+    built = _construct(target, load(target, "method"), candidates(fields)[0])
+    try:
+        same = pickle.loads(pickle.dumps(built)) == built
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "" if same else "the unpickled method is not equal to the original; compare by fields"
+
+
+# --- plug-ins, which another process imports
+
+
+def load_checked(target: str, kind: str) -> Any:
+    """As `load`, once another process could import the plug-in without being ended or blocked by it."""
+    if _is_foreign(target):
+        _ask(target, {"verb": "load", "target": target, "kind": kind})
+    return load(target, kind)
+
+
+def _is_foreign(target: str) -> bool:
+    """Whether a target is a plug-in, which this process does not import before another has."""
+    return not (target.startswith("dynamark.") or probe.is_inside())
+
+
+def _anchored(spec: Spec, target: str) -> dict[str, Any]:
+    """A spec for another process, which may have another current folder."""
+    return (spec.renamed(target) if spec.name.rpartition(":")[0].endswith(".py") else spec).to_dict()
+
+
+def _ask(target: str, question: dict[str, Any]) -> dict[str, Any]:
+    path = Path(target.rpartition(":")[0])
+    if path.suffix == ".py" and not path.is_file():
+        raise missing(path)
+    return probe.ask(target, question)
+
+
+def _received(target: str, spec: Spec, reply: dict[str, Any]) -> Method:
+    """A method as another process describes it, which ran a stranger's code."""
+    try:
+        method = Method(
+            **{
+                **reply,
+                "target": target,
+                "fields": dict(zip(reply["fields"], _frozen_all(reply["fields"].values()), strict=True)),
+                "preset": frozenset(reply["preset"]),
+                "abilities": frozenset(reply["abilities"]),
+                "space": dict(zip(reply["space"], _frozen_all(reply["space"].values()), strict=True)),
+            }
+        )
+        whole = re.fullmatch("[0-9a-f]{64}", method.source) and storable(method.label + method.name, 2 * LONGEST)
+    except (TypeError, KeyError, AttributeError, ValueError):
+        whole = None
+    if not whole:
+        raise UserError(f"cannot import '{target}': what it says of itself cannot be read")
+    return method
+
+
+def _frozen_all(values: Iterable[Any]) -> list[Any]:
+    """Lists as tuples, which JSON does not have."""
+    return [tuple(_frozen_all(value)) if isinstance(value, list) else value for value in values]
 
 
 def search_space(method: Method) -> dict[str, tuple[Any, ...]]:
@@ -232,73 +330,5 @@ def _construct(target: str, make: Any, fields: dict[str, Any], shown: str | None
                 has = ", ".join(sorted(known)) or "none"
                 raise UserError(f"'{shown or target}' has no field '{min(wrong)}'; its fields: {has}") from None
         raise UserError(f"cannot create '{shown or target}': {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"cannot create '{shown or target}': {type(error).__name__}: {error}") from None
-
-
-# --- loading
-
-
-def load(target: str, kind: str) -> Any:
-    """Import the object named by `module:name` or `path/file.py:name`, usually a class."""
-    where, _, name = target.rpartition(":")
-    try:
-        module = _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"cannot import {kind} '{target}': {type(error).__name__}: {error}") from None
-    if not hasattr(module, name):
-        classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-        raise UserError(f"{where} has no class '{name}'; its classes: {', '.join(classes) or 'none'}")
-    return getattr(module, name)
-
-
-def source_file(target: str) -> Path:
-    """The source file of a target, `module:name` or `path/file.py:name`."""
-    where = target.rpartition(":")[0]
-    if where.endswith(".py"):
-        return Path(where).absolute()
-    spec = importlib.util.find_spec(where)
-    if spec is None or spec.origin is None:
-        raise UserError(f"{where} has no source file; put the class into a Python file")
-    return Path(spec.origin)
-
-
-def plugin_file(module: str) -> Path | None:
-    """The file of a module that was loaded from a path; None for any other module."""
-    return Path(str(sys.modules[module].__file__)) if module.startswith(_PLUGIN) else None
-
-
-def target_of(cls: type) -> str:
-    """The target of a class, from which `load` can import it in any process."""
-    return f"{plugin_file(cls.__module__) or cls.__module__}:{cls.__name__}"
-
-
-@functools.lru_cache(maxsize=1024)
-def class_source(cls: type) -> str:
-    """The digest of the source of a loaded class."""
-    return source_digest(source_file(target_of(cls)))
-
-
-def _from_file(path: Path) -> ModuleType:
-    path = path.absolute()
-    if not path.is_file():
-        raise MissingFile(f"{path} does not exist; write path/to/file.py:Class")
-    # A name that is the same in every process, and that no other file has.
-    name = f"{_PLUGIN}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # its helpers; appended, so that they hide no installed package
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module

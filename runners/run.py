@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dynamark.errors import UserError, unknown
+from dynamark.folders import cache_folder
 from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import LOST, Row, refuse_unfit
 from dynamark.results.store import Store, default_store
 from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
+from dynamark.runners.execute.sandbox import works
+from dynamark.runners.execute.secrets import closed_process
 from dynamark.runners.objects import Given, specs_of
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.plan.complete import load_named
@@ -44,6 +47,7 @@ class Report:
     failures: the rows of failed runs.
     to_do, hours: of a dry run, the number of runs that are not cached, and their predicted hours on two cores (None if no
         published result allows a prediction).
+    sandbox: whether the methods ran in a sandbox.
     """
 
     plan: Plan
@@ -53,6 +57,7 @@ class Report:
     failures: list[Row] = field(default_factory=list)
     to_do: int | None = None
     hours: float | None = None
+    sandbox: bool = False
 
     @property
     def keys(self) -> set[str]:
@@ -102,6 +107,7 @@ def run(
     shard: tuple[int, int] = (1, 1),
     progress: bool = False,
     dry_run: bool = False,
+    sandbox: bool | None = None,
 ) -> Report:
     """Run a suite and save the results. Runs whose results are already in the results folder are skipped.
 
@@ -123,6 +129,8 @@ def run(
     salt: any string; regenerates all data from other seeds (held-out evaluation).
     shard: (i, n) runs only the i-th of n parts, 1 <= i <= n.
     progress: show a progress bar.
+    sandbox: run methods without access to the cache, the results folder, other processes and the network (Linux, CPU). Default:
+        with a salt, if this machine allows it.
     dry_run: run nothing; the report has the number of runs and their predicted hours.
 
     Returns a `Report`. Raises `UserError` for invalid arguments. A run that fails does not raise: see `Report.failures`.
@@ -149,10 +157,13 @@ def run(
     mine = cohorts(todo)
     if not mine:
         return report
+    hidden = _hidden(sandbox, salt, engine, device, home.folder)
+    report.sandbox = hidden is not None
     try:
         with (
+            closed_process(bool(salt)),
             Journal(home.journals, provenance(device)) as journal,
-            _executor(engine, workers, Limits(timeout, int(memory_gb * 2**30)), device) as executor,
+            _executor(engine, workers, Limits(timeout, int(memory_gb * 2**30)), device, hidden) as executor,
             _bar(sum(len(cohort.runs) for cohort in mine), progress) as bar,
         ):
             journal.write([])  # fail before the work, not after it, if the store is not writable
@@ -190,12 +201,24 @@ def _check(
             raise UserError("PyTorch finds no CUDA device; use device cpu")
 
 
-def _executor(engine: str, workers: int | None, limits: Limits, device: str) -> Executor:
+def _hidden(sandbox: bool | None, salt: str, engine: str, device: str, store: Path) -> list[str] | None:
+    """The folders that workers do not see; None without a sandbox."""
+    if sandbox is False or (sandbox is None and not salt):
+        return None
+    possible = engine == "local" and device == "cpu" and works()
+    if possible:
+        return [str(folder.absolute()) for folder in (cache_folder() / "data", store, default_store())]
+    if sandbox:
+        raise UserError("a sandbox needs engine local, device cpu and a Linux kernel that lets users make namespaces")
+    return None
+
+
+def _executor(engine: str, workers: int | None, limits: Limits, device: str, hidden: list[str] | None) -> Executor:
     if engine == "inline":
         return Inline(device)
     from dynamark.runners.execute.local import Local
 
-    return Local(workers or os.cpu_count() or 1, limits, device)
+    return Local(workers or os.cpu_count() or 1, limits, device, hidden)
 
 
 def _bar(total: int, progress: bool) -> Any:

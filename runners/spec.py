@@ -21,6 +21,7 @@ from dynamark.errors import UserError, one_line, storable
 
 __all__ = [
     "COMPETE",
+    "LONGEST",
     "Choices",
     "Spec",
     "candidates",
@@ -49,7 +50,7 @@ _ALIAS = re.compile(r"([\w.+/-]+)=(.+)")
 # A class in a file, whose path may hold brackets, and its fields.
 _IN_FILE = re.compile(r"(.+?\.py:\w+)(|\(.*)", re.DOTALL)
 # Characters of a spec; longer ones are no names of files, and their labels fill no table.
-_LONGEST = 4000
+LONGEST = 4000
 _CONSTANTS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -119,9 +120,9 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Parse the text form of a spec. No other function parses specs."""
-    if not storable(" ".join(text.split()), _LONGEST):
+    if not storable(" ".join(text.split()), LONGEST):
         raise UserError(
-            f"cannot read '{one_line(text, 60)}'; write at most {_LONGEST} printable characters: NAME(field=value, ...)"
+            f"cannot read '{one_line(text, 60)}'; write at most {LONGEST} printable characters: NAME(field=value, ...)"
         )
     head, bracket, rest = _parted(text.strip())
     alias = None

@@ -80,7 +80,7 @@ class Task(ABC):
     # Required separation of the skill scale: on every tier and seed, oracle <= margin * baseline (baseline <= margin * oracle
     # if larger is better).
     margin: ClassVar[float] = 0.5
-    # Whether the data is expensive to generate and is therefore cached on disk.
+    # Whether the data is expensive to generate and is therefore cached on disk (never with a salt).
     cached: ClassVar[bool] = False
 
     @classmethod
@@ -174,7 +174,7 @@ _RESERVED = {"name", "salt", "tier"}
 
 @functools.lru_cache(maxsize=16)
 def _memoized(task: Task, seed: int) -> Mapping[str, np.ndarray]:
-    if task.cached:
+    if task.cached and not task.salt:  # what is held out must not lie where a method could read it
         from dynamark.tasks.cache import cached
 
         arrays = cached(f"{task.digest[:32]}-{seed}", lambda: task.generate(seed))

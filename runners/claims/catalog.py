@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dynamark.errors import UserError, unknown
 from dynamark.runners.claims.claim import Claim, Experiment
-from dynamark.runners.registry import load
+from dynamark.runners.registry import load_checked
 
 __all__ = ["FAMILIES", "Listed", "all_claims", "choose", "shipped_claims"]
 
@@ -57,7 +57,7 @@ def all_claims() -> dict[str, Listed]:
     listed = dict(shipped_claims())
     for point in entry_points(group="dynamark.claims"):
         if ":" in point.value:
-            _add(listed, _of_object(point.name, load(point.value, "claim")))
+            _add(listed, _of_object(point.name, load_checked(point.value, "claim")))
         else:
             for claim in _of_module(point.value, ""):
                 _add(listed, claim)
@@ -88,7 +88,7 @@ def _named(name: str, known: Mapping[str, Listed]) -> list[Listed]:
     where, colon, attribute = name.rpartition(":")
     if colon:
         shown = f"{Path(where).name}:{attribute}" if where.endswith(".py") else name
-        if attribute not in (names := load(f"{where}:__dict__", "claims")):
+        if attribute not in (names := load_checked(f"{where}:__dict__", "claims")):
             raise unknown(f"claim of {where}:", attribute, [n for n, v in names.items() if isinstance(v, Claim)])
         return [_of_object(shown, names[attribute])]
     raise unknown("claim", name, list(known))
@@ -96,7 +96,7 @@ def _named(name: str, known: Mapping[str, Listed]) -> list[Listed]:
 
 def _of_module(where: str, prefix: str) -> list[Listed]:
     """All claims of a module or of a file."""
-    names = load(f"{where}:__dict__", "claims")
+    names = load_checked(f"{where}:__dict__", "claims")
     claims = [_of_object(f"{prefix}{name}", value) for name, value in names.items() if isinstance(value, Claim)]
     if not claims:
         raise UserError(f"{where} holds no claim; write NAME = Claim(...) at its top level")

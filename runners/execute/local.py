@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,14 @@ class _Slot:
 class Local:
     """`workers` cohorts at a time, each fitted in a process of its own and scored in another."""
 
-    def __init__(self, workers: int, limits: Limits, device: str) -> None:
+    def __init__(self, workers: int, limits: Limits, device: str, hidden: Sequence[str] | None = None) -> None:
+        """hidden: folders that a sandbox keeps from workers; without it there is no sandbox."""
         if not sys.platform.startswith("linux"):
             raise UserError(
                 "the local engine needs Linux; use --engine inline here (without limits on time and memory)"
             )
         self._limits, self._device = limits, device
+        self._hidden = None if hidden is None else list(hidden)
         self._waiting: deque[Cohort] = deque()
         self._losses: Counter[tuple[str, ...]] = Counter()
         self._number = 0
@@ -242,6 +244,7 @@ class Local:
             "device": self._device,
             "timeout": self._seconds(slot),
             "memory": self._limits.memory,
+            "hidden": self._hidden,
         }
         self._ask(slot, "supervisor", job, self._seconds(slot) + _GRACE_SECONDS)
 

@@ -11,6 +11,7 @@ from dynamark.runners.execute import scorer, wire
 from dynamark.runners.execute.answers import BadAnswer
 from dynamark.runners.execute.channels import receive, send
 from dynamark.runners.execute.received import received
+from dynamark.runners.execute.secrets import closed_process
 from dynamark.runners.execute.worker import failure, is_infrastructure, steady
 
 __all__ = ["serve"]
@@ -20,7 +21,8 @@ def serve(sock: socket.socket, settings: dict[str, Any]) -> None:
     """Reply to requests until the parent is gone; a reply carries the number of its request."""
     steady()
     for request in receive(sock):
-        send(sock, {**_reply(request), "request": request["request"]})
+        with closed_process(bool(request["task"]["fields"]["salt"])):
+            send(sock, {**_reply(request), "request": request["request"]})
 
 
 def _reply(request: dict[str, Any]) -> dict[str, Any]:

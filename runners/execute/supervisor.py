@@ -184,6 +184,10 @@ def _worker(job: dict[str, Any], sock: socket.socket, report: int, settings: dic
         largest = min(job["memory"], _LARGEST_FILE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if job["hidden"] is not None:
+            from dynamark.runners.execute.sandbox import enter
+
+            enter(job["hidden"])
         from dynamark.runners.execute.worker import work
 
         message = encode(work(Path(job["folder"]), job)).encode()

@@ -10,7 +10,7 @@ from typing import Any
 
 from dynamark.results.keys import canonical, run_key
 from dynamark.results.schema import EXPERIMENT, RUN, Row
-from dynamark.runners.registry import Method, load
+from dynamark.runners.registry import Method
 from dynamark.tasks.base import Task
 from dynamark.tasks.problems import KINDS
 
@@ -169,4 +169,4 @@ def cohorts(runs: Iterable[Planned]) -> list[Cohort]:
 
 
 def _together(run: Planned) -> bool:
-    return isinstance(run, PlannedRun) and hasattr(load(run.method.target, "method"), KINDS[run.task.kind][1])
+    return isinstance(run, PlannedRun) and KINDS[run.task.kind][1] in run.method.abilities

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dynamark.runners.registry import Method, load
+from dynamark.runners.registry import Method
 from dynamark.runners.spec import Spec, open_fields, with_candidates
 
 __all__ = ["drawn", "with_search"]
@@ -22,10 +22,8 @@ def with_search(method: Method, spec: Spec, count: int) -> Method:
     Fields that the spec or the catalog sets are not tuned. A method without a search space, or with fields that are already to be
     chosen, is returned unchanged.
     """
-    cls = load(method.target, "method")
-    space = getattr(cls, "search_space", {})
     fixed = {*spec.fields, *method.preset}
-    own = {name: values for name, values in space.items() if name in method.fields and name not in fixed}
+    own = {name: values for name, values in method.space.items() if name in method.fields and name not in fixed}
     candidates = drawn(method.name, method.fields, own, count)
     if open_fields(method.fields) or len(candidates) < 2:
         return method

@@ -14,7 +14,6 @@ from dynamark.runners.plan.suite import LARGEST_SEED, MOST_SEEDS, Entry, Suite
 from dynamark.runners.registry import (
     Method,
     class_source,
-    load,
     method_names,
     resolve_experiment,
     resolve_method,
@@ -242,8 +241,7 @@ def _expanded(specs: Sequence[Spec], known: Callable[[], Mapping[str, str]]) -> 
 
 def applies(method: Method, task: Task) -> bool:
     """Whether a method implements the protocol of the task's kind."""
-    cls = load(method.target, "method")
-    return any(hasattr(cls, name) for name in KINDS[task.kind])
+    return any(name in method.abilities for name in KINDS[task.kind])
 
 
 def _nothing(suite: Suite, task: Sequence[Spec], skipped: list[tuple[str, str, str]]) -> str:

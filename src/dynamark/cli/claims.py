@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--salt",
         default="",
         metavar="S",
-        help="any string: regenerate all data from other seeds (held-out evaluation)",
+        help="any string, or - to read it from stdin: regenerate all data from other seeds (held-out evaluation)",
     )
 
 
@@ -55,6 +55,7 @@ def main(args: argparse.Namespace) -> int:
     """List, show or run claims. `list` and `show` exit with 0; `run` exits with 0, or with 4 when runs failed."""
     from dynamark.cli.interruption import end_gracefully
     from dynamark.cli.output import print_failures, write
+    from dynamark.cli.salt import secret
     from dynamark.runners.claims.api import claims, run_claims
 
     ids = [*args.ids, *args.claims]
@@ -68,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
             timeout=args.timeout,
             retry_failed=args.retry_failed,
             progress=True,
-            salt=args.salt,
+            salt=secret(args.salt),
         )
         print_failures(failures)
         return 4 if failures else 0

@@ -20,11 +20,12 @@ def main(args: argparse.Namespace) -> int:
     from dynamark.results.store import Store, published_store, read_file
     from dynamark.results.verify import verify
 
-    published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
-    any_problem = False
     for file in map(Path, args.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; give a Parquet file from a results folder")
+    published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
+    any_problem = False
+    for file in map(Path, args.files):
         rows = read_file(file, None).to_pylist()
         problems = verify(rows, published, _known)
         any_problem |= bool(problems)

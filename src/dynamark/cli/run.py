@@ -66,7 +66,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--salt",
         default="",
         metavar="S",
-        help="any string: regenerate all data from other seeds (held-out evaluation)",
+        help="any string, or - to read it from stdin: regenerate all data from other seeds (held-out evaluation)",
+    )
+    add(
+        "--sandbox",
+        action=argparse.BooleanOptionalAction,
+        help="run methods without access to cache, results, other processes and network (default: with --salt, if possible)",
     )
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
     add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
@@ -155,6 +160,7 @@ def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.interruption import end_gracefully
     from dynamark.cli.output import note, print_failures, say
+    from dynamark.cli.salt import secret
     from dynamark.runners.run import run
 
     recording = _recording(args)
@@ -173,7 +179,8 @@ def main(args: argparse.Namespace) -> int:
         device=args.device,
         force=args.force,
         retry_failed=args.retry_failed,
-        salt=args.salt,
+        salt=secret(args.salt),
+        sandbox=args.sandbox,
         shard=args.shard,
         progress=not args.quiet,
         dry_run=args.dry_run,
@@ -188,5 +195,7 @@ def main(args: argparse.Namespace) -> int:
     for task, method, reason in report.plan.not_applicable:
         note(f"skipped: {method} on {task}: it {reason}")
     print_failures(report.failures)
+    if args.salt and sum(report.statuses.values()) and not report.sandbox:
+        note("no sandbox: a method that tries to could read the salt in the results folder (see docs/limits.md)")
     note(report.summary)
     return 4 if report.failures else 0
