@@ -82,9 +82,10 @@ def check(
     if not tries:
         wanted = ", ".join(sorted(single for single, _ in KINDS.values()))
         raise UserError(f"method '{chosen.label}' solves no kind of problem; implement one of: {wanted}")
-    with Local(1, Limits(timeout), device) as executor:
+    # Runs are repeated below another base process: what a process inherits (addresses of objects) is not the same there.
+    with Local(1, Limits(timeout), device) as executor, Local(1, Limits(timeout), device) as fresh:
         for instances in tries:
-            findings += _first_that_suits(spec, instances, executor, device)
+            findings += _first_that_suits(spec, instances, executor, fresh, device)
         for kind in () if tasks else CASES:
             findings += _edges(spec, chosen, kind, executor, device)
     return findings
@@ -108,15 +109,16 @@ def _small(method: Method) -> list[tuple[Small, ...]]:
     return [tasks for tasks in _SMALL if applies(method, resolve_task(tasks[0][0], "tiny"))]
 
 
-def _first_that_suits(method: Spec, tasks: Sequence[Small], executor: Executor, device: str) -> list[Finding]:
+def _first_that_suits(
+    method: Spec, tasks: Sequence[Small], executor: Executor, fresh: Executor, device: str
+) -> list[Finding]:
     """The findings on the first task that the method does not reject with a `UserError`."""
     findings: list[Finding] = []
     for place, (task, budget) in enumerate(tasks):
-        run_seeds = functools.partial(_rows, method, task, budget, executor, device)
-        rows = run_seeds(2)
+        rows = _rows(method, task, budget, executor, device, 2)
         rejected = [row for row in rows if str(row["reason"]).startswith("UserError")]
         if not rejected or place == len(tasks) - 1:
-            return findings + _tried(rows, run_seeds)
+            return findings + _tried(rows, functools.partial(_rows, method, task, budget, fresh, device))
         reason = str(rejected[0]["reason"])
         findings.append(Finding(f"{rows[0]['task']}: rejected by the method, trying another task", True, reason))
     return findings

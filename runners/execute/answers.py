@@ -50,12 +50,13 @@ def ask(model: Any, problem: Any, run: Run) -> dict[str, np.ndarray]:
         return _ASK[type(problem)](model, problem, run)
 
 
-def _array(name: str, value: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """An answer as an array, refused unless it has the shape asked for."""
+def _array(name: str, value: Any, shape: tuple[int, ...] | None = None, kinds: str = "f") -> np.ndarray:
+    """An answer as an array, refused unless it has the shape asked for. kinds: "f" real, "fc" also complex numbers."""
     if isinstance(value, Tensor):
         value = value.detach().cpu().resolve_conj().numpy()
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fc":
-        raise BadAnswer(f"{name}: wanted a tensor of floating-point numbers, got {_describe(value)}")
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+        real = "real " if kinds == "f" else ""
+        raise BadAnswer(f"{name}: wanted a tensor of {real}floating-point numbers, got {_describe(value)}")
     if shape is not None and value.shape != shape:
         raise BadAnswer(f"{name}: wanted shape {shape}, got {value.shape}")
     return value
@@ -74,10 +75,10 @@ def _forecasting(model: Any, problem: Forecasting, run: Run) -> dict[str, np.nda
         value = model.forecast(rollout.context, rollout.horizon, rollout.inputs)
         answers[f"forecast.{name}"] = _array(f"forecast '{name}'", value, wanted)
     if query.points is not None and isinstance(model, HasSpectrum):
-        eigenvalues = _array("eigenvalues", model.eigenvalues())
+        eigenvalues = _array("eigenvalues", model.eigenvalues(), kinds="fc")
         answers["eigenvalues"] = eigenvalues
         values = model.eigenfunctions(query.points)
-        answers["eigenfunctions"] = _array("eigenfunctions", values, (len(query.points), len(eigenvalues)))
+        answers["eigenfunctions"] = _array("eigenfunctions", values, (len(query.points), len(eigenvalues)), "fc")
     if query.lyapunov_steps and isinstance(model, HasJacobian):
         contexts = next(iter(query.rollouts.values())).context
         answers["lyapunov"] = _array("lyapunov", lyapunov_spectrum(model, contexts, query.lyapunov_steps))

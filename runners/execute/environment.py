@@ -30,4 +30,5 @@ def worker_environment(environment: Mapping[str, str], token: str) -> dict[str, 
     # Where libraries are found stays, or Python itself may not start; rows record it.
     passed = {n: v for n, v in environment.items() if keep or n.startswith("LD_") or not changes_bits(n)}
     path = os.pathsep.join(p for p in sys.path if p)
-    return {**_KEPT_MEMORY, **passed, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path, "DYNAMARK_SCRATCH": token}
+    fixed = {**dict.fromkeys(_THREADS, "1"), "PYTHONHASHSEED": "0"}  # the order of sets of strings depends on it
+    return {**_KEPT_MEMORY, **passed, **fixed, "PYTHONPATH": path, "DYNAMARK_SCRATCH": token}

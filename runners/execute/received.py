@@ -59,6 +59,11 @@ def _names(value: Any, check: Callable[[Any], bool]) -> bool:
     return isinstance(value, dict) and all(isinstance(name, str) and check(part) for name, part in value.items())
 
 
+def _kind(name: str, array: np.ndarray) -> bool:
+    """Whether an array holds real numbers; spectra may be complex."""
+    return array.dtype.kind in ("fc" if name in ("eigenvalues", "eigenfunctions") else "f")
+
+
 def _number(value: Any) -> bool:
     return (isinstance(value, int | float) and abs(value) < _MOST) or (
         isinstance(value, float) and not abs(value) < _MOST
@@ -94,7 +99,9 @@ def _candidate(value: Any) -> bool:
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
-    "arrays": lambda value: _names(value, lambda part: isinstance(part, np.ndarray) and part.dtype.kind in "fc"),
+    "arrays": lambda value: (
+        _names(value, lambda part: isinstance(part, np.ndarray)) and all(_kind(*item) for item in value.items())
+    ),
     "curves": lambda value: _names(value, _points),
     "facts": lambda value: _names(value, _number),
     "fit_seconds": _seconds,

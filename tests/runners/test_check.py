@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import WALK
 
 from dynamark.runners.check import check
 from dynamark.runners.edges import CASES, ForecastEdge
@@ -88,3 +89,38 @@ def test_a_method_of_the_catalog_scores_alike_in_all_units() -> None:
         )
         errors.append(task.score(answer.arrays, 0).values["nrmse"])
     assert errors[1:] == pytest.approx([errors[0]] * 2, rel=0.01)
+
+
+ADDRESS = """
+from dataclasses import dataclass
+import torch
+from dynamark.tasks import problems
+
+@dataclass(frozen=True)
+class Mine:
+    def fit_forecaster(self, problem, run):
+        return self
+
+    def forecast(self, context, horizon, inputs=None):
+        last = context.observations[:, -1:].expand(-1, horizon, -1)
+        return {answer}
+"""
+
+
+def failed(folder: Path, answer: str) -> dict[str, str]:
+    path = folder / "mine.py"
+    path.write_text(ADDRESS.format(answer=answer))
+    return {f.what.rpartition(": ")[2]: f.detail for f in check(f"{path}:Mine", task=WALK) if not f.ok}
+
+
+def test_what_depends_on_inherited_addresses_is_not_reproducible(tmp_path: Path) -> None:
+    assert "bitwise reproducible" in failed(tmp_path, "last + 1e-3 * (id(problems) >> 4 & 0xffff)")
+
+
+def test_global_generators_and_the_order_of_sets_are_seeded(tmp_path: Path) -> None:
+    assert failed(tmp_path, "last + torch.rand(1, 1, 1) + hash('word') % 1000") == {}
+
+
+def test_complex_answers_do_not_pass(tmp_path: Path) -> None:
+    (detail,) = failed(tmp_path, "last.to(torch.complex64)").values()
+    assert "wanted a tensor of real floating-point numbers, got an array of complex64" in detail
