@@ -151,7 +151,8 @@ def _recording(args: argparse.Namespace) -> list[Any]:
         options["goal"] = goal_of(args.suite, kinds_of(load_named(args.suite)))
     task = recorded(args.data, **options)
     if not args.quiet:
-        note(task.summary())
+        for line in task.summary().splitlines():
+            note(line)
     return [task]
 
 
