@@ -72,13 +72,17 @@ def _sizes(task: Any) -> tuple[int, int, int]:
 
 
 def _observed(task: Any) -> str:
-    if task.family in ("sensing", "lds"):  # the state of a linear system is hidden behind its outputs
-        return "partially" if task.family == "lds" else ""
+    if task.family in ("lds", "recorded"):  # the state is hidden behind the outputs, or unknown
+        return "partially"
+    if task.family == "sensing":
+        return ""
     return "partially" if task.family == "chaos" and task.system.observed is not None else "fully"
 
 
 def _noisy(task: Any) -> bool:
-    """Noise in the measurements, by the fields `noise` and `level`; or in the dynamics, of stochastic systems."""
+    """Noise in the measurements, by the fields `noise` and `level`; in the dynamics, of stochastic systems; in every recording."""
+    if task.family == "recorded":
+        return True
     fields = task.fields()
     if "noise" in fields:
         return fields["noise"] not in (0, "n0")

@@ -116,7 +116,7 @@ def test_wrong_answers_are_told_in_words() -> None:
 
     for what, told in (
         (torch.zeros(3, 4, 2), r"forecast 'next': wanted shape \(3, 5, 2\), got \(3, 4, 2\)"),
-        ("rain", "wanted a tensor of floating-point numbers, got str"),
+        ("rain", "wanted a tensor of real floating-point numbers, got str"),
         (torch.zeros(3, 5, 2, dtype=torch.long), "got an array of int64"),
         (None, "got NoneType"),
     ):
