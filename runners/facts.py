@@ -80,7 +80,7 @@ def _observed(task: Any) -> str:
 
 
 def _noisy(task: Any) -> bool:
-    """Noise in the measurements, by the fields `noise` and `level`; in the dynamics, of stochastic systems; in every recording."""
+    """Noise: of measurements, by the fields `noise` and `level`; in stochastic dynamics; in every recording."""
     if task.family == "recorded":
         return True
     fields = task.fields()
