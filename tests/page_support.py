@@ -93,6 +93,7 @@ DRAWN: dict[str, tuple[list[str], dict[str, int]]] = {
     "lds": (["nmse_by_time"], {}),
     "koopman": (["nrmse", "residual_by_mode"], {"eigenvalues": 128}),
     "chaos": (["error_by_lyapunov_time"], {"attractor": 2000}),
+    "recorded": (["nrmse_by_time"], {}),
 }
 
 

@@ -32,10 +32,7 @@ def main(args: argparse.Namespace) -> int:
     end_gracefully("stopped")
     findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)
     for finding in findings:
-        say(
-            one_line(
-                f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}{': ' if finding.detail else ''}{finding.detail}",
-                1000,
-            )
-        )
+        verdict = "ok  " if finding.ok else "FAIL"
+        text = f"{finding.what}: {finding.detail}" if finding.detail else finding.what
+        say(f"{verdict}  {one_line(text, 1000)}")
     return 0 if all(finding.ok for finding in findings) else 1
