@@ -68,7 +68,7 @@ def is_clock(table: Table, column: str, parts: Sequence[ndarray]) -> bool:
 
 
 def _even(times: Float[ndarray, " time"]) -> bool:
-    """Whether the times lie on an even grid, up to rounding."""
+    """Whether the times lie on an even grid, except for rounding errors."""
     if len(times) < 3:
         return True
     grid = np.linspace(times[0], times[-1], len(times))

@@ -92,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
 def _guarded(args: argparse.Namespace) -> int:
     """Call the verb. Every exception becomes one line and an exit code: 2 bad input, 70 internal error, 130 Ctrl-C."""
     verdict: int | None = None
+    interruption.reset()
     try:
         try:
             verdict = int(args.main(args))

@@ -12,7 +12,7 @@ import signal
 import threading
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "end_at_once", "end_gracefully", "line", "was_interrupted"]
+__all__ = ["INTERRUPTED", "end_at_once", "end_gracefully", "line", "reset", "was_interrupted"]
 
 # The exit code of a command that a signal ended, as shells report it: 128 + SIGINT.
 INTERRUPTED = 130
@@ -37,6 +37,12 @@ def end_gracefully(text: str) -> None:
     _line = text
     if _active:
         signal.signal(signal.SIGINT, _raise)
+
+
+def reset() -> None:
+    """Forget the last line of an earlier command in this process."""
+    global _line
+    _line = "stopped"
 
 
 def line() -> str:
