@@ -60,7 +60,7 @@ def _bar(place: Place) -> str:
 def _costs(table: BoardTable) -> str:
     """What the first costs, and the cheapest that other seeds could put level with it."""
     first, cheapest = table.places[0], table.cheapest
-    told = f"{escape(first.method)} fits in {seconds(first.seconds)}" if first.seconds is not None else ""
+    cost = f"{escape(first.method)} fits in {seconds(first.seconds)}" if first.seconds is not None else ""
     if cheapest is None or cheapest.method == first.method:
-        return f"{told}; none within its interval is cheaper." if told and first.low is not None else told
-    return f"{told}; cheapest within its interval: <b>{escape(cheapest.method)}</b>, {seconds(cheapest.seconds)}."
+        return f"{cost}; none within its interval is cheaper." if cost and first.low is not None else cost
+    return f"{cost}; cheapest within its interval: <b>{escape(cheapest.method)}</b>, {seconds(cheapest.seconds)}."

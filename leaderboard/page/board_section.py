@@ -57,8 +57,8 @@ def _overall(tables: Sequence[BoardTable]) -> str:
         for name, rank in ranks.items()
     )
     among = ", ".join(escape(short(name)) for name in names)
-    told = f"Mean rank over {among}, among the methods on all of these boards:"
-    return f'<p class="overall">{told}</p><ol class="overall">{items}</ol>'
+    caption = f"Mean rank over {among}, among the methods on all of these boards:"
+    return f'<p class="overall">{caption}</p><ol class="overall">{items}</ol>'
 
 
 def _board(table: BoardTable, rows: pandas.DataFrame, links: Links, sources: Sources) -> str:

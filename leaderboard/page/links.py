@@ -41,8 +41,8 @@ class Links:
 
     def data(self, more: Mapping[str, Any] | None = None) -> str:
         """All rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
-        told = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
-        text = json.dumps(told, separators=(",", ":"), allow_nan=False)
+        content = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
+        text = json.dumps(content, separators=(",", ":"), allow_nan=False)
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -51,8 +51,8 @@ def _run(salt: str, seed: int, key: str, score: float, skill: float, status: str
     named = f"{seed}, salt {salt}" if salt else int(seed)
     # Skill in thousandths, seconds to three digits: a page holds thousands of runs.
     thousandths = round(1000 * skill) if math.isfinite(skill) else None
-    told = [named, key[:_DIGITS], _digits(score), thousandths, _digits(seconds, 3)]
-    return told if status == "ok" else [*told, status]
+    cells = [named, key[:_DIGITS], _digits(score), thousandths, _digits(seconds, 3)]
+    return cells if status == "ok" else [*cells, status]
 
 
 def _digits(value: float, digits: int = 4) -> float | int | None:

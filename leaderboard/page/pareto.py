@@ -19,18 +19,18 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     Only methods with all runs of the table are drawn: the others' means are of other tasks.
     """
     whole = [s for s in table.standings if s.complete]
-    found = [(float(v), s.skill, s) for s in whole if (v := getattr(s, what)) and s.skill is not None]
-    if len(found) < 2:
+    points = [(float(v), s.skill, s) for s in whole if (v := getattr(s, what)) and s.skill is not None]
+    if len(points) < 2:
         return ""
     label = {"fit_seconds": "seconds to fit, median", "parameters": "parameters, median"}[what]
-    costs = np.array([c for c, _, _ in found])
+    costs = np.array([c for c, _, _ in points])
     chart = Chart(
         f"Skill against {label}, {table.title}",
         (label, around(costs, True, 0.08), True),
         ("skill", (-0.04, 1.04), False),
     )
     front: list[tuple[float, float, Standing]] = []
-    for value, skill, s in sorted(found, key=lambda item: (item[0], -item[1], item[2].method)):
+    for value, skill, s in sorted(points, key=lambda item: (item[0], -item[1], item[2].method)):
         if not front or skill > front[-1][1]:
             front.append((value, skill, s))
     steps = [
@@ -40,7 +40,7 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     ]
     chart.line([x for x, _ in steps], [y for _, y in steps], "front")
     leading = {s.method for _, _, s in front}
-    for value, skill, s in found:
+    for value, skill, s in points:
         shown = seconds(value) if what == "fit_seconds" else f"{cost(value)} parameters"
         style = "dot lead" if s.method in leading else "dot"
         if s.low is not None and s.high is not None:
