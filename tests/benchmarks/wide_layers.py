@@ -21,8 +21,13 @@ from dynamark.methods.sequence.s4 import S4
 from dynamark.methods.sequence.stack import SequenceMethod, Stack
 
 METHODS: dict[str, SequenceMethod] = {
-    "stu": STU(), "s4d": S4D(), "s4": S4(), "s5": S5(), "lru": LRU(),
-    "gru": GRU(), "mamba": Mamba(),
+    "stu": STU(),
+    "s4d": S4D(),
+    "s4": S4(),
+    "s5": S5(),
+    "lru": LRU(),
+    "gru": GRU(),
+    "mamba": Mamba(),
 }
 SEEDS, BATCH, TIME = 5, 8, 1024
 
