@@ -109,6 +109,7 @@ def _guarded(args: argparse.Namespace) -> int:
 def _told(error: BaseException) -> int:
     """Print what a verb raised as one line; the exit code."""
     if isinstance(error, KeyboardInterrupt) or interruption.was_interrupted():
+        interruption.ignore_more()
         _say(interruption.line())
         return interruption.INTERRUPTED
     if isinstance(error, BrokenPipeError) or not isinstance(error, Exception):

@@ -12,7 +12,7 @@ import signal
 import threading
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "end_at_once", "end_gracefully", "line", "reset", "was_interrupted"]
+__all__ = ["INTERRUPTED", "end_at_once", "end_gracefully", "ignore_more", "line", "reset", "was_interrupted"]
 
 # The exit code of a command that a signal ended, as shells report it: 128 + SIGINT.
 INTERRUPTED = 130
@@ -43,6 +43,12 @@ def reset() -> None:
     """Forget the last line of an earlier command in this process."""
     global _line
     _line = "stopped"
+
+
+def ignore_more() -> None:
+    """The last line is about to be printed and the command ends: another Ctrl-C must not print it twice."""
+    if _active:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def line() -> str:
