@@ -69,14 +69,14 @@ def _tabulated(head: list[str], body: list[list[str]], format: str) -> str:
 def _standings(table: Table, inline: bool) -> tuple[list[str], list[list[str]]]:
     """Place, skill, coverage and cost; inline also the median score of each task (in brackets on held-out data)."""
     tasks = table.tasks if inline else ()
-    held = any(s.held_out is not None for s in table.standings)
-    head = ["method", "place", "band", "skill", "95 %", *(["held out", "difference"] if held else []), "rank"]
+    shows_held_out = any(s.held_out is not None for s in table.standings)
+    head = ["method", "place", "band", "skill", "95 %", *(["held out", "difference"] if shows_held_out else []), "rank"]
     head += ["runs", "failed", "fit s", "MiB", "steps", "parameters"]
     head += [f"{short(t.name)}, {t.metric}" if t.metric else short(t.name) for t in tasks]
-    return head, [_standing(s, [t.name for t in tasks], held) for s in table.standings]
+    return head, [_standing(s, [t.name for t in tasks], shows_held_out) for s in table.standings]
 
 
-def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
+def _standing(s: Standing, tasks: Sequence[str], shows_held_out: bool) -> list[str]:
     away = s.held_out
     beside = ["", ""] if away is None else [number(away.skill, ".3f"), number(away.difference, "+.3f")]
     return [
@@ -85,7 +85,7 @@ def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
         number(s.band, "d"),
         number(s.skill, ".3f"),
         "" if s.low is None or s.high is None else f"{s.low:.2f} to {s.high:.2f}",
-        *(beside if held else []),
+        *(beside if shows_held_out else []),
         number(s.rank, ".1f"),
         f"{s.runs}/{s.possible}",
         str(s.failed),
@@ -100,8 +100,8 @@ def _standing(s: Standing, tasks: Sequence[str], held: bool) -> list[str]:
 def _narrow(table: Table) -> tuple[list[str], list[list[str]]]:
     """The standings in at most twelve columns, for Markdown: intervals stand in the columns of their values."""
     head, body = _standings(table, inline=False)
-    held = "held out" in head
-    joined = [("skill", "95 %", "{} [{}]"), *([("held out", "difference", "{} ({})")] if held else [])]
+    shows_held_out = "held out" in head
+    joined = [("skill", "95 %", "{} [{}]"), *([("held out", "difference", "{} ({})")] if shows_held_out else [])]
     for name, beside, style in joined:
         first, second = head.index(name), head.index(beside)
         head[first] = style.format(name, beside)
@@ -191,9 +191,9 @@ def _csv(made: Sequence[Table], literal: bool) -> str:
     for table in made:
         for s in table.standings:
             values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
-            held = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)
+            away = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)
             texts = [table.family, table.tier, table.salt, table.track]
-            row = [*texts, *values, *(s.place or ("", "")), *held]
+            row = [*texts, *values, *(s.place or ("", "")), *away]
             writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
     return out.getvalue()
 

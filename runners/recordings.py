@@ -91,10 +91,10 @@ def fields_again(task: str, fields: Mapping[str, Any], data: str | Path | None) 
     else:
         columns = {name: fields[name] for name in ("channels", "inputs", "time", "trajectory") if fields[name]}
         dt = None if fields["time"] else fields["dt"]
-        found = recorded(data, goal=fields["goal"], dt=dt, **columns).content
-        if found != fields["content"]:
+        digest = recorded(data, goal=fields["goal"], dt=dt, **columns).content
+        if digest != fields["content"]:
             raise UserError(
-                f"{Path(data).name}: its content ({found[:12]}) is not that of task '{task}' ({fields['content'][:12]}); "
+                f"{Path(data).name}: its content ({digest[:12]}) is not that of task '{task}' ({fields['content'][:12]}); "
                 "give the file that the result was computed from"
             )
     return f"{cls.__module__}:{cls.__name__}", dict(fields)

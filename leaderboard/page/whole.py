@@ -52,14 +52,14 @@ def page(
     methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
     facts: what is known of a task, for the choice of a method.
     """
-    made = tables(frame, family)
+    all_tables = tables(frame, family)
     if family is not None:
         frame = frame[(frame["family"] == family).to_numpy()]
     whole_frame = _together(frame, [rows for _, rows in boards])
     links, sources = Links(whole_frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
     claims = claims_section(evaluations, figures)
-    sections, ranked = _grouped(made), [table for table, _ in boards]
+    sections, ranked = _grouped(all_tables), [table for table, _ in boards]
     shown = board_sections(boards, links, sources) + "".join(
         _section(own, frame, links, sources, ranked) for own in sections
     )
@@ -69,11 +69,11 @@ def page(
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(whole_frame, len(boards)),
-        "names": _names(sections, made, ranked) + ('<a href="#claims">Claims</a>' if claims else ""),
+        "names": _names(sections, all_tables, ranked) + ('<a href="#claims">Claims</a>' if claims else ""),
         "glance": glance(sections, evaluations, ranked),
         "picker": picker(ranked),
         "sections": shown or _EMPTY,
-        "methods": claims + _methods(made, whole_frame, sources, ranked),
+        "methods": claims + _methods(all_tables, whole_frame, sources, ranked),
         "count": f"{len(whole_frame):,}",
         "digest": _digest(whole_frame),
         "machines": _machines(whole_frame),
@@ -97,10 +97,10 @@ def _together(frame: pandas.DataFrame, others: Sequence[pandas.DataFrame]) -> pa
     return pandas.concat(plain, ignore_index=True).drop_duplicates("key", ignore_index=True)
 
 
-def _grouped(made: Sequence[Table]) -> list[list[Table]]:
+def _grouped(all_tables: Sequence[Table]) -> list[list[Table]]:
     """The tables of each section: one family (or all of them), tier and salt."""
     groups: dict[tuple[str, str, str], list[Table]] = {}
-    for table in made:
+    for table in all_tables:
         groups.setdefault((table.family, table.tier, table.salt), []).append(table)
     return list(groups.values())
 
@@ -148,24 +148,24 @@ def _tiles(frame: pandas.DataFrame, boards: int) -> str:
     return "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in told.items())
 
 
-def _names(sections: Sequence[Sequence[Table]], made: Sequence[Table], boards: Sequence[BoardTable]) -> str:
+def _names(sections: Sequence[Sequence[Table]], all_tables: Sequence[Table], boards: Sequence[BoardTable]) -> str:
     """The navigation: the families of boards, then the sections of other tasks."""
     families = dict.fromkeys(table.board.family for table in boards)
     first = "".join(
         f'<a href="#{family_id(name)}" class="{accent(name)}">{escape(title(name))}</a>' for name in families
     )
     if not boards:
-        return "".join(_named(own[0], made) for own in sections)
+        return "".join(_named(own[0], all_tables) for own in sections)
     return first + (f'<a href="#{table_id(sections[0][0], True)}">Other tasks</a>' if sections else "")
 
 
-def _named(table: Table, made: Sequence[Table]) -> str:
-    return f'<a href="#{table_id(table, True)}" class="{accent(table.family)}">{escape(_short(table, made))}</a>'
+def _named(table: Table, all_tables: Sequence[Table]) -> str:
+    return f'<a href="#{table_id(table, True)}" class="{accent(table.family)}">{escape(_short(table, all_tables))}</a>'
 
 
-def _short(table: Table, made: Sequence[Table]) -> str:
+def _short(table: Table, all_tables: Sequence[Table]) -> str:
     """A table's name in the navigation: its tier only where there are several."""
-    words = title(table.family) + (f" {table.tier}" if len({t.tier for t in made}) > 1 else "")
+    words = title(table.family) + (f" {table.tier}" if len({t.tier for t in all_tables}) > 1 else "")
     return words + (f" (salt {table.salt})" if table.salt else "")
 
 
@@ -214,15 +214,15 @@ def _cards(
 
 
 def _methods(
-    made: Sequence[Table], frame: pandas.DataFrame, sources: Sources, boards: Sequence[BoardTable] = ()
+    all_tables: Sequence[Table], frame: pandas.DataFrame, sources: Sources, boards: Sequence[BoardTable] = ()
 ) -> str:
     if not len(frame):
         return ""
-    targets = {table.board.name: board_id(table) for table in boards} | {t.title: table_id(t) for t in made}
-    made = [*map(as_table, boards), *made]
+    targets = {table.board.name: board_id(table) for table in boards} | {t.title: table_id(t) for t in all_tables}
+    all_tables = [*map(as_table, boards), *all_tables]
     cards = []
     codes = frame["method"].to_numpy(dtype=object)
     for name in sorted(set(codes), key=str.lower):
-        places = [(t, s) for t in made for s in t.standings if s.method == name]
+        places = [(t, s) for t in all_tables for s in t.standings if s.method == name]
         cards.append(method_card(str(name), places, frame[codes == name], sources, targets))
     return f'<section id="methods"><h2>Methods</h2><div class="cards">{"".join(cards)}</div></section>'

@@ -69,17 +69,17 @@ def select(table: Table, choice: Choice, dt: float | None, *, missing: bool = Fa
     inputs = _matrix(table, choice.inputs, False)
     for names, values in ((choice.channels, outputs), (choice.inputs, inputs)):
         _refuse_constants(table, names, values)
-    found = Clock(1.0, None) if not choice.time else clock(table, choice.time, parts, uneven)
-    if dt is not None and named and abs(dt - found.dt) > 1e-3 * found.dt:
+    grid = Clock(1.0, None) if not choice.time else clock(table, choice.time, parts, uneven)
+    if dt is not None and named and abs(dt - grid.dt) > 1e-3 * grid.dt:
         raise table.wrong(
-            f"dt = {dt:g}, and the steps of column '{choice.time}' are {found.dt:g}; leave one of them out"
+            f"dt = {dt:g}, and the steps of column '{choice.time}' are {grid.dt:g}; leave one of them out"
         )
     return Recording(
         np.where(np.isnan(outputs), np.nan, outputs)[order] + 0.0,  # one NaN, one zero: the content has a digest
         inputs[order] + 0.0,
         tuple(len(part) for part in parts),
-        found.gaps,
-        found.dt if dt is None else float(dt),
+        grid.gaps,
+        grid.dt if dt is None else float(dt),
         choice,
     )
 
