@@ -90,9 +90,8 @@ def _method_card(target: str, names: list[str], bibtex: Callable[[str], str | No
     lines += [f"- solves: {', '.join(solves)}" + ("; fits several seeds together" if together else "")]
     if first.fields:
         lines += [f"- hyper-parameters: {_fields(first.fields)}"]
-    key = re.search(r"^key:\s*(\w+)\s*$", inspect.getdoc(cls) or "", re.MULTILINE)
-    if key is not None:
-        lines += [f"- paper: {_cited(key[1], bibtex(key[1]))}"]
+    keys = re.search(r"^key:(.*)$", inspect.getdoc(cls) or "", re.MULTILINE)
+    lines += [f"- paper: {_cited(key, bibtex(key))}" for key in re.findall(r"\w+", keys[1] if keys else "")]
     lines += [f"- source: `{_path(target)}`", *_variants({name: METHODS[name] for name in names})]
     return [*lines, ""]
 

@@ -43,7 +43,7 @@ class Sources:
             return None
         _, node, fields = found
         text = ast.get_docstring(node) or ""
-        key = re.search(r"^key:\s*(\w+)\s*$", text, re.MULTILINE)
+        key = re.search(r"^key:\s*(\w+)", text, re.MULTILINE)
         paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
         first, *rest = paragraphs or [""]
         return About(first, tuple(rest), key.group(1) if key else None, fields)

@@ -114,7 +114,7 @@ class PreconditionedDescent:
     Two passes per step. Source: Zhang, Fattahi and Zhang, Preconditioned gradient descent for over-parameterized nonconvex matrix
     factorization, NeurIPS 2021; Xu, Shen, Chi and Ma, The power of preconditioning in overparameterized low-rank matrix
     sensing, ICML 2023 (there lambda is of the order of s_r, which is unknown here and replaced by s^_1).
-    key: zhang2021
+    key: zhang2021, xu2023
     """
 
     step: Positive = 0.25

@@ -121,7 +121,7 @@ class S4(SequenceMethod):
     Differs from the paper: C is trained instead of C (1 - Abar^length), because the kernel is computed from its generating
     function on a circle inside the unit circle; a trained model therefore applies to sequences of any length.
 
-    key: gu2022b
+    key: gu2022b, gu2020
     """
 
     modes: Size = 16

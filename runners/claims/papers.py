@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-__all__ = ["Paper", "paper_of"]
+__all__ = ["Paper", "bibliography", "paper_of"]
 
 _ACCENTS = {
     r'{\"o}': "ö", r'{\"u}': "ü", r'{\"a}': "ä", r"{\'e}": "é", r"{\'c}": "ć", r"{\ss}": "ß", r"{\o}": "ø",
@@ -16,12 +16,17 @@ _ACCENTS = {
 
 @dataclass(frozen=True)
 class Paper:
-    """A reference. link: of the DOI, of arXiv or of the publisher; "" where none is known."""
+    """A reference.
+
+    link: of the DOI, of arXiv or of the publisher; "" where none is known.
+    uncovered: what the abstract states and no task, method or claim here measures.
+    """
 
     authors: str
     year: str
     title: str
     link: str = ""
+    uncovered: str = ""
 
     @property
     def short(self) -> str:
@@ -43,11 +48,12 @@ def paper_of(key: str) -> Paper:
     """The reference of a claim: of a BibTeX key, of "dynamark" (a claim of our own), or of a reference in words."""
     if key == "dynamark":
         return Paper("this benchmark", "", "this benchmark")
-    return _papers().get(key) or Paper(key, "", key)
+    return bibliography().get(key) or Paper(key, "", key)
 
 
 @functools.cache
-def _papers() -> dict[str, Paper]:
+def bibliography() -> dict[str, Paper]:
+    """Every entry of leaderboard/papers.bib, by its key."""
     text = (resources.files("dynamark.leaderboards") / "papers.bib").read_text(encoding="utf-8")
     return {key: _paper(entry) for key, entry in re.findall(r"^@\w+\{(\w+),(.*?)^\}", text, re.MULTILINE | re.DOTALL)}
 
@@ -55,7 +61,11 @@ def _papers() -> dict[str, Paper]:
 def _paper(entry: str) -> Paper:
     fields = dict(re.findall(r"^\s*(\w+) = \{(.*)\},?$", entry, re.MULTILINE))
     return Paper(
-        _authors(fields.get("author", "")), fields.get("year", ""), _plain(fields.get("title", "")), _link(fields)
+        _authors(fields.get("author", "")),
+        fields.get("year", ""),
+        _plain(fields.get("title", "")),
+        _link(fields),
+        _plain(fields.get("uncovered", "")),
     )
 
 

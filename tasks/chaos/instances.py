@@ -29,6 +29,8 @@ class Lorenz63(Reconstruction):
     """x' = 10 (y - x), y' = x (28 - z) - y, z' = x y - 8/3 z, sampled every 0.01 (Lorenz 1963).
 
     Largest Lyapunov exponent 0.906 per unit of time.
+
+    key: lorenz1963
     """
 
     system: ClassVar[System] = systems.LORENZ63

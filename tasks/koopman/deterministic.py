@@ -61,6 +61,8 @@ class Duffing(FlowTask):
     The eigenvalue 1 is double (the constant and the indicator function of a basin); each basin has the rates
     s = -1/4 +- i sqrt(31)/4 and their lattice, of which the list of true eigenvalues contains orders up to 5. The basin is the
     sign of x at the final time, t = 50. Source: Otto and Rowley 2019 (damped, ten steps per trajectory).
+
+    key: otto2019
     """
 
     damping: float = 0.5

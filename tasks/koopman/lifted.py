@@ -45,6 +45,8 @@ class LiftedPendulum(FlowTask):
     The frame is random. Noise is added to (theta, theta') before the frame is applied; one affine map takes the noisy training
     data to [-1, 1]. Of 2200 states the first 600 are training data and the next 200 validation data; forecasts of 1000 steps
     start at 30 of the following 400 states. Source: Azencot et al. 2020, section 5.1.
+
+    key: azencot2020
     """
 
     angle: float = 2.4

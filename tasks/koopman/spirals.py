@@ -30,6 +30,8 @@ class Spirals(FlowTask):
     is often called chaotic; on squares of 12.5 to 50, perturbations of 1e-6 stayed below 1e-3 over 60 units of time, so the name
     of its task is "unequal".
     Source: rd-spiral (Herho et al. 2025) for the equations, the three regimes and the spiral.
+
+    key: herho2025
     """
 
     d1: float = 0.1

@@ -190,6 +190,8 @@ class NoisyLogistic(SpectrumTask):
     """x+ = 4 x (1 - x) + xi mod 1, xi with density proportional to cos^20(pi xi) on [-1/2, 1/2]: one trajectory.
 
     The operator has rank 21; eigenvalues 1, -.19334 +- .19094 i, -.02665, ... Source: Ostruszka et al. 2000, Kostic et al. 2022.
+
+    key: kostic2022
     """
 
     train: int = 16_384

@@ -28,6 +28,8 @@ class DelayedNoise(Task):
     The large tier has the size of the paper: 4000 steps, a lag of 1000, a cutoff of a quarter of a cycle per step.
 
     Source: Gu et al. 2023, section 4.2.
+
+    key: gu2023
     """
 
     lag: int = 200

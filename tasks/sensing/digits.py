@@ -38,6 +38,8 @@ class Digits(Task):
 
     1347 training images and 450 test images, stratified by label. The split is fixed; the seed changes only the
     initialization and the batches. Primary score: error rate on the test images; its standard error is about 0.008.
+
+    key: schotthoefer2022
     """
 
     rank: int = 16

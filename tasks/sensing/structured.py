@@ -84,6 +84,8 @@ class DeepLinear(LowRankRecovery):
     W* has singular values 8, 4, 2, 1. Spectral methods solve the task in one step; it measures how fast gradient
     descent learns the modes, depending on the depth. The method is given only an upper bound of the rank, the full
     dimension.
+
+    key: saxe2014
     """
 
     rows: int = 64

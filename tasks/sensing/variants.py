@@ -61,6 +61,8 @@ class IncrementalSensing(GaussianSensing):
     """MS-INC: singular values 1, ratio, ratio^2, ...; gradient descent from small initialization learns them one by one.
 
     The method is given only an upper bound of the rank, the full dimension.
+
+    key: jin2023
     """
 
     ratio: float = 0.55

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from dynamark.runners.claims.catalog import shipped_claims
+from dynamark.runners.claims.literature import papers_page, uses_of_papers
+from dynamark.runners.claims.papers import bibliography
 
 ROOT = Path(__file__).parents[2]
 BIB = (ROOT / "leaderboard" / "papers.bib").read_text()
@@ -26,7 +28,8 @@ def test_methods_and_tasks_name_keys_that_exist() -> None:
         (key, path.name)
         for folder in ("methods", "tasks")
         for path in (ROOT / folder).rglob("*.py")
-        for key in re.findall(r"^\s+key: (\w+)$", path.read_text(), re.MULTILINE)
+        for line in re.findall(r"^\s+key: ([\w, ]+)$", path.read_text(), re.MULTILINE)
+        for key in line.split(", ")
     }
     assert len(named) > 10
     assert not {(key, name) for key, name in named if key not in KEYS}
@@ -35,3 +38,19 @@ def test_methods_and_tasks_name_keys_that_exist() -> None:
 def test_claims_name_keys_that_exist() -> None:
     papers = {listed.claim.paper for listed in shipped_claims().values()}
     assert papers - {"dynamark"} <= set(KEYS)
+
+
+def test_every_paper_is_the_source_of_a_method_a_task_or_a_claim() -> None:
+    uses = uses_of_papers()
+    assert [key for key in KEYS if not uses[key]] == []
+    assert uses["lorenz1963"].tasks == ["chaos/lorenz63"]
+    assert "s4" in uses["gu2020"].methods
+    assert "L25" in uses["gu2022"].claims
+
+
+def test_the_page_of_papers_has_a_row_for_each_and_says_what_is_missing() -> None:
+    rows = [line for line in papers_page().splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(KEYS)
+    assert [row.count(" | ") for row in rows] == [4] * len(KEYS)
+    with_claims = [key for key, uses in uses_of_papers().items() if uses.claims and key != "dynamark"]
+    assert [key for key in with_claims if not bibliography()[key].uncovered] == []

@@ -1,4 +1,4 @@
-"""`dynamark list tasks|methods|suites|boards`."""
+"""`dynamark list tasks|methods|suites|boards|papers`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", choices=["tasks", "methods", "suites", "boards"])
+    parser.add_argument("what", choices=["tasks", "methods", "suites", "boards", "papers"])
     parser.add_argument("--json", action="store_true", help="print JSON: each name with its class or description")
     parser.add_argument(
         "--format",
@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> int:
     if args.format == "md":
         write(_cards(args.what), args.out)
         return 0
-    names = {"tasks": _tasks, "methods": _methods, "suites": _suites}[args.what]()
+    names = {"tasks": _tasks, "methods": _methods, "suites": _suites, "papers": _papers}[args.what]()
     listed = [{"name": name, "about": about} for name, about in names.items()]
     write(json.dumps(listed, indent=2) if args.json else "\n".join(names), args.out)
     return 0
@@ -71,6 +71,10 @@ def _cards(what: str) -> str:
 
     if what == "suites":
         return "# Suites\n\n" + "".join(f"- `{name}`: {about}\n" for name, about in _suites().items())
+    if what == "papers":
+        from dynamark.runners.claims.literature import papers_page
+
+        return papers_page()
     return task_cards() if what == "tasks" else method_cards(bibtex)
 
 
@@ -96,3 +100,9 @@ def _suites() -> dict[str, str]:
     from dynamark.runners.plan.suite import load_suite, suite_names
 
     return {name: load_suite(name).about for name in suite_names()}
+
+
+def _papers() -> dict[str, str]:
+    from dynamark.runners.claims.papers import bibliography
+
+    return {key: str(paper) for key, paper in bibliography().items()}
