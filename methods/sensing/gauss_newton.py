@@ -14,6 +14,7 @@ from dynamark.methods.fields import Count, Positive, Range, SearchSpace
 from dynamark.methods.sensing.base import Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
+from dynamark.methods.sensing.positive import spectral_positive
 from dynamark.methods.sensing.start import fitted_rank, gaussian, scale, spectral
 from dynamark.tasks.numerics.operators import unvectorize
 from dynamark.tasks.problems import Estimate, Recovery, Run
@@ -76,7 +77,7 @@ class GaussNewtonRecovery:
     passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
     minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has decreased
     by the factor `tolerance`. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
-    initialization.
+    initialization. On a symmetric problem F = G: the minimum-norm solution then has dF = dG.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
     (which uses LSQR, with the same solution in exact arithmetic).
@@ -91,16 +92,23 @@ class GaussNewtonRecovery:
     def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
         """One estimate. Seeds are not batched, because they need different numbers of inner iterations."""
         measurements = measure([problem])
-        first = spectral(measurements, fitted_rank(problem, self.rank), symmetric=False)
+        rank = fitted_rank(problem, self.rank)
+        first = (
+            2 * (spectral_positive(measurements, rank),)
+            if measurements.symmetric
+            else spectral(measurements, rank, symmetric=False)
+        )
 
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             f, g = state
             residual = measurements.product(f, g) - measurements.y
             if isinstance(measurements, DenseMeasurements):
                 df, dg = solved(measurements, f, g, -residual)
-                return balanced(f + df, g + dg), residual
-            affordable = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
-            df, dg = linearized(measurements, f, g, -residual, min(self.inner, affordable), self.tolerance)
+            else:
+                affordable = self.inner if run.budget is None else max((run.budget - measurements.passes) // 2 - 1, 1)
+                df, dg = linearized(measurements, f, g, -residual, min(self.inner, affordable), self.tolerance)
+            if measurements.symmetric:
+                return 2 * (f + (df + dg) / 2,), residual
             return balanced(f + df, g + dg), residual
 
         return iterate(measurements, [run], first, advance, "product")[0]

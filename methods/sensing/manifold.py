@@ -13,6 +13,7 @@ from dynamark.methods.fields import Count, Penalty, SearchSpace
 from dynamark.methods.sensing.base import Matrices, Measurements
 from dynamark.methods.sensing.iteration import State, iterate
 from dynamark.methods.sensing.measurements import measure
+from dynamark.methods.sensing.positive import positive, spectral_positive
 from dynamark.methods.sensing.start import fitted_rank, spectral_product
 from dynamark.tasks.problems import Estimate, Recovery, Run
 
@@ -53,7 +54,8 @@ class RiemannianDescent:
         cosine between the gradient and P_T P_before is 0.1 or more (restart). One more pass per step.
 
     Spectral initialization; three passes per step. The iterates do not depend on the factorization of X; near X* the rate does
-    not depend on the condition number of X*.
+    not depend on the condition number of X*. On a symmetric problem P_k is the projection on positive semidefinite matrices of
+    rank k.
 
     Source: Wei, Cai, Chan and Leung, Guarantees of Riemannian optimization for low rank matrix recovery, SIAM J. Matrix Anal.
     Appl. 2016, algorithms 2 and 4 (RGrad, and RCG with restarts).
@@ -73,7 +75,7 @@ class RiemannianDescent:
         def advance(state: State, _: int) -> tuple[State, Tensor]:
             nonlocal last
             f, v = state
-            u, s = torch.linalg.qr(f)
+            u, s = (v, v.mT @ f) if measurements.symmetric else torch.linalg.qr(f)
             residual, z = measurements.gradient(f, v)
             parts = tangent(z, u, v)
             if self.conjugate:
@@ -81,7 +83,8 @@ class RiemannianDescent:
                 last = _factors(u, v, parts)
             else:
                 step = exact_step(measurements, u, v, parts)
-            return _retracted(u, s, v, parts, step, rank), residual
+            retract = _retracted_positive if measurements.symmetric else _retracted
+            return retract(u, s, v, parts, step, rank), residual
 
         return iterate(measurements, runs, _orthonormal(measurements, rank), advance, "product")
 
@@ -134,12 +137,28 @@ def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank
     return f, (torch.cat([v, q_right], dim=2) @ bt.mT[..., :rank]).contiguous()
 
 
+def _retracted_positive(
+    v: Tensor, s: Tensor, _: Tensor, parts: Parts, step: Tensor, rank: int
+) -> tuple[Tensor, Tensor]:
+    """(F, V) with F V^T the projection of V S V^T - step P on positive semidefinite matrices, by a 2 k x 2 k eigenproblem."""
+    core, left, right = parts
+    q, r = torch.linalg.qr((left + right) / 2)
+    top = torch.cat([s - step * core, -step * r.mT], dim=2)
+    bottom = torch.cat([-step * r, torch.zeros_like(r)], dim=2)
+    matrix = torch.cat([top, bottom], dim=1)
+    # A diverged state has no decomposition.
+    f, w = positive(torch.where(torch.isfinite(matrix), matrix, 0.0), rank)
+    basis = torch.cat([v, q], dim=2)
+    return basis @ f, basis @ w
+
+
 @dataclass(frozen=True)
 class IterativeHardThresholding:
     """X <- P_k(X - mu Z), Z = A*(A(X) - y); mu = |P_T Z|^2/|A(P_T Z)|^2 (NIHT), or a constant (singular value projection).
 
     step: the constant mu; 0 means the normalized step size. mu = 1 diverges if the largest eigenvalue of A*A is large; 0.7 works.
-    Spectral initialization; three passes per step, two with constant mu. Each step has an SVD of the full matrix.
+    Spectral initialization; three passes per step, two with constant mu. Each step has an SVD of the full matrix. On a symmetric
+    problem P_k is the projection on positive semidefinite matrices of rank k.
 
     Source: Tanner and Wei, Normalized iterative hard thresholding for matrix completion, SIAM J. Sci. Comput. 2013 (there mu
     uses the projection of Z on the column space; here on the tangent space); Jain, Meka and Dhillon, Guaranteed rank
@@ -162,10 +181,12 @@ class IterativeHardThresholding:
             if self.step:
                 matrix = f @ v.mT - self.step * z
             else:
-                u = torch.linalg.qr(f)[0]
+                u = v if measurements.symmetric else torch.linalg.qr(f)[0]
                 matrix = f @ v.mT - exact_step(measurements, u, v, tangent(z, u, v)) * z
             # Non-finite entries are set to zero: the decomposition of a diverged state would fail.
             finite = torch.where(torch.isfinite(matrix), matrix, 0.0)
+            if measurements.symmetric:
+                return positive(finite, rank), residual
             a, sigma, bt = torch.linalg.svd(finite, full_matrices=False)
             f = (a[..., :rank] * sigma[:, None, :rank]).contiguous()
             return (f, bt.mT[..., :rank].contiguous()), residual
@@ -175,6 +196,9 @@ class IterativeHardThresholding:
 
 def _orthonormal(measurements: Measurements, rank: int) -> State:
     """The spectral initialization as (U S, V), V orthonormal."""
+    if measurements.symmetric:
+        x = spectral_positive(measurements, rank)
+        return positive(x @ x.mT, rank)
     f, g = spectral_product(measurements.proxy(), measurements.shape, rank)
     root = g.norm(dim=1, keepdim=True)
     return f * root, g / root
