@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.sensing_support import matrices
 
 from dynamark.methods.sensing.positive import positive
 from dynamark.runners.plan.complete import load_board
 from dynamark.runners.registry import resolve_method, resolve_task
 from dynamark.runners.spec import parse
-from tests.sensing_support import matrices
 
 METHODS = load_board("sensing/symmetric").methods
 
