@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.sensing_support import matrices
+from sensing_support import matrices
 
 from dynamark.methods.sensing.positive import positive
 from dynamark.runners.plan.complete import load_board
