@@ -21,7 +21,7 @@ __all__ = ["FAMILIES", "Listed", "all_claims", "choose", "shipped_claims"]
 
 # family -> the modules below this folder that hold its claims
 FAMILIES = {
-    "sensing": ("descent", "limits", "networks"),
+    "sensing": ("descent", "limits", "networks", "stability", "acceleration", "stochastic", "walks", "ranks"),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts"),
     "chaos": ("reconstruction", "codes"),
