@@ -21,7 +21,17 @@ __all__ = ["FAMILIES", "Listed", "all_claims", "choose", "shipped_claims"]
 
 # family -> the modules below this folder that hold its claims
 FAMILIES = {
-    "sensing": ("descent", "limits", "networks", "stability", "acceleration", "stochastic", "walks", "ranks"),
+    "sensing": (
+        "descent",
+        "limits",
+        "networks",
+        "stability",
+        "acceleration",
+        "stochastic",
+        "walks",
+        "ranks",
+        "tensors",
+    ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts"),
     "chaos": ("reconstruction", "codes"),

@@ -30,6 +30,12 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/layer_rank": "dynamark.runners.claims.sensing.experiments_depth:LayerRank",
     "sensing/diagonal_entries": "dynamark.runners.claims.sensing.experiments_rank_increase:DiagonalEntries",
     "sensing/head_rank": "dynamark.runners.claims.sensing.experiments_rank_increase:HeadRank",
+    "sensing/low_rank_flow": "dynamark.runners.claims.sensing.experiments_low_rank_flow:LowRankFlow",
+    "sensing/tucker_flow": "dynamark.runners.claims.sensing.experiments_tucker_flow:TuckerFlow",
+    "sensing/plain_spike": "dynamark.runners.claims.sensing.experiments_spiked:PlainSpike",
+    "sensing/nested_spike": "dynamark.runners.claims.sensing.experiments_spiked:NestedSpike",
+    "sensing/subspace_power": "dynamark.runners.claims.sensing.experiments_symmetric_tensors:SubspacePower",
+    "sensing/bures_wasserstein": "dynamark.runners.claims.sensing.experiments_covariance:BuresWasserstein",
     # lds
     "lds/hankel_identity": "dynamark.runners.claims.lds.experiments_filters:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.claims.lds.experiments_filters:FilterBounds",

@@ -169,8 +169,11 @@ class CoherenceBound:
         return np.stack([np.kron(c, np.outer(v, v)) for c, v in zip(classes, x, strict=True)])
 
 
-def _share_stable(families: list[tuple[Hessians, int]], sigma: float | None = None) -> float:
-    """The share of families that are stable just beyond the step size at which divergence is guaranteed."""
+def _share_stable(families: list[tuple[ndarray, int]], sigma: float | None = None) -> float:
+    """The share of families that are stable just beyond the step size at which divergence is guaranteed.
+
+    families: Hessians, in each family of their own shape, and the batch size.
+    """
     stable = [
         radius(h, (1 + 1e-6) * _guaranteed(h, batch, coherence(h) if sigma is None else sigma), batch) < 1
         for h, batch in families

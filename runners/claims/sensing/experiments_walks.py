@@ -17,7 +17,7 @@ Path = Float[ndarray, "time dim"]
 
 
 def walk_shares(steps: int) -> Float[ndarray, " component"]:
-    """Shares of 1/(4 sin^2(pi k/2 T)), k = 1 ... T - 1, the eigenvalues of the centered walk of T steps: 6/(pi k)^2 at large T."""
+    """Shares of 1/(4 sin^2(pi k/2 T)), k = 1 ... T - 1, the eigenvalues of a centered walk of T steps: 6/(pi k)^2 at large T."""
     values = 1 / (4 * np.sin(np.pi * np.arange(1, steps) / (2 * steps)) ** 2)
     return values / values.sum()
 

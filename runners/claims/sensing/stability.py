@@ -118,8 +118,8 @@ D10 = Claim(
         Check("bound over the largest stable step size, median", median("tightness"), None),
         Check("the same, least", smallest("least"), None),
     ],
-    note="Each sample is in a batch independently with probability B/n. The definition of sigma was not compared with the paper's "
-    "text; the implication is what is tested.",
+    note="Each sample is in a batch independently with probability B/n. The definition of sigma was not compared with the "
+    "paper's text; the implication is what is tested.",
     registered="0.1.0",
 )
 
