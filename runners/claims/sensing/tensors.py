@@ -187,8 +187,8 @@ D03 = Claim(
         Check("largest |alignment at this size - zeta|", _off("finite", "zeta"), None),
         *(Check(f"alignment at {point.replace('_', ', ')}", mean(f"alignment_{point}"), None) for point in _POINTS),
     ],
-    note="150 x 100 x 50, 20 draws. zeta leaves out a noise that falls like n^{-1/4} only: at this size the exact alignment (own "
-    "formula, which tends to zeta) is .061 below zeta at (1.5, .8), more than the tolerance, and within .03 at the others.",
+    note="150 x 100 x 50, 20 draws. zeta leaves out a noise that falls like n^{-1/4} only: at this size the alignment (own "
+    "formula, which tends to zeta) is .061 below zeta at (1.5, .8), more than the tolerance; at the others within .03.",
     registered="0.1.0",
 )
 
@@ -226,8 +226,8 @@ _POWER = "sensing/subspace_power"
 C28 = Claim(
     paper="kileel2025",
     kind=THEOREM,
-    statement="The subspace power method decomposes symmetric tensors of order 4 of up to about d^2/2 components, whose number it "
-    "is not given.",
+    statement="The subspace power method decomposes symmetric tensors of order 4 of up to about d^2/2 components, whose number "
+    "it is not given.",
     needs=[
         *(Experiment(_POWER, {"rank": rank}, seeds=2) for rank in (10, 15, 20)),
         Experiment(_POWER, {"rank": 30, "draws": 2}),
@@ -282,8 +282,8 @@ _DEPTHS = [(depth, rank) for depth in (1, 3) for rank in (2, 4)]
 C30 = Claim(
     paper="brechet2023",
     kind=THEOREM,
-    statement="The minimizers of the Bures-Wasserstein loss over rank k are the truncations to the k leading eigenvalues, of deep "
-    "networks too.",
+    statement="The minimizers of the Bures-Wasserstein loss over rank k are the truncations to the k leading eigenvalues, of "
+    "deep networks too.",
     needs=[Experiment("sensing/bures_wasserstein", {"depth": depth, "rank": rank}, seeds=3) for depth, rank in _DEPTHS],
     checks=[
         Check("largest final loss - sum of the other eigenvalues", largest("gap"), Below(1e-8)),

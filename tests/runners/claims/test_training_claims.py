@@ -9,7 +9,6 @@ import pytest
 import torch
 from measured_claims import verdict
 
-from dynamark.runners.claims.sensing import experiments_depth as depth
 from dynamark.runners.claims.sensing import experiments_disorder as disorder
 from dynamark.runners.claims.sensing import experiments_linear_sgd as linear_sgd
 from dynamark.runners.claims.sensing import experiments_mean_square as mean_square
@@ -155,17 +154,17 @@ def test_the_rank_of_a_head_rises_one_by_one_from_a_small_start_only() -> None:
     assert large["single"] == 0
 
 
-def test_rank_stays_where_a_linear_network_is_orthogonal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Effective ranks of a broken network without rectifiers do not fall as those of the claim do; C34 holds of neither."""
+def test_broken_networks_lose_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rank of a layer that drops whole inputs falls by half, which neither claim allows; C34 holds of no network here."""
     assert verdict("C34", **QUICK["D01"]) == "not reproduced"
-    monkeypatch.setattr(torch, "relu", lambda h: torch.cat([h[:, :1] * 0, h[:, 1:]], dim=1) * (h[:1] > 0))
-    assert depth.LayerRank(**QUICK["D01"]).measure(Run([0])).values["full"] < 1
+    monkeypatch.setattr(torch, "relu", lambda h: h * (h[:, :1] > 0))
+    assert verdict("D01", **QUICK["D01"]) == "not reproduced"
 
 
 def test_larger_steps_are_sparser_and_gradient_descent_is_not() -> None:
     experiment = sparse_sgd.SparseSGD(samples=20, dim=40, nonzero=2, steps=3000, last=1500, rates=(0.01, 0.1))
     values = experiment.measure(Run([0])).values
-    assert values["ratio"] < 0.95
+    assert values["ratio"] < 0.8
     assert values["descent_ratio"] > 0.95
 
 
@@ -177,7 +176,7 @@ def test_broken_updates_of_the_mean_gradient_are_not_sparser(monkeypatch: pytest
         lambda u, v, x, error, rate: (np.ones_like(u), v - (0.05 * rate * error)[:, None] * x),
     )
     experiment = sparse_sgd.SparseSGD(samples=20, dim=40, nonzero=2, steps=3000, last=1500, rates=(0.01, 0.1))
-    assert experiment.measure(Run([0])).values["ratio"] > 0.95
+    assert experiment.measure(Run([0])).values["ratio"] > 0.8
 
 
 def test_a_large_start_hides_the_teacher() -> None:
