@@ -66,7 +66,8 @@ class LinearSGD:
 
     def measure(self, run: Run) -> Scores:
         """One run for each setting."""
-        measured = {setting: self._variance(run.numpy, *setting) for setting in self.settings}
+        # A worker gets pairs as lists.
+        measured = {(rate, batch): self._variance(run.numpy, rate, batch) for rate, batch in self.settings}
         relative = [v / stationary_variance(*setting, self.inputs) for setting, v in measured.items()]
         scaled = [self._variance(run.numpy, rate, 16) for rate in self.scaling]
         few, middle, many = (measured[setting] for setting in ((0.05, 4), (0.1, 8), (0.2, 16)))

@@ -162,7 +162,9 @@ class NestedSpike:
 
     def measure(self, run: Run) -> Scores:
         """The same noise for all points of a draw."""
-        every = tuple(dict.fromkeys([*self.points, *self.compared]))
+        # A worker gets pairs as lists.
+        compared = [(matrix, rho) for matrix, rho in self.compared]
+        every = tuple(dict.fromkeys([*((matrix, rho) for matrix, rho in self.points), *compared]))
         unfolding, accuracy, tensor = {}, {}, {}
         third = np.zeros(len(self.modes))
         samples = [self._draw(run.numpy) for _ in range(self.draws)]
@@ -172,7 +174,7 @@ class NestedSpike:
             unfolding[point] = float(np.mean([(y @ u) ** 2 for y, u in leading]))
             right = [np.mean(np.sign(u) == np.sign(y)) for y, u in leading]
             accuracy[point] = float(np.mean([max(r, 1 - r) for r in right]))
-            if point in self.compared:
+            if point in compared:
                 powered = [(sample["y"] @ _power(t, self.iterations)[1]) ** 2 for sample, t in made]
                 tensor[point] = float(np.mean(powered))
         for place, r in enumerate(self.modes):

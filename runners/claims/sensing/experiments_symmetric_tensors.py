@@ -92,7 +92,7 @@ def decomposed(
     return np.array(weights), np.array(components)
 
 
-def component_error(found: Vectors, truth: Vectors) -> float:
+def component_error(found: Vectors, truth: Float[ndarray, "other dim"]) -> float:
     """The largest distance of a true component to the nearest that was found, up to sign; infinite where too few were."""
     if len(found) < len(truth):
         return float("inf")

@@ -115,7 +115,7 @@ def _standard_step(y: Tucker, h: float, field: Callable[[ndarray], ndarray]) -> 
 
     def slope(flat: ndarray) -> ndarray:
         core = flat[:size].reshape(rank, rank, rank)
-        bases = flat[size:].reshape(3, n, rank)
+        bases = list(flat[size:].reshape(3, n, rank))
         f = field(_multiplied(core, bases))
         back = [basis.T for basis in bases]
         parts = [_multiplied(f, back).ravel()]
