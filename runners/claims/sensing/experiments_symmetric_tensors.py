@@ -101,19 +101,23 @@ def component_error(found: Vectors, truth: Float[ndarray, "other dim"]) -> float
 
 
 def _alternating(tensor: Tensor4, rank: int, rng: np.random.Generator, sweeps: int) -> Vectors:
-    """Components of CP by alternating least squares from a random start: four factors in turn; unit rows of the first."""
-    d = len(tensor)
-    unfolded = tensor.reshape(d, -1)
-    factors = [rng.standard_normal((rank, d)) for _ in range(4)]
-    for sweep in range(sweeps):
-        mode = sweep % 4
-        rest = [factors[j] for j in range(4) if j != mode]
-        design = np.einsum("ra,rb,rc->rabc", *rest).reshape(rank, -1)
-        # The tensor is symmetric, so that all its unfoldings are equal.
-        factors[mode] = np.linalg.lstsq(design.T, unfolded.T, rcond=1e-12)[0]
-        if mode != 3:
-            factors[mode] /= np.linalg.norm(factors[mode], axis=1, keepdims=True)
-    return factors[0] / np.linalg.norm(factors[0], axis=1, keepdims=True)
+    """Components of CP by alternating least squares from a random start: in a sweep each of four factors in turn.
+
+    The normal equations of a factor have the Gram matrix of the others, entry by entry their product; a ridge of 1e-12 of its
+    trace keeps them solvable. Unit rows of the first factor.
+    """
+    factors = [rng.standard_normal((rank, len(tensor))) for _ in range(4)]
+    for factor in factors:
+        factor /= np.linalg.norm(factor, axis=1, keepdims=True)
+    for _ in range(sweeps):
+        for mode in range(4):
+            first, second, third = (factors[j] for j in range(4) if j != mode)
+            gram = (first @ first.T) * (second @ second.T) * (third @ third.T)
+            # The tensor is symmetric, so that all its unfoldings are equal.
+            pulled = np.einsum("abr,ra->rb", np.einsum("abcr,rb->acr", tensor @ third.T, second), first)
+            solved = np.linalg.solve(gram + 1e-12 * np.trace(gram) * np.eye(rank), pulled)
+            factors[mode] = solved if mode == 3 else solved / np.linalg.norm(solved, axis=1, keepdims=True)
+    return factors[0]
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,8 @@ def test_broken_integrators_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verdict("C26", **QUICK["C26"]) == "not reproduced"
 
 
-@pytest.mark.parametrize("base", [2.0, 100.0])
-def test_the_tensor_integrator_is_of_order_one_and_needs_its_blocks(base: float) -> None:
-    values = tucker_flow.TuckerFlow(rank=2, base=base, n=6, steps=(0.1, 0.05)).measure(Run([0])).values
+def test_the_tensor_integrator_is_of_order_one_and_needs_its_blocks() -> None:
+    values = tucker_flow.TuckerFlow(rank=2, n=6, steps=(0.1, 0.05)).measure(Run([0])).values
     assert values["order"] > 0.9
     assert values["omitted_order"] < 0.5
 
@@ -108,6 +107,8 @@ def test_components_and_weights_are_found() -> None:
     tensor = symmetric_tensors._tensor(weights, vectors)
     found, components = symmetric_tensors.decomposed(tensor, rng)
     assert symmetric_tensors._tensor(found, components) == pytest.approx(tensor, abs=1e-9)
+    starts = [symmetric_tensors._alternating(tensor, 5, rng, 100) for _ in range(4)]
+    assert min(symmetric_tensors.component_error(start, vectors) for start in starts) < 1e-3
     assert symmetric_tensors.component_error(components, vectors) < 1e-6
     assert symmetric_tensors.component_error(components[:4], vectors) == np.inf
     assert np.sort(found) == pytest.approx(np.sort(weights))
