@@ -57,7 +57,7 @@ def finite_alignment(strength: float, matrix: float, shape: tuple[int, int, int]
         return place, -m / (1 + n2 * variances[0] * m)
 
     # From m = 0 (l infinite) down to the edge of the noise, where dl/dm = 0; D grows on the way.
-    target, grid = 1 / (beta * matrix**2), -np.geomspace(1e-6, 1 / (n2 * variances[0]), 200_001)[:-1]
+    target, grid = 1 / (beta * matrix**2), -np.geomspace(1e-6, 1 / (n2 * variances[0]), 20_001)[:-1]
     places = -1 / grid + (counts * variances / (1 + n2 * variances * grid[:, None])).sum(axis=1)
     outside = grid[: int(np.argmin(places)) + 1]
     values = -outside / (1 + n2 * variances[0] * outside)

@@ -19,8 +19,8 @@ QUICK: dict[str, dict[str, Any]] = {
     "D16": {"steps": 10_000},
     "D11": {},
     "D12": {},
-    "D18": {"matrices": 6},
-    "D19": {"matrices": 4},
+    "D18": {"matrices": 4, "n": 16},
+    "D19": {"matrices": 2},
 }
 
 

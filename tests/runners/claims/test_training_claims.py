@@ -19,7 +19,6 @@ from dynamark.tasks.problems import Run
 
 QUICK: dict[str, dict[str, Any]] = {
     "D06": {},
-    "D07": {"steps": 2000, "every": 10},
     "D09": {},
     "D10": {"families": 20, "aligned": 10, "minima": 3},
     "C40": {},
@@ -55,6 +54,12 @@ def test_broken_batches_have_another_variance(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(linear_sgd, "_step", population)
     assert linear_sgd.LinearSGD(burn=200, steps=300).measure(Run([0])).values["low"] < 0.9
     assert verdict("D06", steps=300) == "not reproduced"
+
+
+def test_the_spike_is_seen_as_predicted() -> None:
+    values = linear_sgd.SpikeInNoise(steps=2000, every=10).measure(Run([0])).values
+    assert values["off"] < 0.05
+    assert max(values["below"], values["shuffled"]) < 0.15
 
 
 def test_broken_spike_is_not_where_the_prediction_says(monkeypatch: pytest.MonkeyPatch) -> None:
