@@ -9,7 +9,7 @@ import numpy as np
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Check, Claim, Experiment, Interval, Quantity
 from dynamark.runners.claims.quantities import counted, largest, mean, median, smallest
 from dynamark.runners.claims.relations import Above, Below
-from dynamark.runners.claims.rows import Rows
+from dynamark.runners.claims.rows import Rows, Where
 
 _RANKS = (4, 8, 16)
 
@@ -18,7 +18,7 @@ def _rank(value: int) -> dict[str, int]:
     return {"task.rank": value}
 
 
-def _quotient(score: str, over: dict[str, object], under: dict[str, object]) -> Quantity:
+def _quotient(score: str, over: Where, under: Where) -> Quantity:
     """The largest quotient of a score of two kinds of rows over the seeds."""
     return lambda rows: Interval.exactly((rows.values(score, over) / rows.values(score, under)).max())
 
