@@ -61,6 +61,17 @@ _CANDIDATE = pa.struct(
     ]
 )
 
+_CARRIED = pa.struct(
+    [
+        ("method_source", pa.string()),  # the digests that the row had before
+        ("task_source", pa.string()),
+        ("commit", pa.string()),  # of the code with these digests
+        ("tiny", pa.int64()),  # tiny runs that both revisions made, equal to the bit
+        ("rows", pa.int64()),  # rows that were run again, equal to the bit
+        ("date", pa.string()),  # UTC, ISO 8601
+    ]
+)
+
 _PROVENANCE = pa.struct(
     [
         ("dynamark", pa.string()),
@@ -120,6 +131,8 @@ _COLUMNS = [
     ("candidates", pa.list_(_CANDIDATE)),  # those that competed on validation data; null where nothing was chosen
     ("finished", pa.string()),  # UTC, ISO 8601
     ("provenance", _PROVENANCE),
+    # How it came from the source that it ran with to that in its key: the oldest step first; null for a row that simply ran.
+    ("carried_from", pa.list_(_CARRIED)),
 ]
 
 SCHEMA = pa.schema(_COLUMNS, metadata={"dynamark_schema": str(SCHEMA_VERSION)})

@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -109,6 +110,7 @@ def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[st
         yield f"unknown status '{row['status']}'; expected one of: {', '.join(STATUSES)}"
     yield from _content(row)
     yield from _task(row, known)
+    yield from _origin(row)
     place = row["provenance"] or {}
     if not place.get("dynamark") or not place.get("processor"):
         yield "the provenance lacks the dynamark version or the processor; run again with `dynamark run`"
@@ -118,6 +120,26 @@ def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[st
         changed = differences(published[row["key"]], row, 1e-9)
         if changed:
             yield f"it changes a published value ({changed[0]}); increase the version of the task or remove the row"
+
+
+def _origin(row: Row) -> Iterator[str]:
+    """What is wrong with the record of a row that was carried from the source of an older revision."""
+    steps = row.get("carried_from") or []
+    for step, after in zip(steps, [*steps[1:], row], strict=True):
+        if not step["method_source"] or not step["task_source"] or not step["commit"] or not _is_date(step["date"]):
+            yield "it was carried, but the digests, the commit or the date are missing; use `dynamark results carry`"
+        elif all(step[name] == after[name] for name in ("method_source", "task_source")):
+            yield "it was carried, but from the digests that it has; use `dynamark results carry`"
+        if min(step["tiny"] or 0, step["rows"] or 0) < 0 or not (step["tiny"] or 0) + (step["rows"] or 0):
+            yield "it was carried without a sample; use `dynamark results carry`"
+
+
+def _is_date(text: str | None) -> bool:
+    try:
+        datetime.fromisoformat(text or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _content(row: Row) -> Iterator[str]:

@@ -17,7 +17,7 @@ from dynamark.runners.registry import method_names, resolve_method, task_names
 from dynamark.runners.run import Device, run
 from dynamark.runners.spec import Spec, competing, open_fields
 
-__all__ = ["rerun"]
+__all__ = ["rerun", "suite_of"]
 
 _MINE = "path/file.py:Class"
 
@@ -39,7 +39,7 @@ def rerun(
     device: Device = "cuda" if row["device"] == "cuda" else "cpu"
     with tempfile.TemporaryDirectory() as folder:
         run(
-            _suite(row, task, method, data),
+            suite_of(row, task, method, data),
             seeds=[row["seed"]],
             store=folder,
             workers=1,
@@ -51,7 +51,7 @@ def rerun(
     return rows[0]
 
 
-def _suite(row: Row, task: Given | None, method: Given | None, data: str | Path | None) -> Suite:
+def suite_of(row: Row, task: Given | None, method: Given | None, data: str | Path | None) -> Suite:
     """A suite that contains this run only."""
     if row["kind"] == EXPERIMENT:
         experiment = Spec(str(row["task"]).partition("(")[0], _fields(row["task_fields"]))

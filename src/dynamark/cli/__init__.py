@@ -27,7 +27,7 @@ VERBS = {
     "compare": "compare two sets of results and report regressions",
     "history": "show scores over revisions and where they changed",
     "reproduce": "re-run a result from its recorded configuration and compare scores",
-    "results": "verify results before they are published",
+    "results": "verify results, or carry them over a change of the source code",
     "list": "list available tasks, methods, suites and boards",
     "check": "check a method for common faults before a long run",
     "data": "verify, record or export the data of tasks",
