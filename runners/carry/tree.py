@@ -12,7 +12,7 @@ import sys
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dynamark.errors import UserError, one_line
 from dynamark.results.schema import Row
@@ -27,6 +27,7 @@ _INSIDE = Path(__file__).with_name("inside.py")
 _PATIENCE = 30.0  # seconds that an interrupted process gets to end its workers
 
 
+@runtime_checkable
 class Code(Protocol):
     """Code that can plan runs and execute them."""
 
