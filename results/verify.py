@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -125,7 +126,7 @@ def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[st
 def _origin(row: Row) -> Iterator[str]:
     """What is wrong with the record of a row that was carried from the source of an older revision."""
     steps = row.get("carried_from") or []
-    for step, after in zip(steps, [*steps[1:], row], strict=True):
+    for step, after in itertools.pairwise([*steps, row]):
         if not step["method_source"] or not step["task_source"] or not step["commit"] or not _is_date(step["date"]):
             yield "it was carried, but the digests, the commit or the date are missing; use `dynamark results carry`"
         elif all(step[name] == after[name] for name in ("method_source", "task_source")):

@@ -217,3 +217,18 @@ def test_provenance_fills_its_struct() -> None:
     assert set(told) == {field.name for field in SCHEMA.field("provenance").type}
     assert json.loads(json.dumps(told)) == told
     assert all(value is not None for name, value in told.items() if name not in ("commit", "dirty", "numba"))
+
+
+def test_a_column_that_came_later_is_empty_in_older_files_and_journals(tmp_path: Path) -> None:
+    """`carried_from` is younger than schema 2: its absence is no damage, whatever columns are asked for."""
+    store = Store(tmp_path)
+    pq.write_table(table([row("a")]).drop_columns(["carried_from"]), tmp_path / "s--m.parquet")
+    fill(store, row("b"))
+    for columns in (None, ["key", "carried_from"]):
+        rows = store.rows(columns).sort_by("key")
+        assert rows["key"].to_pylist() == ["a", "b"]
+        assert rows["carried_from"].to_pylist() == [None, None]
+    step = {"method_source": "x", "task_source": "y", "commit": "z", "tiny": 1, "rows": 2, "date": "2026-01-01"}
+    fill(store, {**row("c"), "carried_from": [step]})
+    store.compact()
+    assert store.rows().sort_by("key")["carried_from"].to_pylist() == [None, None, [step]]

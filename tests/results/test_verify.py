@@ -63,6 +63,43 @@ def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) ->
     assert "chaos/a [tiny]" in found[0]
 
 
+STEP = {
+    "method_source": "a",
+    "task_source": "b",
+    "commit": "c",
+    "tiny": 1,
+    "rows": 1,
+    "date": "2026-01-01T00:00:00+00:00",
+}
+
+
+def test_a_carried_row_passes() -> None:
+    assert problems(honest(carried_from=[STEP])) == []
+    assert problems(honest(carried_from=[{**STEP, "method_source": "older"}, {**STEP, "tiny": 0}])) == []
+    assert problems(honest(carried_from=[])) == []
+
+
+def test_every_step_of_a_carried_row_counts() -> None:
+    assert "from the digests that it has" in problems(honest(carried_from=[STEP, STEP]))[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method_source": None}, "the digests, the commit or the date are missing"),
+        ({"commit": ""}, "the digests, the commit or the date are missing"),
+        ({"date": "yesterday"}, "the digests, the commit or the date are missing"),
+        ({"method_source": "abc", "task_source": "def"}, "from the digests that it has"),
+        ({"tiny": 0, "rows": 0}, "without a sample"),
+        ({"tiny": 2, "rows": -1}, "without a sample"),
+        ({"tiny": None, "rows": None}, "without a sample"),
+    ],
+)
+def test_what_is_wrong_with_a_carried_row_is_named(change: dict[str, Any], message: str) -> None:
+    (line,) = problems(honest(task_source="def", carried_from=[{**STEP, **change}]))
+    assert message in line
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
