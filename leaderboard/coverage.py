@@ -36,7 +36,7 @@ def tracks(rows: pandas.DataFrame) -> list[tuple[list[str], ndarray]]:
     graph = coo_array((np.ones(len(method)), (method, shift + task)), shape=(size, size))
     label = connected_components(graph, directed=False)[1][shift:]
     of_row = label[rows["task"].cat.codes.to_numpy()]
-    found = {int(k): [str(names[t]) for t in np.unique(task) if label[t] == k] for k in np.unique(of_row)}
+    tasks_of = {int(k): [str(names[t]) for t in np.unique(task) if label[t] == k] for k in np.unique(of_row)}
     meetings = np.bincount(label[task])
-    order = sorted(found, key=lambda k: (-meetings[k], found[k]))
-    return [(found[k], of_row == k) for k in order]
+    order = sorted(tasks_of, key=lambda k: (-meetings[k], tasks_of[k]))
+    return [(tasks_of[k], of_row == k) for k in order]

@@ -22,25 +22,25 @@ _BESIDE = 4
 _WIDEST = 12
 
 
-def render(made: Sequence[Table], format: str, literal: bool = False) -> str:
+def render(tables: Sequence[Table], format: str, literal: bool = False) -> str:
     """Tables as text, in any format but `html`, which is the page's.
 
     literal: cells of CSV as they are, even if a spreadsheet would take them for formulas.
     """
     if format == "json":
-        return json.dumps([_plain(table) for table in made], indent=2, allow_nan=False) + "\n"
+        return json.dumps([_plain(table) for table in tables], indent=2, allow_nan=False) + "\n"
     if format == "csv":
-        return _csv(made, literal)
-    if not made:
+        return _csv(tables, literal)
+    if not tables:
         return "no rows yet; `dynamark run quick` makes some\n"
     parts = []
-    for table in made:
+    for table in tables:
         title = {"terminal": clean(table.title), "md": f"## {markdown(table.title)}", "tex": f"% {clean(table.title)}"}
         parts += [title[format], *_blocks(table, format)]
     text = "\n\n".join(parts) + "\n"
-    if any(s.own for table in made for s in table.standings):
+    if any(s.own for table in tables for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "* includes your own, unpublished results\n"
-    if any(not s.complete for table in made for s in table.standings):
+    if any(not s.complete for table in tables for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "methods with missing runs stand last and have no place\n"
     return text
 
@@ -179,7 +179,7 @@ _COLUMNS = ["method", "own", "skill", "low", "high", "band", "rank", "runs", "po
 _COLUMNS += ["fit_seconds", "peak_memory", "steps", "parameters"]
 
 
-def _csv(made: Sequence[Table], literal: bool) -> str:
+def _csv(tables: Sequence[Table], literal: bool) -> str:
     def cell(text: str) -> str:
         return text if literal else harmless(text)
 
@@ -188,7 +188,7 @@ def _csv(made: Sequence[Table], literal: bool) -> str:
     writer.writerow(
         ["table", "tier", "salt", "track", *_COLUMNS, "place_low", "place_high", "held_out", "held_out_difference"]
     )
-    for table in made:
+    for table in tables:
         for s in table.standings:
             values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
             away = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)

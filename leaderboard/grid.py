@@ -99,21 +99,21 @@ class Grid:
         task = task[answered]
         order = np.argsort(task, kind="stable")
         starts = np.searchsorted(task[order], np.arange(len(self._names) + 1))
-        made = []
+        infos = []
         for name, start, end in zip(self._names, starts, starts[1:], strict=False):
             if start == end:
-                made.append(TaskInfo(name, "", True, None, None))
+                infos.append(TaskInfo(name, "", True, None, None))
                 continue
             places = order[start:end]
             ends = (_plain(_over_seeds(_median, columns[side][places][None])[0]) for side in ("baseline", "oracle"))
             metric, lower = (columns[column][places[0]] for column in ("metric", "lower_is_better"))
-            made.append(TaskInfo(name, str(metric), bool(lower), *ends))
-        return tuple(made)
+            infos.append(TaskInfo(name, str(metric), bool(lower), *ends))
+        return tuple(infos)
 
     def about(self, i: int) -> dict[str, Any]:
         """What a standing says of a method beside its skill and place."""
         costs = {name: None if cost is None else _plain(cost[i]) for name, cost in self._costs.items()}
-        found = {name: (_plain(score[i]), _plain(mean[i])) for name, (score, mean) in self._by_task.items()}
+        by_task = {name: (_plain(score[i]), _plain(mean[i])) for name, (score, mean) in self._by_task.items()}
         return {
             "own": bool((self._own[i] == 1).any()),
             "runs": int(self._present[i].sum()),
@@ -121,8 +121,8 @@ class Grid:
             "failed": int((self._failed[i] == 1).sum()),
             "fit_seconds": costs.pop("fit_seconds"),
             **{name: None if cost is None else int(cost) for name, cost in costs.items()},
-            "scores": {name: score for name, (score, _) in found.items() if score is not None},
-            "skills": {name: mean for name, (_, mean) in found.items() if mean is not None},
+            "scores": {name: score for name, (score, _) in by_task.items() if score is not None},
+            "skills": {name: mean for name, (_, mean) in by_task.items() if mean is not None},
         }
 
 

@@ -111,9 +111,9 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
     frame["finished"] = frame["finished"].fillna("")
     compared = _compared(frame)
     frame = frame[compared] if not compared.all() else frame
-    kept = _current(frame)
-    replaced = len(frame) - len(kept)
-    frame = frame.iloc[kept].reset_index(drop=True)
+    current = _current(frame)
+    replaced = len(frame) - len(current)
+    frame = frame.iloc[current].reset_index(drop=True)
     for name in [n for n in [*_TEXTS, "metric"] if n in frame]:
         frame[name] = frame[name].cat.remove_unused_categories()
     frame = frame.rename(columns={"value": "score"})
@@ -158,8 +158,8 @@ def _for_claims(frame: pandas.DataFrame) -> ndarray:
     """Which rows only claims asked for, perhaps with a budget of their own."""
     if "suite" not in frame:
         return np.zeros(len(frame), dtype=bool)
-    suites, told = frame["suite"].cat.categories, frame["suite"].cat.codes.to_numpy()
-    return np.array([str(suite).startswith("claims-") for suite in suites], dtype=bool)[told]
+    suites, codes = frame["suite"].cat.categories, frame["suite"].cat.codes.to_numpy()
+    return np.array([str(suite).startswith("claims-") for suite in suites], dtype=bool)[codes]
 
 
 def _codes(frame: pandas.DataFrame, columns: Sequence[str]) -> ndarray:
@@ -191,20 +191,20 @@ def _current(frame: pandas.DataFrame) -> ndarray:
     version = frame["task_version"].to_numpy()
     newest = np.full(int(instance.max(initial=-1)) + 1, -np.inf)
     np.maximum.at(newest, instance, version)
-    kept = np.flatnonzero(version == newest[instance])
-    kept = kept[_same_fields(frame.iloc[kept], instance[kept])]
-    kept = kept[_newest_identity(frame.iloc[kept])]
-    run = _codes(frame.iloc[kept], RUN)
+    rows = np.flatnonzero(version == newest[instance])
+    rows = rows[_same_fields(frame.iloc[rows], instance[rows])]
+    rows = rows[_newest_identity(frame.iloc[rows])]
+    run = _codes(frame.iloc[rows], RUN)
     order = np.argsort(run, kind="stable")
-    kept, run = kept[order], run[order]
+    rows, run = rows[order], run[order]
     if (run[1:] == run[:-1]).any():
         doubled = np.flatnonzero(np.isin(run, run[1:][run[1:] == run[:-1]]))
-        stamps = frame["finished"].to_numpy()[kept[doubled]] + "@" + frame["key"].to_numpy()[kept[doubled]]
-        by_time = doubled[np.lexsort((stamps, ~_for_claims(frame.iloc[kept[doubled]]), run[doubled]))]
+        stamps = frame["finished"].to_numpy()[rows[doubled]] + "@" + frame["key"].to_numpy()[rows[doubled]]
+        by_time = doubled[np.lexsort((stamps, ~_for_claims(frame.iloc[rows[doubled]]), run[doubled]))]
         last = by_time[np.append(run[by_time][1:] != run[by_time][:-1], True)]
-        single = np.setdiff1d(np.arange(len(kept)), doubled, assume_unique=True)
-        kept = kept[np.sort(np.concatenate([single, last]))]
-    return kept
+        single = np.setdiff1d(np.arange(len(rows)), doubled, assume_unique=True)
+        rows = rows[np.sort(np.concatenate([single, last]))]
+    return rows
 
 
 def _newest_identity(frame: pandas.DataFrame) -> ndarray:
@@ -246,10 +246,10 @@ def _same_fields(frame: pandas.DataFrame, instance: ndarray) -> ndarray:
 
 def _skill(frame: pandas.DataFrame) -> ndarray:
     """The skill of each row. A failed run has 0 where its task has a scale (where some answer has a skill, or none at all)."""
-    told = skill(*(frame[n].to_numpy() for n in ("score", "baseline", "oracle", "floor", "log", "lower_is_better")))
+    values = skill(*(frame[n].to_numpy() for n in ("score", "baseline", "oracle", "floor", "log", "lower_is_better")))
     failed = frame["failed"].to_numpy()
     instance = _numbered(_codes(frame, INSTANCE))
     count = int(instance.max(initial=-1)) + 1
     answered = np.bincount(instance[~failed], minlength=count)
-    scaled = np.bincount(instance[~failed], weights=~np.isnan(told[~failed]), minlength=count)
-    return np.where(failed & ((answered > 0) & (scaled == 0))[instance], np.nan, told)
+    scaled = np.bincount(instance[~failed], weights=~np.isnan(values[~failed]), minlength=count)
+    return np.where(failed & ((answered > 0) & (scaled == 0))[instance], np.nan, values)

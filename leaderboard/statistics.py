@@ -114,12 +114,12 @@ def bootstrap_means(
             continue
         order = known[np.argsort(row[known], kind="stable")]
         ordered = row[order]
-        kept = counts[:, order]
-        np.cumsum(kept, axis=1, out=kept)  # in the type of the counts: a cast costs more than the sum
-        total = kept[:, -1].copy()
+        drawn = counts[:, order]
+        np.cumsum(drawn, axis=1, out=drawn)  # in the type of the counts: a cast costs more than the sum
+        total = drawn[:, -1].copy()
         cut = total // 4
-        np.clip(kept, cut[:, None], (total - cut)[:, None], out=kept)
-        whole = ordered[-1] * kept[:, -1] - ordered[0] * cut - kept[:, :-1].astype(float) @ np.diff(ordered)
+        np.clip(drawn, cut[:, None], (total - cut)[:, None], out=drawn)
+        whole = ordered[-1] * drawn[:, -1] - ordered[0] * cut - drawn[:, :-1].astype(float) @ np.diff(ordered)
         with np.errstate(invalid="ignore"):
             mean[:] = np.clip(whole / (total - 2 * cut), ordered[0], ordered[-1])  # rounding stays within the values
     return means
@@ -199,13 +199,13 @@ def bands(order: Sequence[int], adjusted: Float[ndarray, "method method"], level
 
     A band is led by its first method; whoever cannot be told from the leader joins it, and the first that can leads the next.
     """
-    made: list[int] = []
+    numbers: list[int] = []
     leader = None
     for method in order:
         if leader is None or adjusted[leader, method] <= level:
-            leader, number = method, len(set(made)) + 1
-        made.append(number)
-    return made
+            leader, number = method, len(set(numbers)) + 1
+        numbers.append(number)
+    return numbers
 
 
 # --- boards: every method has every cell
@@ -276,15 +276,15 @@ def bands_by_leader(order: Sequence[int], values: Float[ndarray, "method cell"],
 
     Whoever cannot be told from the leader joins, up to the first that can, which leads the next band.
     """
-    made: list[int] = []
+    numbers: list[int] = []
     start = 0
     while start < len(order):
         rest = order[start + 1 :]
         told_apart = against_leader(values, order[start], rest) <= level
         size = 1 + (int(np.argmax(told_apart)) if told_apart.any() else len(rest))
-        made += [len(set(made)) + 1] * size
+        numbers += [len(set(numbers)) + 1] * size
         start += size
-    return made
+    return numbers
 
 
 def wins(values: Float[ndarray, "method cell"]) -> Float[ndarray, "method method"]:

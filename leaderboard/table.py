@@ -83,7 +83,7 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
     Rows with a salt stand beside the public ones of their family and tier; where there are none, they have tables of their own.
     Families of which a single method ran compare nothing and come last.
     """
-    made = []
+    listed = []
     salted = frame[(frame["salt"] != "").to_numpy()]
     groups = frame.groupby(["tier", "salt"], observed=True, sort=True)
     named = [(str(tier), str(salt), rows) for (tier, salt), rows in groups]
@@ -97,12 +97,12 @@ def tables(frame: pandas.DataFrame, family: str | None = None) -> list[Table]:
         for name in families if family is None else [f for f in families if f == family]:
             chosen = rows[(rows["family"] == name).to_numpy()]
             away = salted[((salted["family"] == name) & (salted["tier"] == tier)).to_numpy()]
-            held = {} if salt else _held_out(chosen, away)
+            held_out = {} if salt else _held_out(chosen, away)
             for place, (tasks, mask) in enumerate(tracks(chosen)):
                 track = _listed([task.split("/", 1)[-1] for task in tasks]) if place else ""
-                made.append(_table(str(name), tier, salt, track, chosen[mask], held))
-    compared = {(t.family, t.tier, t.salt) for t in made if len(t.standings) > 1}
-    return sorted(made, key=lambda t: (t.family, t.tier, t.salt) not in compared)
+                listed.append(_table(str(name), tier, salt, track, chosen[mask], held_out))
+    compared = {(t.family, t.tier, t.salt) for t in listed if len(t.standings) > 1}
+    return sorted(listed, key=lambda t: (t.family, t.tier, t.salt) not in compared)
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:
@@ -122,7 +122,7 @@ def _order(known: Sequence[str], name: str) -> tuple[int, str]:
 def _held_out(public: pandas.DataFrame, salted: pandas.DataFrame) -> dict[str, HeldOut]:
     """What each method does on salted data of the tasks that it met publicly."""
     met = public.groupby("method", observed=True)
-    made = {}
+    results = {}
     for name, rows in salted.groupby("method", observed=True):
         if name not in met.groups:
             continue
@@ -133,11 +133,13 @@ def _held_out(public: pandas.DataFrame, salted: pandas.DataFrame) -> dict[str, H
         skill, before = (_mean(side["skill"].dropna().to_numpy()) for side in (rows, shown))
         scores = rows.groupby("task", observed=True)["score"].median().dropna()
         difference = None if skill is None or before is None else skill - before
-        made[str(name)] = HeldOut(skill, difference, {str(task): float(v) for task, v in scores.items()})
-    return made
+        results[str(name)] = HeldOut(skill, difference, {str(task): float(v) for task, v in scores.items()})
+    return results
 
 
-def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame, held: Mapping[str, HeldOut]) -> Table:
+def _table(
+    family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame, held_out: Mapping[str, HeldOut]
+) -> Table:
     grid = Grid(rows)
     known = ~np.isnan(grid.skill)
     # Where no task has an oracle, methods are compared by their ranks.
@@ -173,7 +175,7 @@ def _table(family: str, tier: str, salt: str, track: str, rows: pandas.DataFrame
                 place=None if place is None else (int(np.floor(place[0])), int(np.ceil(place[1]))),
                 band=band.get(i),
                 rank=rank[i],
-                held_out=held.get(grid.methods[i]),
+                held_out=held_out.get(grid.methods[i]),
                 **about[i],
             )
         )

@@ -59,14 +59,14 @@ class Store:
 
     def status(self) -> dict[str, str]:
         """The status of every finished run, by key."""
-        kept = _latest(self._read(["key", "status", "finished"]))
-        return dict(zip(kept["key"].to_pylist(), kept["status"].to_pylist(), strict=True))
+        latest = _latest(self._read(["key", "status", "finished"]))
+        return dict(zip(latest["key"].to_pylist(), latest["status"].to_pylist(), strict=True))
 
     def rows(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows; of several with one key (two suites share a run) the one that finished last."""
         wanted = None if columns is None else list({*columns, "key", "finished"})
-        kept = _latest(self._read(wanted))
-        return kept if columns is None else kept.select(list(columns))
+        latest = _latest(self._read(wanted))
+        return latest if columns is None else latest.select(list(columns))
 
     def compact(self) -> None:
         """Move the rows of finished journals into the Parquet files. Safe at any moment: nothing is lost if it dies.
@@ -76,9 +76,9 @@ class Store:
         if not finished_journals(self.journals):
             return
         try:
-            with lease(self.journals, _PATIENCE) as held:
+            with lease(self.journals, _PATIENCE) as acquired:
                 # Listed again under the lease: another command may have compacted them meanwhile.
-                journals = finished_journals(self.journals) if held else []
+                journals = finished_journals(self.journals) if acquired else []
                 self._put([row for path in journals for row in read_journal(path)])
                 for path in journals:
                     disk.unlink(path)
@@ -90,8 +90,8 @@ class Store:
         """Write rows to the Parquet files; there is one file for each suite and method."""
         try:
             self.journals.mkdir(parents=True, exist_ok=True)
-            with lease(self.journals, 60 * _PATIENCE) as held:
-                if not held:
+            with lease(self.journals, 60 * _PATIENCE) as acquired:
+                if not acquired:
                     raise UserError(f"another process is writing to {self.folder}; try again when it has finished")
                 self._put(rows)
         except OSError as error:
@@ -220,8 +220,8 @@ def read_rows(stores: Sequence[Path | str], columns: Sequence[str] | None = None
     wanted = None if columns is None else list({*columns, "key", "finished"})
     parts = [Store(folder).rows(wanted) for folder in stores]
     # What one store holds has each key once: looking again takes a second for a million rows.
-    kept = _latest(pa.concat_tables(parts)) if len(parts) > 1 else (*parts, _empty(wanted))[0]
-    return kept if columns is None else kept.select(list(columns))
+    latest = _latest(pa.concat_tables(parts)) if len(parts) > 1 else (*parts, _empty(wanted))[0]
+    return latest if columns is None else latest.select(list(columns))
 
 
 def load_results(*stores: Path | str, published: bool = True) -> pandas.DataFrame:

@@ -58,14 +58,14 @@ class _Broken(Index):
 
 def passing(index: Index, breaking: Breaking, repeats: int) -> dict[str, float]:
     """The claims that are reproduced on broken rows, with the share of draws in which they are."""
-    found = {}
+    by_name = {}
     for name, listed in shipped_claims().items():
         if evaluate(listed, index).verdict == "not run":
             continue
         verdicts = [evaluate(listed, _Broken(index, breaking, seed)).verdict for seed in range(repeats)]
         if share := float(np.mean([verdict == "reproduced" for verdict in verdicts])):
-            found[name] = share
-    return found
+            by_name[name] = share
+    return by_name
 
 
 def main() -> None:

@@ -57,9 +57,9 @@ def claim(*needs: Need, checks: Sequence[Check] = (), **more: Any) -> Claim:
     return Claim("lorenz1963", EMPIRICAL, "statement", needs, checks or [Check("e", median("error"), Below(2))], **more)
 
 
-def listed(made: Claim) -> Listed:
+def listed(claimed: Claim) -> Listed:
     """A claim as the catalog lists it."""
-    return Listed("X", "f", made)
+    return Listed("X", "f", claimed)
 
 
 def rows_for(needs: Sequence[Need], scores: Scores, factor: int = 1) -> list[dict[str, Any]]:

@@ -102,9 +102,9 @@ def drawn(family: str, seed: int, wild: np.random.Generator) -> list[dict[str, A
     names, pictures = DRAWN[family]
     steps = np.exp(np.cumsum(0.15 * wild.standard_normal((len(names), 128)), axis=1))
     axis = np.arange(1.0, 129).tolist()
-    made = [{"name": name, "axis": axis, "values": own.tolist()} for name, own in zip(names, steps, strict=True)]
+    result = [{"name": name, "axis": axis, "values": own.tolist()} for name, own in zip(names, steps, strict=True)]
     for name, length in pictures.items() if seed == 0 else ():
         for end in ("", "_true"):
             x, y = np.cumsum(wild.standard_normal((2, length)), axis=1).tolist()
-            made.append({"name": f"{name}{end}", "axis": x, "values": y})
-    return made
+            result.append({"name": f"{name}{end}", "axis": x, "values": y})
+    return result

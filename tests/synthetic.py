@@ -32,7 +32,7 @@ def row(
 ) -> dict[str, Any]:
     """One row; `value=None` is a failed run."""
     primary = {"score": metric, "lower_is_better": lower_is_better, "log": log, "floor": 1e-6}
-    told = {
+    columns = {
         "suite": "s",
         "kind": "run",
         "family": task.split("/")[0],
@@ -56,9 +56,9 @@ def row(
         **more,
     }
     words = repr(
-        [told[n] for n in ("task", "tier", "task_version", "task_fields", "salt", "method", "method_source", "seed")]
+        [columns[n] for n in ("task", "tier", "task_version", "task_fields", "salt", "method", "method_source", "seed")]
     )
-    return {"key": hashlib.sha256(words.encode()).hexdigest(), **told}
+    return {"key": hashlib.sha256(words.encode()).hexdigest(), **columns}
 
 
 def rows_of(scores: dict[str, dict[str, Sequence[float | None]]], **more: Any) -> list[dict[str, Any]]:

@@ -62,16 +62,16 @@ def modules() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    found = set()
+    actual = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
             # `from dynamark.methods import cohort` names a module, `from dynamark import __version__` a value.
-            found |= {f"{module}.{alias.name}" for alias in node.names} if module.count(".") < 2 else {module}
+            actual |= {f"{module}.{alias.name}" for alias in node.names} if module.count(".") < 2 else {module}
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return {name for name in found if name.split(".")[0] == "dynamark"}
+            actual |= {alias.name for alias in node.names}
+    return {name for name in actual if name.split(".")[0] == "dynamark"}
 
 
 def floor_of(path: Path) -> str:

@@ -31,8 +31,8 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         code = main(list(words))
     except SystemExit as stop:  # argparse
         code = int(stop.code or 0)
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def test_run_makes_rows_and_prints_the_table(suite: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,8 +85,8 @@ def test_what_does_not_apply_is_left_out_with_the_reason(here: Path, capsys: pyt
 def test_lists(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "list", what)
     assert code == 0
-    told = json.loads(said(capsys, "list", what, "--json")[1])
-    assert [entry["name"] for entry in told] == out.split()
+    content = json.loads(said(capsys, "list", what, "--json")[1])
+    assert [entry["name"] for entry in content] == out.split()
     assert {"tasks": "chaos/lorenz63", "methods": "persistence", "suites": "quick"}[what] in out.split()
 
 
@@ -116,11 +116,11 @@ def test_check_tells_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ok    walk.py:Walk: runs and returns valid output" in out
     assert out.count("ok  ") >= 5
     assert "FAIL" not in out
-    for how, told in (("raises", "no such luck"), ("wrong_shape", "wanted shape"), ("nan", "NaN")):
+    for how, result in (("raises", "no such luck"), ("wrong_shape", "wanted shape"), ("nan", "NaN")):
         code, out, _ = said(capsys, "check", f"{FAULTY}(how={how!r})", "--task", WALK)
         assert code == 1
         assert "FAIL" in out
-        assert told in out
+        assert result in out
 
 
 def test_check_finds_randomness_that_is_not_seeded(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,9 +204,9 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("words", "told"), BAD.items(), ids=lambda x: " ".join(x) if isinstance(x, tuple) else "")
+@pytest.mark.parametrize(("words", "message"), BAD.items(), ids=lambda x: " ".join(x) if isinstance(x, tuple) else "")
 def test_bad_input_gets_one_line_and_exit_code_2(
-    words: tuple[str, ...], told: str, here: Path, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "file").write_text("not a store")
     if words == ("run", "quick", "--device", "cuda"):
@@ -216,7 +216,7 @@ def test_bad_input_gets_one_line_and_exit_code_2(
             pytest.skip("there is a CUDA device")
     code, _, err = said(capsys, *words)
     assert code == 2
-    assert told in err
+    assert message in err
     assert len(err.strip().splitlines()) == 1
     assert err.startswith("dynamark: error: ")
 

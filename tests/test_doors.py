@@ -73,7 +73,7 @@ def test_what_no_row_can_hold_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         (f"seeds = {TWENTY}", "invalid seeds"),
         (f"budget = {2**63}", "invalid budget"),
@@ -82,7 +82,7 @@ def test_what_no_row_can_hold_is_refused_in_one_line(
         ("x = " + "[" * 2000, "not valid TOML"),
     ],
 )
-def test_bad_values_in_a_suite_are_refused(line: str, told: str, tmp_path: Path) -> None:
+def test_bad_values_in_a_suite_are_refused(line: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(
         f'{line}\ntier = "tiny"\n{"" if "seeds" in line else "seeds = 1"}\n'
@@ -90,7 +90,7 @@ def test_bad_values_in_a_suite_are_refused(line: str, told: str, tmp_path: Path)
     )
     with pytest.raises(UserError) as error:
         load_suite(str(path))
-    assert told in one_line(str(error.value))
+    assert message in one_line(str(error.value))
 
 
 def test_a_plan_that_cannot_be_stored_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def raising(error: BaseException) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "message"),
     [
         (UserError("no such thing"), 2, "error: no such thing"),
         (UserError("bad \x1b[31m\n" + "x" * 5000), 2, "error: bad ?[31m xxx"),
@@ -30,11 +30,11 @@ def raising(error: BaseException) -> argparse.Namespace:
     ],
 )
 def test_every_error_is_one_line_and_a_code(
-    error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+    error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli._guarded(raising(error)) == code
     captured = capsys.readouterr().err
-    assert told in captured
+    assert message in captured
     assert captured.count("\n") == 1
     assert captured.strip().isprintable()
     assert len(captured) < 340

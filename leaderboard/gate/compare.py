@@ -183,11 +183,11 @@ def _pairs(old: pandas.DataFrame, new: pandas.DataFrame, effect: float) -> Itera
     groups: Any = merged.groupby(_PAIR).indices
     for (task, tier, salt, method), places in sorted(groups.items()):
         label = f"{task} [{tier}]" + (f" (salt {salt})" if salt else "")
-        found = _paired({name: values[places] for name, values in columns.items()}, effect)
-        if isinstance(found, tuple):
-            yield Verdict(label, str(method), *found)
+        outcome = _paired({name: values[places] for name, values in columns.items()}, effect)
+        if isinstance(outcome, tuple):
+            yield Verdict(label, str(method), *outcome)
         else:
-            yield replace(found, task=label, method=str(method))
+            yield replace(outcome, task=label, method=str(method))
 
 
 def _paired(pairs: _Columns, effect: float) -> tuple[Word, str] | Change:

@@ -75,10 +75,10 @@ def history(
 
 def _lines(frames: Sequence[pandas.DataFrame]) -> tuple[Line, ...]:
     medians = [_medians(frame) for frame in frames]
-    keys = sorted({key for found in medians for key in found})
+    keys = sorted({key for points in medians for key in points})
     lines = []
     for task, method, metric in keys:
-        cells = [found.get((task, method, metric)) for found in medians]
+        cells = [points.get((task, method, metric)) for points in medians]
         scores, seconds = (tuple(None if cell is None else cell[k] for cell in cells) for k in (0, 1))
         lines.append(Line(task, method, metric, scores, seconds))
     return tuple(lines)

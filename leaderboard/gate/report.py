@@ -38,11 +38,11 @@ def render(comparison: Comparison, format: str = "terminal", everything: bool = 
     return _text(comparison, [v for v in ordered if everything or v.verdict != "same"], format)
 
 
-def _text(comparison: Comparison, kept: Sequence[Verdict], format: str) -> str:
+def _text(comparison: Comparison, shown: Sequence[Verdict], format: str) -> str:
     import tabulate
 
     escape = markdown if format == "md" else clean
-    body = [[escape(cell) for cell in (v.verdict, v.method, v.task, v.detail)] for v in kept]
+    body = [[escape(cell) for cell in (v.verdict, v.method, v.task, v.detail)] for v in shown]
     style = "github" if format == "md" else "simple"
     table = tabulate.tabulate(body, ["verdict", "method", "task", "change"], tablefmt=style, disable_numparse=True)
     count = Counter(str(v.verdict) for v in comparison.verdicts)

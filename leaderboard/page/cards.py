@@ -41,7 +41,7 @@ def task_card(
 
     ranked: whether the methods stand beside it in a board's table, so that they are not named again.
     """
-    told = sources.about("task", task.name)
+    about = sources.about("task", task.name)
     lower = task.lower_is_better
     ordered = sorted(
         (s for s in table.standings if task.name in s.scores),
@@ -58,11 +58,11 @@ def task_card(
     name = slug("task", f"{task.name}-{table.tier}{table.salt}".replace("/", "-"))
     return (
         f'<article class="card {accent(table.family)}" id="{name}">'
-        f"<h4>{escape(short(task.name))}</h4>{_equation(told)}"
+        f"<h4>{escape(short(task.name))}</h4>{_equation(about)}"
         f"<p>{measured}{': ' + escape(meaning) if meaning else ''}</p>"
         f"{_scale(task, () if ranked else ordered, ranked)}{best}"
         f"{pictures(curves, table, task.name)}{charts(curves, table, task.name)}"
-        f"{_more(told)}</article>"
+        f"{_more(about)}</article>"
     )
 
 
@@ -100,13 +100,13 @@ def method_card(
 
     targets: the id of each table on the page, by its title.
     """
-    told = sources.about("method", method)
+    about = sources.about("method", method)
     family = next((t.family for t, _ in places), "other")
     skills = "".join(_place(table, s, targets) for table, s in places)
-    fields = "" if told is None or not told.fields else f"<p class=fields>{escape(told.fields)}</p>"
+    fields = "" if about is None or not about.fields else f"<p class=fields>{escape(about.fields)}</p>"
     return (
         f'<article class="card {accent(family)}" id="{slug("method", method)}" data-name="{escape(method.lower())}">'
-        f"<h4>{escape(method)}</h4>{_equation(told)}{fields}<dl>{skills}{_cost(rows)}</dl>{_failures(rows)}{_paper(told)}{_more(told)}"
+        f"<h4>{escape(method)}</h4>{_equation(about)}{fields}<dl>{skills}{_cost(rows)}</dl>{_failures(rows)}{_paper(about)}{_more(about)}"
         f"</article>"
     )
 
@@ -115,10 +115,10 @@ def _place(table: Table, s: Standing, targets: Mapping[str, str]) -> str:
     value = "ranks only" if s.skill is None else f"skill <b>{s.skill:.3f}</b>"
     interval = "" if s.low is None or s.high is None else f" <small>[{s.low:.2f}, {s.high:.2f}]</small>"
     away = None if s.held_out is None else s.held_out.skill
-    held = "" if away is None else f", held out <b>{away:.3f}</b>"
+    away_text = "" if away is None else f", held out <b>{away:.3f}</b>"
     link = f'<a href="#{targets[table.title]}">{escape(table.title)}</a>'
     runs = f'<small title="runs of all that any method has">{s.runs}/{s.possible}</small>'
-    return f"<dt>{link}</dt><dd>{value}{interval}{held} {runs}</dd>"
+    return f"<dt>{link}</dt><dd>{value}{interval}{away_text} {runs}</dd>"
 
 
 def _cost(rows: pandas.DataFrame) -> str:
@@ -127,14 +127,14 @@ def _cost(rows: pandas.DataFrame) -> str:
         known = values[np.isfinite(values)]
         return float(np.median(known)) if len(known) else None
 
-    told = {
+    costs = {
         "fit, median": seconds(middle("fit_seconds")),
         "answer, median": seconds(middle("predict_seconds")),
         "parameters": cost(middle("parameters")),
         "steps": cost(middle("steps")),
         "peak memory": memory(middle("peak_memory")),
     }
-    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in told.items() if value)
+    return "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in costs.items() if value)
 
 
 def _failures(rows: pandas.DataFrame) -> str:
@@ -152,18 +152,18 @@ def _failures(rows: pandas.DataFrame) -> str:
     return f"<details><summary>{head}</summary><ul>{items}{more}</ul></details>"
 
 
-def _equation(told: About | None) -> str:
-    return "" if told is None or not told.equation else f'<p class="equation">{equation(told.equation)}</p>'
+def _equation(about: About | None) -> str:
+    return "" if about is None or not about.equation else f'<p class="equation">{equation(about.equation)}</p>'
 
 
-def _paper(told: About | None) -> str:
-    if told is None or told.key is None:
+def _paper(about: About | None) -> str:
+    if about is None or about.key is None:
         return ""
-    entry = bibtex(told.key)
+    entry = bibtex(about.key)
     if entry is None:
-        return f"<p>paper: <code>{escape(told.key)}</code></p>"
+        return f"<p>paper: <code>{escape(about.key)}</code></p>"
     return (
-        f"<details><summary>BibTeX <code>{escape(told.key)}</code></summary><pre>{escape_lines(entry)}</pre></details>"
+        f"<details><summary>BibTeX <code>{escape(about.key)}</code></summary><pre>{escape_lines(entry)}</pre></details>"
     )
 
 
@@ -172,7 +172,9 @@ def escape_lines(text: str) -> str:
     return "\n".join(escape(line) for line in text.splitlines())
 
 
-def _more(told: About | None) -> str:
-    if told is None or not told.rest:
+def _more(about: About | None) -> str:
+    if about is None or not about.rest:
         return ""
-    return f"<details class=more><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in told.rest)}</details>"
+    return (
+        f"<details class=more><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in about.rest)}</details>"
+    )

@@ -67,16 +67,16 @@ def curves_of(rows: pandas.DataFrame) -> dict[str, Curves]:
     if "curves" not in rows:
         return {}
     gathered: dict[tuple[str, str, str], list[Line]] = {}
-    for task, method, told in zip(rows["task"], rows["method"], rows["curves"], strict=True):
-        for curve in told if told is not None else ():
+    for task, method, seed_curves in zip(rows["task"], rows["method"], rows["curves"], strict=True):
+        for curve in seed_curves if seed_curves is not None else ():
             line = Line(np.asarray(curve["axis"], float), np.asarray(curve["values"], float))
             if len(line.axis):
                 gathered.setdefault((str(task), str(curve["name"]), str(method)), []).append(line)
-    made: dict[str, Curves] = {}
+    curves: dict[str, Curves] = {}
     for (task, name, method), lines in gathered.items():
         picture = name.removesuffix("_true") in PICTURES
-        made.setdefault(task, {}).setdefault(name, {})[method] = lines[0] if picture else _middle(lines)
-    return made
+        curves.setdefault(task, {}).setdefault(name, {})[method] = lines[0] if picture else _middle(lines)
+    return curves
 
 
 def _middle(lines: Sequence[Line]) -> Line:
@@ -125,11 +125,11 @@ def charts(curves: Curves, table: Table, task: str) -> str:
 
 def _families(curves: Curves) -> dict[str, list[str]]:
     """Curves that differ in a number, such as singular values over time: they share a chart."""
-    found: dict[str, dict[int, str]] = {}
+    families: dict[str, dict[int, str]] = {}
     for name in curves:
         if match := _NUMBERED.fullmatch(name):
-            found.setdefault(match[1] + match[3], {})[int(match[2])] = name
-    return {name: [own[k] for k in sorted(own)] for name, own in sorted(found.items())}
+            families.setdefault(match[1] + match[3], {})[int(match[2])] = name
+    return {name: [own[k] for k in sorted(own)] for name, own in sorted(families.items())}
 
 
 def _family(name: str, members: Sequence[str], curves: Curves, table: Table, task: str) -> str:

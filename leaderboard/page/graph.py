@@ -78,8 +78,8 @@ def _head(tip: tuple[float, float], way: tuple[float, float], share: float) -> s
 
 
 def _node(node: int, at: tuple[float, float], share: float | None) -> str:
-    told = "" if share is None else f"<title>region {node}: {share:.1%} of the time</title>"
+    tooltip = "" if share is None else f"<title>region {node}: {share:.1%} of the time</title>"
     return (
-        f'<circle class="node" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_NODE:.0f}">{told}</circle>'
+        f'<circle class="node" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_NODE:.0f}">{tooltip}</circle>'
         f'<text x="{at[0]:.1f}" y="{at[1] + 3.5:.1f}">{node}</text>'
     )

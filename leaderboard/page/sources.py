@@ -38,10 +38,10 @@ class Sources:
 
     def about(self, kind: str, name: str) -> About | None:
         """What a "task" or "method" says of itself; None for those that no catalog has, whose source is elsewhere."""
-        found = self._find(kind, name)
-        if found is None:
+        definition = self._find(kind, name)
+        if definition is None:
             return None
-        _, node, fields = found
+        _, node, fields = definition
         text = ast.get_docstring(node) or ""
         key = re.search(r"^key:\s*(\w+)", text, re.MULTILINE)
         paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
@@ -50,14 +50,14 @@ class Sources:
 
     def metrics(self, task: str) -> dict[str, tuple[str, str]]:
         """Unit and meaning of each metric of a task, looked up along its base classes."""
-        found = self._find("task", task)
-        if found is None:
+        definition = self._find("task", task)
+        if definition is None:
             return {}
-        path, node, _ = found
+        path, node, _ = definition
         for _ in range(8):  # no deeper line of ancestors is meant
-            told = _metrics_of(node)
-            if told:
-                return told
+            metrics = _metrics_of(node)
+            if metrics:
+                return metrics
             base = next((_resolve(path, b.id) for b in node.bases if isinstance(b, ast.Name)), None)
             if base is None:
                 return {}
@@ -97,15 +97,15 @@ def _resolve(path: Path, name: str) -> tuple[Path, ast.ClassDef] | None:
         return path, _classes(path)[name]
     for node in _tree(path).body:
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
-            found = _file(node.module or "")
-            if found is not None and name in _classes(found):
-                return found, _classes(found)[name]
+            file = _file(node.module or "")
+            if file is not None and name in _classes(file):
+                return file, _classes(file)[name]
     return None
 
 
 def _metrics_of(node: ast.ClassDef) -> dict[str, tuple[str, str]]:
     """The `Metric(name, unit, about=...)` calls of a class body."""
-    told = {}
+    metrics = {}
     for item in node.body:
         target = item.target if isinstance(item, ast.AnnAssign) else None
         if not (isinstance(target, ast.Name) and target.id == "metrics") or item.value is None:  # type: ignore[attr-defined]
@@ -115,8 +115,8 @@ def _metrics_of(node: ast.ClassDef) -> dict[str, tuple[str, str]]:
                 words = [a.value if isinstance(a, ast.Constant) else "" for a in call.args]
                 named = {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
                 name, unit = ([*words, "", ""])[:2]
-                told[str(named.get("name", name))] = (str(named.get("unit", unit)), str(named.get("about", "")))
-    return told
+                metrics[str(named.get("name", name))] = (str(named.get("unit", unit)), str(named.get("about", "")))
+    return metrics
 
 
 @functools.cache

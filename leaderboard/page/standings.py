@@ -21,10 +21,10 @@ def standings(table: Table, links: Links) -> str:
     """The table of one family; nothing where a single method ran, which compares nothing."""
     if len(table.standings) < 2:
         return ""
-    held: list[Column] = [(_head("held out", _HELD), _held)] if any(s.held_out for s in table.standings) else []
+    held_out: list[Column] = [(_head("held out", _HELD), _held)] if any(s.held_out for s in table.standings) else []
     rank = (_head("rank", "mean rank over tasks and seeds"), lambda s: _cell(s.rank, number(s.rank, ".1f")))
     scores = [(_task_head(t), functools.partial(_score, task=t, table=table, links=links)) for t in table.tasks]
-    return _table(table, [*_LEADING, *held, rank, *_costs(table), *scores])
+    return _table(table, [*_LEADING, *held_out, rank, *_costs(table), *scores])
 
 
 _PLACE = (

@@ -28,23 +28,25 @@ def codes(rows: pandas.DataFrame) -> dict[str, str]:
     `symbolic_graph` over i 2^P + j: how often region j follows region i, P the field `rectified`; `region_<i>`: points of a
     region; `region_occupation` over i: its share of time; `fixed_points`: those that lie in their own region.
     """
-    made = {}
-    for key, task, told, curves in rows[["key", "task", "task_fields", "curves"]].itertuples(index=False, name=None):
-        held = {c["name"]: Line(np.asarray(c["axis"], float), np.asarray(c["values"], float)) for c in _listed(curves)}
-        if "symbolic_graph" in held:
-            made[str(key)] = _figures(str(task), held, 2 ** int(json.loads(told).get("rectified", 8)))
-    return made
+    figures = {}
+    for key, task, fields, curves in rows[["key", "task", "task_fields", "curves"]].itertuples(index=False, name=None):
+        lines = {c["name"]: Line(np.asarray(c["axis"], float), np.asarray(c["values"], float)) for c in _listed(curves)}
+        if "symbolic_graph" in lines:
+            figures[str(key)] = _figures(str(task), lines, 2 ** int(json.loads(fields).get("rectified", 8)))
+    return figures
 
 
 def _listed(curves: Iterable[dict[str, Any]] | None) -> list[dict[str, Any]]:
     return [] if curves is None else list(curves)
 
 
-def _figures(task: str, held: dict[str, Line], size: int) -> str:
-    told = held["symbolic_graph"]
-    edges = [(int(n) // size, int(n) % size, float(w)) for n, w in zip(told.axis, told.values, strict=True)]
-    places = {int(name.removeprefix("region_")): line for name, line in held.items() if name[7:].isdigit()}
-    occupied = held.get("region_occupation", Line(np.array([]), np.array([])))
+def _figures(task: str, lines: dict[str, Line], size: int) -> str:
+    transitions = lines["symbolic_graph"]
+    edges = [
+        (int(n) // size, int(n) % size, float(w)) for n, w in zip(transitions.axis, transitions.values, strict=True)
+    ]
+    places = {int(name.removeprefix("region_")): line for name, line in lines.items() if name[7:].isdigit()}
+    occupied = lines.get("region_occupation", Line(np.array([]), np.array([])))
     shares = {int(i): float(share) for i, share in zip(occupied.axis, occupied.values, strict=True)}
     nodes = sorted({*places, *(node for i, j, _ in edges for node in (i, j))})
     tones = {node: f"c{place % _COLORS}" for place, node in enumerate(nodes)}
@@ -52,11 +54,11 @@ def _figures(task: str, held: dict[str, Line], size: int) -> str:
     drawn = graph(edges, shares, tones, f"symbolic graph of {task}")
     parts = [captioned("what follows what", drawn, [])] if drawn else []
     if places:
-        parts.insert(0, captioned("regions, and their share of the time", _plane(task, places, tones, held), legend))
+        parts.insert(0, captioned("regions, and their share of the time", _plane(task, places, tones, lines), legend))
     return f'<div class="plots">{"".join(parts)}</div>' if parts else ""
 
 
-def _plane(task: str, places: dict[int, Line], tones: dict[int, str], held: dict[str, Line]) -> Chart:
+def _plane(task: str, places: dict[int, Line], tones: dict[int, str], lines: dict[str, Line]) -> Chart:
     """The points of each region in its color, and the fixed points."""
     x, y = (np.concatenate([getattr(line, side) for line in places.values()]) for side in ("axis", "values"))
     chart = Chart(
@@ -65,7 +67,7 @@ def _plane(task: str, places: dict[int, Line], tones: dict[int, str], held: dict
     for node, line in places.items():
         step = max(1, -(-len(line.axis) // _DOTS))
         chart.dots(line.axis[::step], line.values[::step], tones[node], 3)
-    fixed = held.get("fixed_points")
+    fixed = lines.get("fixed_points")
     if fixed is not None and len(fixed.axis):
         chart.dots(fixed.axis, fixed.values, "fixed", 8)
     return chart

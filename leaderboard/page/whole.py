@@ -124,8 +124,8 @@ def _replaced(frame: pandas.DataFrame) -> str:
 def _machines(frame: pandas.DataFrame) -> str:
     """What the runs were done on and with: seconds mean something only there."""
     count: Counter[str] = Counter()
-    for told in frame.get("provenance", ()):
-        known = told or {}
+    for provenance in frame.get("provenance", ()):
+        known = provenance or {}
         place = f"{known.get('processor') or 'an unknown processor'}, {counted(known.get('threads') or 0, 'thread')}"
         count[f"{place}, torch {known.get('torch')}, NumPy {known.get('numpy')}"] += 1
     shown = [
@@ -137,7 +137,7 @@ def _machines(frame: pandas.DataFrame) -> str:
 
 def _tiles(frame: pandas.DataFrame, boards: int) -> str:
     failed = int(frame["failed"].sum())
-    told = {
+    tiles = {
         **({"boards": boards} if boards else {}),
         "methods": frame["method"].nunique(),
         "tasks": frame["task"].nunique(),
@@ -145,7 +145,7 @@ def _tiles(frame: pandas.DataFrame, boards: int) -> str:
         "runs": len(frame),
         "failed runs": failed,
     }
-    return "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in told.items())
+    return "".join(f"<div><dt>{name}</dt><dd>{count:,}</dd></div>" for name, count in tiles.items())
 
 
 def _names(sections: Sequence[Sequence[Table]], all_tables: Sequence[Table], boards: Sequence[BoardTable]) -> str:

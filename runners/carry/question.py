@@ -122,9 +122,9 @@ def _planned(rows: Sequence[Row], code: Code) -> list[tuple[Row, Row | None]]:
         groups.setdefault(json.dumps(configuration(row)), []).append(place)
     seeds = [sorted({rows[place]["seed"] for place in places}) for places in groups.values()]
     plans: list[Plan] = code.plan([configuration(rows[places[0]]) for places in groups.values()], seeds) if rows else []
-    found: list[Row | None] = [None] * len(rows)
+    plan_of: list[Row | None] = [None] * len(rows)
     for places, plan in zip(groups.values(), plans, strict=True):
         by_seed = {} if isinstance(plan, str) else {run["seed"]: run for run in plan}
         for place in places:
-            found[place] = by_seed.get(rows[place]["seed"])
-    return list(zip(rows, found, strict=True))
+            plan_of[place] = by_seed.get(rows[place]["seed"])
+    return list(zip(rows, plan_of, strict=True))

@@ -72,8 +72,8 @@ def _paper(entry: str) -> Paper:
 def _link(fields: dict[str, str]) -> str:
     if "doi" in fields:
         return f"https://doi.org/{fields['doi']}"
-    if found := re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", " ".join(fields.values())):
-        return f"https://arxiv.org/abs/{found.group(1)}"
+    if match := re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", " ".join(fields.values())):
+        return f"https://arxiv.org/abs/{match.group(1)}"
     return f"https://arxiv.org/abs/{fields['eprint']}" if "eprint" in fields else fields.get("url", "")
 
 

@@ -231,8 +231,10 @@ def _doubled(
         assert result.interval is not None
         within = Between(result.interval.low, result.interval.high)
         check = replace(result.check, what=f"{result.check.what}, twice the budget", holds=within)
-        found = _result(check, claim, rows, missing == 0, _count_failed(rows))
-        if found.interval is not None and math.isfinite(found.interval.value):
-            found = replace(found, verdict="reproduced" if within.holds(found.interval.value) else "not reproduced")
-        results.append(found)
+        doubled = _result(check, claim, rows, missing == 0, _count_failed(rows))
+        if doubled.interval is not None and math.isfinite(doubled.interval.value):
+            doubled = replace(
+                doubled, verdict="reproduced" if within.holds(doubled.interval.value) else "not reproduced"
+            )
+        results.append(doubled)
     return tuple(results)

@@ -59,11 +59,11 @@ def subreaper() -> None:
 
 def children(pid: int | str = "self") -> list[int]:
     """The children of a process, adopted orphans among them."""
-    found: list[int] = []
+    pids: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += map(int, path.read_text().split())
-    return found
+            pids += map(int, path.read_text().split())
+    return pids
 
 
 def sweep(keep: frozenset[int] | set[int] = frozenset()) -> None:

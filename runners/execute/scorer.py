@@ -67,8 +67,8 @@ def _columns(
 ) -> dict[str, Any]:
     """Scores and curves as a row holds them; `drawn` are the curves that a method drew itself."""
     own = [Curve(name, *np.array(points).T) for name, points in drawn.items()]
-    kept = [_curve(curve) for curve in (*curves, *own)]
-    return {"scores": [{"name": name, "value": float(value)} for name, value in values.items()], "curves": kept}
+    columns = [_curve(curve) for curve in (*curves, *own)]
+    return {"scores": [{"name": name, "value": float(value)} for name, value in values.items()], "curves": columns}
 
 
 def scale(task: Task, seed: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class _Watch:
     report: int
     deadline: float
     peak: int = 0
-    told: bytes = b""
+    message: bytes = b""
 
     def wait(self) -> str | None:
         """Wait for the worker's end; why it must be killed, if it must."""
@@ -79,7 +79,7 @@ class _Watch:
             data = os.read(self.report, _MOST_REPORT)
         except BlockingIOError:
             return False
-        self.told = (self.told + data)[:_MOST_REPORT]
+        self.message = (self.message + data)[:_MOST_REPORT]
         return bool(data)
 
     def _memory(self) -> int:
@@ -118,7 +118,7 @@ def _supervised(job: dict[str, Any], sock: socket.socket, settings: dict[str, An
                 kill(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     sweep()
-    while watch.listen() and len(watch.told) < _MOST_REPORT:
+    while watch.listen() and len(watch.message) < _MOST_REPORT:
         pass
     os.close(report)
     if killed == "orphaned":
@@ -127,19 +127,19 @@ def _supervised(job: dict[str, Any], sock: socket.socket, settings: dict[str, An
         "killed": killed,
         "code": os.waitstatus_to_exitcode(status),
         "peak_memory": max(usage.ru_maxrss * 1024, watch.peak),
-        "report": watch.told.decode(errors="replace"),
+        "report": watch.message.decode(errors="replace"),
         "kernel_killed": _kernel_kills() > kills,
     }
 
 
 def _below(pid: int) -> set[int]:
     """A process and all below it."""
-    found, waiting = {pid}, [pid]
+    processes, waiting = {pid}, [pid]
     while waiting:
-        fresh = set(children(waiting.pop())) - found
-        found |= fresh
+        fresh = set(children(waiting.pop())) - processes
+        processes |= fresh
         waiting += fresh
-    return found
+    return processes
 
 
 def _resident(pid: int) -> int:

@@ -141,8 +141,8 @@ def parameter_count(model: Any) -> int | None:
     parameters = getattr(model, "parameters", None)
     if not callable(parameters):
         return None
-    found = parameters()
-    return sum(p.numel() for p in found) if isinstance(found, Iterable) else None
+    tensors = parameters()
+    return sum(p.numel() for p in tensors) if isinstance(tensors, Iterable) else None
 
 
 def failure(error: BaseException) -> Failure:

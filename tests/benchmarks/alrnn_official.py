@@ -53,8 +53,8 @@ def their_updates(names: dict[str, Any], data: np.ndarray) -> Callable[[], None]
         for _ in range(UPDATES):
             optimizer.zero_grad()
             x, y, _ = batches.sample_batch()
-            told = names["predict_sequence_using_gtf"](model, x, 1, 16)
-            value = loss(told[:, :, : model.N], y)
+            result = names["predict_sequence_using_gtf"](model, x, 1, 16)
+            value = loss(result[:, :, : model.N], y)
             value.backward()
             optimizer.step()
             value.item()
@@ -84,21 +84,21 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     torch.set_num_threads(1)
-    made = orbits(LORENZ63, {"a": (1, 20_000)}, np.random.default_rng(0))["a"][0]
-    data = (made - made.mean(axis=0)) / made.std(axis=0)
+    paths = orbits(LORENZ63, {"a": (1, 20_000)}, np.random.default_rng(0))["a"][0]
+    data = (paths - paths.mean(axis=0)) / paths.std(axis=0)
     theirs = their_updates(official(Path(sys.argv[1])), data)
     contenders: dict[str, tuple[Callable[[], None], int, bool]] = {"official": (theirs, 1, False)}
     for on in (False, True) if compiled.available() else (False,):
         for seeds in (1, 5, 16):
             name = f"ours, {'compiled' if on else 'torch'}, {seeds} seeds"
             contenders[name] = (our_updates(data, seeds), seeds, compiled)
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    by_name: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(ROUNDS + 1):
         for name, (train, seeds, fast) in contenders.items():
             with mock.patch.object(forcing, "_engine", lambda a, on=fast: _engine(on)):
-                found[name].append(milliseconds(train, seeds))
-    base = float(np.median(found["official"][1:]))
-    for name, times in found.items():
+                by_name[name].append(milliseconds(train, seeds))
+    base = float(np.median(by_name["official"][1:]))
+    for name, times in by_name.items():
         print(
             f"{name:24} {np.median(times[1:]):7.2f} ms an update and seed, {base / np.median(times[1:]):5.1f} times as fast"
         )

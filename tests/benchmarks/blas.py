@@ -59,16 +59,16 @@ def skills(task_name: str, tier: str, seeds: list[int], names: tuple[str, ...]) 
 
 def answers(model: Any, problem: Any) -> dict[str, Any]:
     """What the query asks that the primary score needs."""
-    query, found = problem.query, {}
+    query, by_name = problem.query, {}
     if hasattr(query, "rollouts"):
         for name, rollout in query.rollouts.items():
-            found[f"forecast.{name}"] = model.forecast(rollout.context, rollout.horizon, rollout.inputs).numpy()
+            by_name[f"forecast.{name}"] = model.forecast(rollout.context, rollout.horizon, rollout.inputs).numpy()
         if not query.rollouts and hasattr(model, "eigenvalues"):
-            found["eigenvalues"] = model.eigenvalues().numpy()
-            found["eigenfunctions"] = model.eigenfunctions(query.points).numpy()
+            by_name["eigenvalues"] = model.eigenvalues().numpy()
+            by_name["eigenfunctions"] = model.eigenfunctions(query.points).numpy()
     else:
-        found["prediction"] = model.predict(query.sequences, query.horizons).numpy()
-    return found
+        by_name["prediction"] = model.predict(query.sequences, query.horizons).numpy()
+    return by_name
 
 
 def noise_free(tier: str) -> list[str]:

@@ -49,7 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)
     context = Trajectories(0.1 * torch.randn(1, 5, 3, dtype=torch.float64))
     for name, model in models().items():
-        told = [f"{name:10}"]
+        result = [f"{name:10}"]
         kinds: dict[str, Callable[[int], object]] = {
             "free run": lambda n, m=model: m.forecast(context, n),
             "exponents": lambda n, m=model: lyapunov_spectrum(m, context, n, burn_in=0, starts=1),
@@ -59,8 +59,8 @@ def main() -> None:
             compiled = statistics.median(seconds(lambda r=run: r(COMPILED)) for _ in range(REPEATS)) / COMPILED
             with patch.object(compiling, "available", lambda: False):
                 calls = seconds(lambda r=run: r(CALLS)) / CALLS
-            told.append(f"{kind} {1e6 * calls:7.1f} -> {1e6 * compiled:6.2f} us ({calls / compiled:.0f}x)")
-        print("; ".join(told))
+            result.append(f"{kind} {1e6 * calls:7.1f} -> {1e6 * compiled:6.2f} us ({calls / compiled:.0f}x)")
+        print("; ".join(result))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from dynamark.tasks.numerics.integrators import dop853
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds of CPU and the result."""
     begun = time.process_time()
-    made = work()
-    return time.process_time() - begun, made
+    result = work()
+    return time.process_time() - begun, result
 
 
 def solved(rates: Callable[[np.ndarray], np.ndarray], start: np.ndarray, times: np.ndarray, tolerance: float) -> Any:
@@ -41,9 +41,9 @@ def solved(rates: Callable[[np.ndarray], np.ndarray], start: np.ndarray, times: 
 def oscillators() -> None:
     """The loop runs a twentieth of the trajectories and is scaled up."""
     start, rates, times = np.random.default_rng(0).uniform(-2, 2, (1000, 2)), duffing(0.5), 0.25 * np.arange(41)
-    batched, made = timed(lambda: dop853(rates, start, 0.25, 40, 4))
+    batched, result = timed(lambda: dop853(rates, start, 0.25, 40, 4))
     loop = 20 * timed(lambda: solved(rates, start[:50], times, 1e-12))[0]
-    error = np.abs(made[:50] - solved(rates, start[:50], times, 1e-13)).max()
+    error = np.abs(result[:50] - solved(rates, start[:50], times, 1e-13)).max()
     print(f"Duffing, batched {batched:.3f} s, error {error:.1e}; loop {loop:.1f} s: {loop / batched:.0f} times")
 
 
@@ -58,8 +58,8 @@ def attractors() -> None:
         return np.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
 
     step = period / 100
-    fine, made = timed(lambda: dop853(rates, start, step, 999, 2))
-    error = np.abs(made[:20, 67] - solved(rates, start[:20], step * np.arange(68), 1e-13)[:, -1]).max()
+    fine, result = timed(lambda: dop853(rates, start, step, 999, 2))
+    error = np.abs(result[:20, 67] - solved(rates, start[:20], step * np.arange(68), 1e-13)[:, -1]).max()
     print(f"Lorenz, of the tasks {task:.2f} s; of order 8 {fine:.2f} s, error {error:.1e} at time 1", end="; ")
     try:
         lorenz = importlib.import_module("dysts.flows").Lorenz()

@@ -74,9 +74,9 @@ def measure(folder: str) -> None:
     start = time.perf_counter()
     frame = gather([folder], published=False)
     read = time.perf_counter()
-    made = tables(frame)
+    all_tables = tables(frame)
     counted = time.perf_counter()
-    render(made, "terminal")
+    render(all_tables, "terminal")
     end = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     times = (read - start, counted - read, end - start, time.process_time())

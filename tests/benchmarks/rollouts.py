@@ -41,10 +41,10 @@ def main() -> None:
     context = Trajectories(torch.randn(1, 1, 3, dtype=torch.float64))
     for name, model in models().items():
         by_steps = microseconds(lambda m=model: StateForecaster.forecast(m, context, STEPS))
-        told = f"{name:24} torch {by_steps:6.2f} us a step"
+        result = f"{name:24} torch {by_steps:6.2f} us a step"
         if compiled.available():
-            told += f", compiled {microseconds(lambda m=model: m.forecast(context, STEPS)):6.2f} us"
-        print(told)
+            result += f", compiled {microseconds(lambda m=model: m.forecast(context, STEPS)):6.2f} us"
+        print(result)
 
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ Told = tuple[str, int, float, float]
 
 def least(work: Callable[[], Any]) -> tuple[float, Any]:
     """The least processor seconds of three runs, and what the last returned."""
-    seconds, found = float("inf"), None
+    seconds, actual = float("inf"), None
     for _ in range(3):
         start = time.process_time()
-        found = work()
+        actual = work()
         seconds = min(seconds, time.process_time() - start)
-    return seconds, found
+    return seconds, actual
 
 
 def relative(estimate: np.ndarray, truth: np.ndarray) -> float:
@@ -79,15 +79,15 @@ def of_pymanopt(problem: Recovery, truth: np.ndarray) -> list[Told]:
     posed = pymanopt.Problem(fixed_rank, cost, riemannian_gradient=gradient)
     u, s, vt = np.linalg.svd((rows.T @ y).reshape(n1, n2), full_matrices=False)
     first = u[:, : problem.rank], s[: problem.rank], vt[: problem.rank]
-    told = []
+    collected = []
     for name in ("SteepestDescent", "ConjugateGradient"):
         optimizer = getattr(pymanopt.optimizers, name)(
             max_iterations=5000, min_gradient_norm=LEVEL / 3, min_step_size=1e-14, verbosity=0, max_time=60
         )
-        seconds, found = least(lambda: optimizer.run(posed, initial_point=first))  # noqa: B023 - called at once
-        u, s, vt = found.point
-        told.append((f"pymanopt {name}", found.iterations, seconds, relative((u * s) @ vt, truth)))
-    return told
+        seconds, actual = least(lambda: optimizer.run(posed, initial_point=first))  # noqa: B023 - called at once
+        u, s, vt = actual.point
+        collected.append((f"pymanopt {name}", actual.iterations, seconds, relative((u * s) @ vt, truth)))
+    return collected
 
 
 def authors_gnmr(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
@@ -100,12 +100,12 @@ def authors_gnmr(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
 
     def solve(steps: int) -> np.ndarray:
         options = {"alpha": -1, "verbose": False, "max_outer_iter": steps}
-        found: np.ndarray = names["GNMR_sensing"](y, rows, *truth.shape, problem.rank, **options)[0]
-        return found
+        actual: np.ndarray = names["GNMR_sensing"](y, rows, *truth.shape, problem.rank, **options)[0]
+        return actual
 
     steps = next(count for count in range(1, 100) if relative(solve(count), truth) <= LEVEL)
-    seconds, found = least(lambda: solve(steps))
-    return "GNMR of its authors", steps, seconds, relative(found, truth)
+    seconds, actual = least(lambda: solve(steps))
+    return "GNMR of its authors", steps, seconds, relative(actual, truth)
 
 
 def authors_agn(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
@@ -139,7 +139,7 @@ def authors_agn(checkout: Path, problem: Recovery, truth: np.ndarray) -> Told:
 
 def own(problem: Recovery, truth: np.ndarray) -> list[Told]:
     """The methods here, each stopped at the first snapshot below the level."""
-    told = []
+    collected = []
     for method in (
         RiemannianDescent(),
         RiemannianDescent(conjugate=True),
@@ -162,8 +162,8 @@ def own(problem: Recovery, truth: np.ndarray) -> list[Told]:
         at = next(i for i, error in enumerate(errors) if error <= LEVEL)
         seconds, _ = least(lambda: fit(run.passes[at]))  # noqa: B023 - called at once
         name = str(method).replace("rank=None, ", "").replace(", rank=None", "")
-        told.append((name, run.snapshots[at][0], seconds, errors[at]))
-    return told
+        collected.append((name, run.snapshots[at][0], seconds, errors[at]))
+    return collected
 
 
 def main() -> None:
@@ -181,16 +181,16 @@ def main() -> None:
         left, right = task.truth(0)
         truth = left @ right.T
         print(f"n = {n}, condition {condition:g}")
-        found = own(problem, truth)
+        actual = own(problem, truth)
         if given.gnmr:
-            found.append(authors_gnmr(given.gnmr, problem, truth))
+            actual.append(authors_gnmr(given.gnmr, problem, truth))
         if given.agn:
-            found.append(authors_agn(given.agn, problem, truth))
+            actual.append(authors_agn(given.agn, problem, truth))
         try:
-            found += of_pymanopt(problem, truth)
+            actual += of_pymanopt(problem, truth)
         except ImportError:
             print("  pymanopt is absent: pip install --target DIR pymanopt, and PYTHONPATH=DIR for this script")
-        for name, steps, seconds, error in found:
+        for name, steps, seconds, error in actual:
             print(f"  {name:85s} {steps:6d} steps {1e3 * seconds:9.1f} ms   error {error:.1e}")
 
 

@@ -20,15 +20,15 @@ from dynamark.tasks.sensing.tasks import PositiveSensing
 
 def least(works: Mapping[str, Callable[[], object]], rounds: int = 15) -> dict[str, float]:
     """The least seconds of each, over rounds in which all take turns."""
-    found = dict.fromkeys(works, float("inf"))
+    actual = dict.fromkeys(works, float("inf"))
     for work in works.values():
         work()
     for _ in range(rounds):
         for name, work in works.items():
             start = time.perf_counter()
             work()
-            found[name] = min(found[name], time.perf_counter() - start)
-    return found
+            actual[name] = min(actual[name], time.perf_counter() - start)
+    return actual
 
 
 def stepper(n: int, count: int, passes: int = 0) -> tuple[Callable[[], torch.Tensor], torch.Tensor]:
@@ -58,18 +58,18 @@ def main() -> None:
         steps["1 long"] = stepper(n, 1, passes=10**9)[0]
         vector = torch.ones(rows.shape[1], dtype=torch.float64)
         works = {"read": lambda r=rows, v=vector: r @ v, "product": lambda: square @ square, **steps}
-        told = least(works)
+        result = least(works)
         size = 8 * rows.numel()
         print(
-            f"ceilings: {size / 1e6:.0f} MB read in {1e3 * told['read']:.2f} ms ({size / told['read'] / 1e9:.1f} GB/s), "
-            f"{2 * 1024**3 / told['product'] / 1e9:.0f} GFLOP/s"
+            f"ceilings: {size / 1e6:.0f} MB read in {1e3 * result['read']:.2f} ms ({size / result['read'] / 1e9:.1f} GB/s), "
+            f"{2 * 1024**3 / result['product'] / 1e9:.0f} GFLOP/s"
         )
         for name in steps:
-            taken, count = told[name], int(name.split()[0])
-            share = 4 * rows.numel() * count / taken * told["product"] / (2 * 1024**3)
+            taken, count = result[name], int(name.split()[0])
+            share = 4 * rows.numel() * count / taken * result["product"] / (2 * 1024**3)
             print(
-                f"{n:4d} {name:>6s} {1e3 * taken / count:14.3f} {taken / told['read']:16.2f} {share:12.2f}"
-                f" {told['1'] * count / taken:14.1f}"
+                f"{n:4d} {name:>6s} {1e3 * taken / count:14.3f} {taken / result['read']:16.2f} {share:12.2f}"
+                f" {result['1'] * count / taken:14.1f}"
             )
 
 

@@ -36,11 +36,11 @@ def compare(name: str, ours: Job, theirs: Job) -> None:
     seconds: tuple[list[float], list[float]] = ([], [])
     ours(), theirs()
     for _ in range(REPEATS):
-        for job, kept in zip((ours, theirs), seconds, strict=True):
+        for job, times in zip((ours, theirs), seconds, strict=True):
             start = time.process_time()
             job()
-            kept.append(time.process_time() - start)
-    a, b = (statistics.median(kept) for kept in seconds)
+            times.append(time.process_time() - start)
+    a, b = (statistics.median(times) for times in seconds)
     print(f"{name:56s} {a * 1e3:8.1f} ms, peer {b * 1e3:8.1f}: {b / a:6.1f} times as fast", flush=True)
 
 
@@ -122,8 +122,8 @@ def generation(time_: int) -> None:
     a = np.diag(system.blocks[:, 0, 0])
     # Theirs has y_t = C x_t + D u_t, x_{t+1} = A x_t + B u_t.
     dense = (a, system.b, system.c @ a, system.c @ system.b, 1.0)
-    found = scipy.signal.dlsim(dense, u[0])[1]
-    assert np.abs(simulate(system, u, noise, rng)[0][0] - found).max() < 1e-8, "the outputs differ"
+    actual = scipy.signal.dlsim(dense, u[0])[1]
+    assert np.abs(simulate(system, u, noise, rng)[0][0] - actual).max() < 1e-8, "the outputs differ"
     compare(
         f"generation, {time_} steps, scipy.signal.dlsim",
         lambda: simulate(system, u, noise, rng),

@@ -43,15 +43,15 @@ def main() -> None:
         model = SequenceModel(network, Sight(True, timed=method.timed))
         context = Trajectories(torch.randn(1, 1, 1, dtype=torch.float64))
         model.forecast(context, 2)
-        told = []
+        micros = []
         for length in LENGTHS:
             times = [seconds(lambda n=length, m=model, c=context: m.forecast(c, n)) for _ in range(REPEATS)]
-            told.append(1e6 * statistics.median(times) / length)
+            micros.append(1e6 * statistics.median(times) / length)
         with patch.object(SequenceModel, "_steps", lambda _: None):
             whole = 1e6 * seconds(lambda m=model, c=context: m.forecast(c, WHOLE)) / WHOLE
         name = f"{type(method).__name__}, depth {method.depth}"
         print(
-            f"{name:16} {told[0]:6.1f} us a step of {LENGTHS[0]}, {told[1]:6.1f} of {LENGTHS[1]}; whole {whole:8.0f} of {WHOLE}"
+            f"{name:16} {micros[0]:6.1f} us a step of {LENGTHS[0]}, {micros[1]:6.1f} of {LENGTHS[1]}; whole {whole:8.0f} of {WHOLE}"
         )
 
 

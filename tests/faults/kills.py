@@ -93,9 +93,9 @@ def _one_command(suite: str, store: Path, role: str, kills: int, moments: random
         if child.poll() is None and victims:
             _kill(moments.choice(victims))
             outcome.kills += 1
-    _, told = child.communicate(timeout=300)
-    if "Traceback" in told:
-        outcome.tracebacks.append(told)
+    _, output = child.communicate(timeout=300)
+    if "Traceback" in output:
+        outcome.tracebacks.append(output)
 
 
 def _finish(suite: str, store: Path, outcome: Outcome) -> None:
@@ -107,7 +107,7 @@ def _finish(suite: str, store: Path, outcome: Outcome) -> None:
 
 def _processes(parent: int) -> dict[str, list[int]]:
     """The processes of a command by role."""
-    found: dict[str, list[int]] = {"parent": [parent]}
+    by_name: dict[str, list[int]] = {"parent": [parent]}
     waiting = [parent]
     while waiting:
         pid = waiting.pop()
@@ -117,8 +117,8 @@ def _processes(parent: int) -> dict[str, list[int]]:
         except (OSError, ValueError):
             continue
         if name.startswith("dm-"):
-            found.setdefault(name.removeprefix("dm-"), []).append(pid)
-    return found
+            by_name.setdefault(name.removeprefix("dm-"), []).append(pid)
+    return by_name
 
 
 def _kill(pid: int) -> None:

@@ -95,8 +95,10 @@ def test_no_published_methods_agree_without_being_one_model() -> None:
     assert not unexplained
 
 
-@pytest.mark.parametrize(("shift", "found"), [(0.0, {("t/a", "x", "y")}), (1e-9, {("t/a", "x", "y")}), (1e-3, set())])
-def test_pairs_are_found_to_rounding(shift: float, found: set[tuple[str, str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("shift", "expected"), [(0.0, {("t/a", "x", "y")}), (1e-9, {("t/a", "x", "y")}), (1e-3, set())]
+)
+def test_pairs_are_found_to_rounding(shift: float, expected: set[tuple[str, str, str]]) -> None:
     """x and y agree, z does not; below the floor and above the baseline nothing counts."""
     scores = {
         "x": [0.2, 0.3],
@@ -113,4 +115,4 @@ def test_pairs_are_found_to_rounding(shift: float, found: set[tuple[str, str, st
             for seed, score in enumerate(values)
         ]
     ).assign(baseline=1.0, floor=1e-6, lower_is_better=True)
-    assert agreeing(rows) == found
+    assert agreeing(rows) == expected

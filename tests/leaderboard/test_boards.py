@@ -32,15 +32,15 @@ def board(methods: list[str], seeds: int = 5) -> Board:
 def rows_with(skills: dict[str, Any], seeds: int = 5, **more: Any) -> list[dict[str, Any]]:
     """Rows whose skill is near what is given, a number or one a task; None is a failure."""
     rng = np.random.default_rng(0)
-    made = []
+    collected = []
     for method, skill in skills.items():
         for k, task in enumerate(TASKS):
             for seed in range(seeds):
                 own = skill[k] if isinstance(skill, list) else skill
                 noise = 0.01 * rng.standard_normal()
                 value = None if own is None else float(10 * 1000 ** -(own + (noise if 0 < own < 1 else 0)))
-                made.append(row(method, task, seed, value, method_fields=TUNED, **more))
-    return made
+                collected.append(row(method, task, seed, value, method_fields=TUNED, **more))
+    return collected
 
 
 def table(skills: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> BoardTable:
@@ -50,30 +50,30 @@ def table(skills: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> B
 def test_only_complete_methods_are_ranked_and_holes_come_with_the_command_that_fills_them() -> None:
     skills = {"whole": 0.5, "easy": 0.9, "absent": 0.1}
     rows = [r for r in rows_with(skills) if r["method"] == "whole" or (r["method"] == "easy" and r["task"] == TASKS[0])]
-    told = table(skills, rows)
-    assert [p.method for p in told.places] == ["whole"]
-    assert [(h.method, h.runs, h.possible) for h in told.holes] == [("absent", 0, 35), ("easy", 5, 35)]
-    assert told.holes[1].command == "dynamark run chaos/b --method easy"
+    ranking = table(skills, rows)
+    assert [p.method for p in ranking.places] == ["whole"]
+    assert [(h.method, h.runs, h.possible) for h in ranking.holes] == [("absent", 0, 35), ("easy", 5, 35)]
+    assert ranking.holes[1].command == "dynamark run chaos/b --method easy"
 
 
 def test_total_failure_on_a_quarter_of_the_tasks_is_not_hidden() -> None:
-    told = table({"fails": [None, 1.0, 1.0, 1.0, 1.0, 1.0, None], "solid": 0.8})
-    assert [(p.method, p.lost, p.failed) for p in told.places] == [("solid", 0, 0), ("fails", 2, 10)]
-    assert told.places[1].skill == pytest.approx(5 / 7)
+    ranking = table({"fails": [None, 1.0, 1.0, 1.0, 1.0, 1.0, None], "solid": 0.8})
+    assert [(p.method, p.lost, p.failed) for p in ranking.places] == [("solid", 0, 0), ("fails", 2, 10)]
+    assert ranking.places[1].skill == pytest.approx(5 / 7)
 
 
 def test_one_failed_seed_is_shown_and_does_not_decide() -> None:
     rows = rows_with({"a": 0.9, "b": 0.6})
     rows[0] = row("a", TASKS[0], 0, None, method_fields=TUNED)
-    told = table({"a": 0, "b": 0}, rows)
-    assert [(p.method, p.failed, p.lost) for p in told.places] == [("a", 1, 0), ("b", 0, 0)]
-    assert told.places[0].skill == pytest.approx(0.9, abs=0.02)
+    ranking = table({"a": 0, "b": 0}, rows)
+    assert [(p.method, p.failed, p.lost) for p in ranking.places] == [("a", 1, 0), ("b", 0, 0)]
+    assert ranking.places[0].skill == pytest.approx(0.9, abs=0.02)
 
 
 def test_a_method_that_failed_everywhere_is_last_even_below_one_of_skill_0() -> None:
-    told = table({"dead": None, "trivial": 0})
-    assert [p.method for p in told.places] == ["trivial", "dead"]
-    assert told.places[1].lost == 7
+    ranking = table({"dead": None, "trivial": 0})
+    assert [p.method for p in ranking.places] == ["trivial", "dead"]
+    assert ranking.places[1].lost == 7
 
 
 @pytest.mark.parametrize("status", ["crashed", "diverged"])
@@ -96,17 +96,17 @@ def test_methods_without_an_answer_are_ranked_first_nowhere(status: str) -> None
 
 def test_the_mean_and_a_good_method_share_no_band_among_twenty() -> None:
     skills = {"good": 0.9, "mean": 0.0} | {f"m{k:02}": 0.9 - 0.04 * k for k in range(1, 20)}
-    told = table(skills)
-    band = {p.method: p.band for p in told.places}
+    ranking = table(skills)
+    band = {p.method: p.band for p in ranking.places}
     assert band["good"] == 1 < band["mean"]
     assert band["m01"] > 1
     assert len(set(band.values())) > 5
 
 
 def test_methods_that_cannot_be_told_apart_share_the_first_band() -> None:
-    told = table({"a": 0.5, "b": 0.5, "c": 0.2})
-    assert [p.band for p in told.places] == [1, 1, 2]
-    assert [(p.rank, p.best, p.worst) for p in told.places] == [(1, 1, 2), (2, 1, 2), (3, 3, 3)]
+    ranking = table({"a": 0.5, "b": 0.5, "c": 0.2})
+    assert [p.band for p in ranking.places] == [1, 1, 2]
+    assert [(p.rank, p.best, p.worst) for p in ranking.places] == [(1, 1, 2), (2, 1, 2), (3, 3, 3)]
 
 
 def test_rows_that_did_not_compete_and_other_budgets_are_not_mixed_in() -> None:
@@ -120,11 +120,11 @@ def test_rows_that_did_not_compete_and_other_budgets_are_not_mixed_in() -> None:
 
 
 def test_wins_are_shares_of_cells() -> None:
-    told = table({"a": 0.9, "b": [0.95, 0.95, 0.1, 0.1, 0.1, 0.1, 0.1]})
-    assert told.wins[0][1] == pytest.approx(5 / 7)
-    assert told.wins[1][0] == pytest.approx(2 / 7)
-    assert told.wins[0][0] == 0.5
-    low, high = statistics.wilson(told.wins[0][1], told.cells)
+    ranking = table({"a": 0.9, "b": [0.95, 0.95, 0.1, 0.1, 0.1, 0.1, 0.1]})
+    assert ranking.wins[0][1] == pytest.approx(5 / 7)
+    assert ranking.wins[1][0] == pytest.approx(2 / 7)
+    assert ranking.wins[0][0] == 0.5
+    low, high = statistics.wilson(ranking.wins[0][1], ranking.cells)
     assert low < 5 / 7 < high
     assert statistics.wilson(5 / 7, 35) == pytest.approx(tuple(stats.binomtest(25, 35).proportion_ci(method="wilson")))
 
@@ -143,17 +143,17 @@ def test_scores_come_with_their_spread_and_seconds_a_task() -> None:
 
 def test_without_a_scale_the_rank_orders() -> None:
     rows = [{**r, "primary": {**r["primary"], "oracle": None}} for r in rows_with({"a": 0.2, "b": 0.7})]
-    told = table({"a": 0, "b": 0}, rows)
-    assert [(p.method, p.skill, p.mean_rank) for p in told.places] == [("b", None, 1.0), ("a", None, 2.0)]
+    ranking = table({"a": 0, "b": 0}, rows)
+    assert [(p.method, p.skill, p.mean_rank) for p in ranking.places] == [("b", None, 1.0), ("a", None, 2.0)]
 
 
 def test_the_cheapest_within_the_interval_of_the_first() -> None:
     rows = rows_with({"dear": 0.9, "cheap": 0.899, "poor": 0.1})
     for r in rows:
         r["fit_seconds"] = {"dear": 100.0, "cheap": 1.0, "poor": 0.1}[r["method"]]
-    told = table({"dear": 0, "cheap": 0, "poor": 0}, rows)
-    assert told.cheapest is not None
-    assert told.cheapest.method == "cheap"
+    ranking = table({"dear": 0, "cheap": 0, "poor": 0}, rows)
+    assert ranking.cheapest is not None
+    assert ranking.cheapest.method == "cheap"
 
 
 def test_ranks_over_boards_hold_methods_that_are_on_all() -> None:
@@ -187,26 +187,26 @@ def test_intervals_of_five_seeds_cover_the_mean() -> None:
     """Normal seeds on seven tasks of different spread: close to 95 % of the intervals hold the true mean."""
     rng = np.random.default_rng(3)
     spread = rng.uniform(0.1, 1, (7, 1))
-    told = [statistics.mean_of_tasks(spread * rng.standard_normal((7, 5)))[1] for _ in range(2000)]
-    covered = np.mean([low <= 0 <= high for low, high in filter(None, told)])
+    intervals = [statistics.mean_of_tasks(spread * rng.standard_normal((7, 5)))[1] for _ in range(2000)]
+    covered = np.mean([low <= 0 <= high for low, high in filter(None, intervals)])
     assert 0.93 < covered < 0.985
 
 
 def test_a_board_as_text_is_twelve_columns_wide_and_names_what_is_missing() -> None:
     skills = {"a": 0.9, "b|c": 0.5, "absent": 0.1}
-    told = table(skills, [r for r in rows_with(skills) if r["method"] != "absent"])
-    text = board_text([told], "md")
+    ranking = table(skills, [r for r in rows_with(skills) if r["method"] != "absent"])
+    text = board_text([ranking], "md")
     lines = [line.replace("\\|", "") for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in lines} == {13}
     assert "1 [1, 1]" in text.replace("\\", "")
     assert "absent (0/35)" in text
     assert "(" not in lines[2]
     assert board_text([table({"a": 0}, [])], "md") == ""
-    assert json.loads(json.dumps(board_json(told)))["places"][0]["method"] == "a"
+    assert json.loads(json.dumps(board_json(ranking)))["places"][0]["method"] == "a"
 
 
 def test_rows_of_a_method_with_a_search_space_that_did_not_compete_fill_no_board() -> None:
     rows = [{**r, "method_fields": "{}"} for r in rows_with({"persistence": 0.1, "esn": 0.9})]
-    told = board_table(board(["persistence", "esn"]), arrow(rows))
-    assert [p.method for p in told.places] == ["persistence"]
-    assert [h.method for h in told.holes] == ["esn"]
+    ranking = board_table(board(["persistence", "esn"]), arrow(rows))
+    assert [p.method for p in ranking.places] == ["persistence"]
+    assert [h.method for h in ranking.holes] == ["esn"]

@@ -33,8 +33,8 @@ def test_the_page_is_well_formed_with_unique_ids_and_links_that_lead_somewhere(t
     seen = outline(text).seen
     ids = [a["id"] for _, a in seen if "id" in a]
     assert len(ids) == len(set(ids))
-    held = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])  # type: ignore[index]
-    rows = {f"r{place}" for place in range(len(held["rows"]))}
+    content = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text)[1])  # type: ignore[index]
+    rows = {f"r{place}" for place in range(len(content["rows"]))}
     for _, attributes in seen:
         if "href" in attributes:
             assert str(attributes["href"])[1:] in {*ids, *rows}, attributes
@@ -52,8 +52,8 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
 
 def test_the_page_shows_cards_plots_and_pictures(tmp_path: Path) -> None:
     text = page_of(tmp_path, filled())
-    for told in ("x&#x27; = 10 (y - x)", "skill against time", "skill against size", "error by time", "attractor"):
-        assert told in text
+    for phrase in ("x&#x27; = 10 (y - x)", "skill against time", "skill against size", "error by time", "attractor"):
+        assert phrase in text
     assert "eigenvalues" in text
     assert "1 failed run<" in text
     assert "SIGSEGV &lt;b&gt;" in text
@@ -100,8 +100,8 @@ def test_a_page_of_all_standard_suites_stays_small(tmp_path: Path) -> None:
 
 
 def test_methods_with_missing_runs_lead_neither_the_page_nor_its_plots(tmp_path: Path) -> None:
-    told = {f"chaos/{name}": [0.1, 0.2] for name in "abc"}
-    rows = rows_of({"wide": told, "wider": told, "narrow": {"chaos/a": [0.011, 0.012]}}, parameters=10)
+    scores = {f"chaos/{name}": [0.1, 0.2] for name in "abc"}
+    rows = rows_of({"wide": scores, "wider": scores, "narrow": {"chaos/a": [0.011, 0.012]}}, parameters=10)
     rows += [row("lone", "lds/x", k, 0.1, tier="standard") for k in range(2)]
     for r in rows:
         r["parameters"] += 10 * ["narrow", "wide", "wider", "lone"].index(r["method"])
@@ -162,10 +162,10 @@ def test_sections_at_a_glance_and_no_table_of_one(tmp_path: Path) -> None:
 
 def test_docstrings_are_read_without_importing() -> None:
     sources = Sources(METHODS)
-    told = sources.about("method", "gd_small")
-    assert told is not None
-    assert (told.key, told.fields) == ("xiong2024", "start_scale=1e-6")
-    assert told.equation.startswith("X <- X - eta")
+    card = sources.about("method", "gd_small")
+    assert card is not None
+    assert (card.key, card.fields) == ("xiong2024", "start_scale=1e-6")
+    assert card.equation.startswith("X <- X - eta")
     assert sources.about("method", "nobody's.py:Own") is None
     assert sources.metrics("chaos/lorenz63")["d_stsp"][0] == "nat"  # from its base class
     assert sources.metrics("nobody/knows") == {}

@@ -83,8 +83,8 @@ def test_a_board_has_a_column_a_task_with_the_best_marked_and_the_spread_on_hove
 
 def test_no_place_in_brackets_no_pale_row_and_no_table_of_one(tmp_path: Path) -> None:
     rows = board_rows([FIELDS])
-    kept = {"mlp", "dmd"}
-    lacking = [r for r in rows if r["method"] in kept or r["task"] == "koopman/ks"]
+    methods = {"mlp", "dmd"}
+    lacking = [r for r in rows if r["method"] in methods or r["task"] == "koopman/ks"]
     text = page_of(tmp_path / "two", lacking)
     assert len(lines(text)) == 2
     assert "Not ranked, since runs are missing: " in text
@@ -109,10 +109,10 @@ def test_methods_that_failed_everywhere_are_named_and_lead_no_card(tmp_path: Pat
 def test_the_mean_rank_is_one_of_the_boards_of_a_family(tmp_path: Path) -> None:
     text = page_of(tmp_path, board_rows([FIELDS, "koopman/forecasting", "chaos/partial"]))
     assert text.count('<ol class="overall">') == 1  # chaos has one board
-    told = re.search(r'<p class="overall">(.*?)</p><ol class="overall">(.*?)</ol>', text)
-    assert told is not None
-    assert "Mean rank over forecasting, fields" in told[1]
-    ranks = [float(rank) for rank in re.findall(r"<b>([\d.]+)</b>", told[2])]
+    match = re.search(r'<p class="overall">(.*?)</p><ol class="overall">(.*?)</ol>', text)
+    assert match is not None
+    assert "Mean rank over forecasting, fields" in match[1]
+    ranks = [float(rank) for rank in re.findall(r"<b>([\d.]+)</b>", match[2])]
     assert ranks == sorted(ranks)
     assert len(ranks) == len(set(read_board(FIELDS).methods) & set(read_board("koopman/forecasting").methods))
 
@@ -175,8 +175,8 @@ def test_ids_are_unique_and_links_lead_somewhere_beside_other_tasks_and_hostile_
     seen = outline(text).seen
     ids = [a["id"] for _, a in seen if "id" in a]
     assert len(ids) == len(set(ids))
-    held = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])  # type: ignore[index]
-    known = {*ids, *(f"r{place}" for place in range(len(held["rows"])))}
+    content = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])  # type: ignore[index]
+    known = {*ids, *(f"r{place}" for place in range(len(content["rows"])))}
     assert {str(a["href"])[1:] for _, a in seen if "href" in a} <= known
 
 

@@ -43,10 +43,10 @@ def test_a_hostile_name_does_not_run(tmp_path: Path, guarded: bool) -> None:
     if not guarded:
         text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL)
     (tmp_path / "page.html").write_text(text)
-    told = dom(tmp_path / "page.html", "#r0")
-    assert "<title>dynamark leaderboard</title>" in told
-    assert "<img" not in told
-    assert re.search(r"<dialog[^>]* open", told)  # the page's own script ran
+    output = dom(tmp_path / "page.html", "#r0")
+    assert "<title>dynamark leaderboard</title>" in output
+    assert "<img" not in output
+    assert re.search(r"<dialog[^>]* open", output)  # the page's own script ran
 
 
 @browser
@@ -68,9 +68,9 @@ def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
     </script></body>"""
     text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL).replace("</body>", probe)
     (tmp_path / "page.html").write_text(text)
-    told = re.search(r"<title>(.*?)</title>", dom(tmp_path / "page.html"))
-    assert told is not None
-    first, up, down, by_name, lines, cards, sorted_by = told.group(1).split("|")
+    match = re.search(r"<title>(.*?)</title>", dom(tmp_path / "page.html"))
+    assert match is not None
+    first, up, down, by_name, lines, cards, sorted_by = match.group(1).split("|")
     assert first == "gd persistence mine.py:Mine"
     assert up == "gd persistence mine.py:Mine"
     assert down == "mine.py:Mine persistence gd"
@@ -82,8 +82,8 @@ def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
 def test_the_rows_behind_a_number_open_by_its_address(tmp_path: Path) -> None:
     rows = filled()
     (tmp_path / "page.html").write_text(page_of(tmp_path, rows))
-    told = dom(tmp_path / "page.html", "#r1")
-    dialog = re.search(r"<dialog.*?</dialog>", told, re.DOTALL)
+    output = dom(tmp_path / "page.html", "#r1")
+    dialog = re.search(r"<dialog.*?</dialog>", output, re.DOTALL)
     assert dialog is not None
     assert " open" in dialog.group().split(">")[0]
     assert len(re.findall(r"dynamark reproduce [0-9a-f]{12}", dialog.group())) == 3
@@ -93,9 +93,9 @@ def probed(path: Path, text: str, script: str, *flags: str) -> str:
     """The title that a script gives the page after its own script ran."""
     text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL)
     path.write_text(text.replace("</body>", f"<script>{{ {script} }}</script></body>"))
-    told = re.search(r"<title>(.*?)</title>", dom(path, "", *flags))
-    assert told is not None
-    return told.group(1)
+    match = re.search(r"<title>(.*?)</title>", dom(path, "", *flags))
+    assert match is not None
+    return match.group(1)
 
 
 @browser
@@ -120,8 +120,8 @@ def test_the_choice_of_a_method_shows_boards_and_methods_that_fit(tmp_path: Path
     form.inputs.value = "1"; form.dispatchEvent(new Event("input"));
     document.title = [...told, document.querySelector(".answer").textContent].join("|");
     """
-    told = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
-    assert told == [f"chaos/partial: {' '.join(best)}", "No board has a task like this. Relax a choice."]
+    output = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
+    assert output == [f"chaos/partial: {' '.join(best)}", "No board has a task like this. Relax a choice."]
 
 
 @browser
@@ -139,11 +139,11 @@ def test_the_map_of_win_rates_reads_out_a_pair_and_columns_of_tasks_sort(tmp_pat
     const sorted = [...body.rows].map(named);
     document.title = [document.querySelector(".wins output").textContent, ...sorted].join("|");
     """
-    told, *order = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
+    output, *order = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
     second, fifth = table.places[1].method, table.places[4].method
     share = table.wins[1][4]
     low, high = wilson(share, table.cells)
-    assert told == (
+    assert output == (
         f"{second} beats {fifth} on {100 * share:.0f} % of 35 runs (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
     )
     first = table.tasks[0].name
@@ -172,7 +172,7 @@ def test_a_phone_shows_method_rank_and_skill_and_the_rest_on_demand(tmp_path: Pa
     """
     shell = "<html><head><title>no</title></head><body></body></html>"
     flags = ["--allow-file-access-from-files"]
-    told = probed(tmp_path / "page.html", shell, script, *flags).split("|")
-    assert told[:3] == ["3", "true", "true"]
-    assert int(told[3]) <= 390
-    assert told[4:] == sorted(task.split("/")[1] for task in read_board("koopman/fields").tasks)
+    output = probed(tmp_path / "page.html", shell, script, *flags).split("|")
+    assert output[:3] == ["3", "true", "true"]
+    assert int(output[3]) <= 390
+    assert output[4:] == sorted(task.split("/")[1] for task in read_board("koopman/fields").tasks)

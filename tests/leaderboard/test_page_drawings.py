@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("nothing_published")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "html"),
     [
         ("w_{t+1} = w_t - eta g_t", "w<sub>t+1</sub> = w<sub>t</sub> - η g<sub>t</sub>"),
         ("y^_t = sum_{i<taps} u_{t-i}", "ŷ<sub>t</sub> = Σ<sub>i&lt;taps</sub> u<sub>t-i</sub>"),
@@ -37,8 +37,8 @@ pytestmark = pytest.mark.usefixtures("nothing_published")
         ("a method, tested; the summary of beta", "a method, tested; the summary of β"),
     ],
 )
-def test_equations_are_set(text: str, told: str) -> None:
-    assert equation(text) == told
+def test_equations_are_set(text: str, html: str) -> None:
+    assert equation(text) == html
 
 
 def test_numbers_are_short() -> None:
@@ -137,10 +137,10 @@ def code_row(edges: dict[tuple[int, int], float]) -> dict[str, Any]:
 
 
 def test_a_symbolic_graph_has_a_node_a_region_and_an_arrow_a_transition() -> None:
-    told = code_row({(0, 1): 0.2, (1, 0): 0.1, (1, 1): 0.9, (3, 0): 0.5, (0, 3): 0.0})  # never followed: no arrow
-    found = codes(pandas.DataFrame([told]))
-    assert list(found) == [told["key"]]
-    text = found[told["key"]]
+    base_row = code_row({(0, 1): 0.2, (1, 0): 0.1, (1, 1): 0.9, (3, 0): 0.5, (0, 3): 0.0})  # never followed: no arrow
+    actual = codes(pandas.DataFrame([base_row]))
+    assert list(actual) == [base_row["key"]]
+    text = actual[base_row["key"]]
     outline(text)
     assert "<script>" not in text
     assert text.count('class="node"') == 3

@@ -16,10 +16,10 @@ from dynamark.leaderboards.rows import gather, prepare
 
 def test_rows_stand_in_one_order_whatever_theirs_was() -> None:
     rows = rows_of({m: {"chaos/a": [1.0, 2.0], "lds/b": [3.0, None]} for m in "zab"})
-    told = prepare(arrow(rows))
+    frame = prepare(arrow(rows))
     random.Random(0).shuffle(rows)
-    pandas.testing.assert_frame_equal(told, prepare(arrow(rows)))
-    assert told["method"].tolist() == ["a", "a", "b", "b", "z", "z"] * 2
+    pandas.testing.assert_frame_equal(frame, prepare(arrow(rows)))
+    assert frame["method"].tolist() == ["a", "a", "b", "b", "z", "z"] * 2
 
 
 @pytest.mark.parametrize("changed", [{"method_source": "new"}, {"method_fields": '{"rate":2}'}])
@@ -34,13 +34,13 @@ def test_rows_of_a_changed_method_are_not_mixed_with_older_ones(changed: dict[st
         row("other", value=3.0, finished="2026-01-01"),
     ]
     for order in (rows, rows[::-1]):
-        told = prepare(arrow(order))
-        assert told[["task", "method", "score"]].to_numpy().tolist() == [
+        frame = prepare(arrow(order))
+        assert frame[["task", "method", "score"]].to_numpy().tolist() == [
             ["chaos/a", "m", 2.0],
             ["chaos/a", "other", 3.0],
             ["lds/a", "m", 9.0],
         ]
-        assert told.attrs["replaced"] == 3
+        assert frame.attrs["replaced"] == 3
 
 
 def test_a_run_that_a_claim_asked_for_replaces_none_of_a_suite() -> None:
@@ -61,15 +61,15 @@ def test_runs_of_an_older_version_of_a_task_are_left_out() -> None:
         row("b", value=2.0, task_version=1, finished="2027"),
         row("b", "chaos/b"),
     ]
-    told = prepare(arrow(rows))
-    assert list(zip(told["method"], told["task"], strict=True)) == [("a", "chaos/a"), ("b", "chaos/b")]
-    assert told.attrs["replaced"] == 1
+    frame = prepare(arrow(rows))
+    assert list(zip(frame["method"], frame["task"], strict=True)) == [("a", "chaos/a"), ("b", "chaos/b")]
+    assert frame.attrs["replaced"] == 1
 
 
 def test_other_parameters_under_one_name_are_not_mixed() -> None:
     rows = [row("a", task_fields='{"n":1}', finished="2026-01"), row("b", task_fields='{"n":2}', finished="2026-02")]
-    told = prepare(arrow([*rows, row("c", "chaos/b"), row("d", "chaos/b")]))
-    assert told["method"].tolist() == ["b", "c", "d"]
+    frame = prepare(arrow([*rows, row("c", "chaos/b"), row("d", "chaos/b")]))
+    assert frame["method"].tolist() == ["b", "c", "d"]
 
 
 def test_tiers_and_salts_are_different_instances() -> None:
@@ -95,11 +95,11 @@ def test_a_failed_run_has_skill_0_only_where_its_task_has_a_scale() -> None:
         *rows_of({"a": {"chaos/ranks": [1.0]}, "b": {"chaos/ranks": [None]}}, oracle=None),
         *rows_of({"a": {"chaos/all-failed": [None]}}),
     ]
-    told = prepare(arrow(rows)).set_index(["task", "method"])["skill"]
-    assert told["chaos/a", "b"] == 0
-    assert np.isnan(told["chaos/ranks", "a"])
-    assert np.isnan(told["chaos/ranks", "b"])
-    assert told["chaos/all-failed", "a"] == 0
+    frame = prepare(arrow(rows)).set_index(["task", "method"])["skill"]
+    assert frame["chaos/a", "b"] == 0
+    assert np.isnan(frame["chaos/ranks", "a"])
+    assert np.isnan(frame["chaos/ranks", "b"])
+    assert frame["chaos/all-failed", "a"] == 0
 
 
 def test_no_rows_are_no_rows() -> None:
@@ -115,17 +115,17 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_own_rows_are_those_that_are_not_published(tmp_path: Path, shipped: Path) -> None:
     mine = store(tmp_path / "mine", [*rows_of({"c": {"chaos/a": [5.0]}}), row("a", value=1.0)])
-    told = gather([mine]).set_index(["method", "seed"])["own"]
-    assert told["c", 0]
-    assert not told[["a", "b"]].any()  # a copy of a published row is that row
+    frame = gather([mine]).set_index(["method", "seed"])["own"]
+    assert frame["c", 0]
+    assert not frame[["a", "b"]].any()  # a copy of a published row is that row
 
 
 def test_a_published_run_done_again_is_ones_own(tmp_path: Path, shipped: Path) -> None:
     mine = store(tmp_path / "mine", [row("a", value=9.0, finished="2027-01-01")])
-    told = gather([mine]).set_index(["method", "seed"])
-    assert told.loc[("a", 0), "own"]
-    assert told.loc[("a", 0), "score"] == 9.0
-    assert not told.loc[("a", 1), "own"]
+    frame = gather([mine]).set_index(["method", "seed"])
+    assert frame.loc[("a", 0), "own"]
+    assert frame.loc[("a", 0), "score"] == 9.0
+    assert not frame.loc[("a", 1), "own"]
 
 
 def test_published_rows_can_be_left_out_and_stores_joined(tmp_path: Path, shipped: Path) -> None:
@@ -137,7 +137,7 @@ def test_published_rows_can_be_left_out_and_stores_joined(tmp_path: Path, shippe
 
 
 def test_keys_narrow_and_columns_are_added(tmp_path: Path, shipped: Path) -> None:
-    kept = row("c", reason="why")
-    mine = store(tmp_path / "mine", [kept, row("d")])
-    told = gather([mine], keys=[kept["key"]], columns=["reason"])
-    assert told["reason"].tolist() == ["why"]
+    base_row = row("c", reason="why")
+    mine = store(tmp_path / "mine", [base_row, row("d")])
+    frame = gather([mine], keys=[base_row["key"]], columns=["reason"])
+    assert frame["reason"].tolist() == ["why"]

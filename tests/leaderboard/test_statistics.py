@@ -105,9 +105,9 @@ def test_a_weighted_trimmed_mean_is_the_trimmed_mean_of_what_was_drawn(n: int, s
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 6, n) / 5
     counts = statistics.resample(rng.integers(0, 3, n), seed, draws=5)
-    told = statistics.bootstrap_means(values[None], counts)[0]
+    result = statistics.bootstrap_means(values[None], counts)[0]
     for draw in range(5):
-        assert told[draw] == pytest.approx(interquartile_mean(np.repeat(values, counts[draw])), abs=1e-14)
+        assert result[draw] == pytest.approx(interquartile_mean(np.repeat(values, counts[draw])), abs=1e-14)
 
 
 def test_a_method_without_some_runs_is_resampled_over_those_it_has() -> None:
@@ -145,19 +145,19 @@ def test_places_share_the_better_one_when_equal() -> None:
 def test_ranks_average_ties_and_put_failures_last() -> None:
     score = np.array([[1.0, 1.0, 0.2], [1.0, np.nan, 0.9], [0.5, 3.0, np.nan]])
     present = np.array([[True, True, True], [True, True, True], [True, True, False]])
-    told = statistics.ranks(score, present, np.array([True, True, False]))
-    assert told[:, 0].tolist() == [2.5, 2.5, 1]
-    assert told[:, 1].tolist() == [1, 3, 2]
-    assert told[:2, 2].tolist() == [2, 1]
-    assert np.isnan(told[2, 2])
+    result = statistics.ranks(score, present, np.array([True, True, False]))
+    assert result[:, 0].tolist() == [2.5, 2.5, 1]
+    assert result[:, 1].tolist() == [1, 3, 2]
+    assert result[:2, 2].tolist() == [2, 1]
+    assert np.isnan(result[2, 2])
 
 
 def test_ranks_are_scipys() -> None:
     from scipy.stats import rankdata
 
     score = np.random.default_rng(0).integers(0, 6, (9, 40)).astype(float)
-    told = statistics.ranks(score, np.ones(score.shape, bool), np.ones(40, bool))
-    assert np.array_equal(told, rankdata(score, axis=0))
+    result = statistics.ranks(score, np.ones(score.shape, bool), np.ones(40, bool))
+    assert np.array_equal(result, rankdata(score, axis=0))
 
 
 def test_holm_by_hand() -> None:
@@ -188,15 +188,15 @@ def test_absent_runs_and_equal_ones_are_dropped_from_the_tests() -> None:
 
 def test_all_pairs_are_adjusted_together() -> None:
     x = np.random.default_rng(1).standard_normal((4, 25)) + np.arange(4)[:, None]
-    told = statistics.paired_tests(x)
+    result = statistics.paired_tests(x)
     raw = [
         stats.wilcoxon(x[i], x[j], correction=True, method="asymptotic").pvalue
         for i in range(4)
         for j in range(i + 1, 4)
     ]
-    upper = told[np.triu_indices(4, 1)]
+    upper = result[np.triu_indices(4, 1)]
     assert upper == pytest.approx(statistics.holm(np.array(raw)), rel=1e-12)
-    assert (told == told.T).all()
+    assert (result == result.T).all()
 
 
 def test_bands_are_led_by_their_best_method() -> None:

@@ -47,24 +47,24 @@ GOOD_AND_BAD = rows_of(
 
 
 def test_the_best_is_first_and_a_crash_is_last() -> None:
-    told = standings(GOOD_AND_BAD)
-    assert list(told) == ["good", "bad", "dead"]
-    assert told["dead"].skill == 0
-    assert told["dead"].failed == 8
-    assert [s.rank for s in told.values()] == [1.0, 2.0, 3.0]
-    assert [s.place for s in told.values()] == [(1, 1), (2, 2), None]
+    by_method = standings(GOOD_AND_BAD)
+    assert list(by_method) == ["good", "bad", "dead"]
+    assert by_method["dead"].skill == 0
+    assert by_method["dead"].failed == 8
+    assert [s.rank for s in by_method.values()] == [1.0, 2.0, 3.0]
+    assert [s.place for s in by_method.values()] == [(1, 1), (2, 2), None]
 
 
 def test_methods_that_failed_everywhere_have_no_place_even_alone() -> None:
-    told = standings(rows_of({name: {"chaos/a": [None] * 3} for name in "abc"}))
-    assert {s.place for s in told.values()} == {None}
+    by_method = standings(rows_of({name: {"chaos/a": [None] * 3} for name in "abc"}))
+    assert {s.place for s in by_method.values()} == {None}
 
 
 def test_methods_that_answered_nan_everywhere_have_no_place_and_stand_last() -> None:
     rows = rows_of({"nan": {"chaos/a": [10.0] * 3}}, status="diverged") + rows_of({"worse": {"chaos/a": [1e3] * 3}})
-    told = standings(rows)
-    assert list(told) == ["worse", "nan"]
-    assert told["nan"].place is None
+    by_method = standings(rows)
+    assert list(by_method) == ["worse", "nan"]
+    assert by_method["nan"].place is None
 
 
 def test_a_crash_is_below_the_worst_answer_even_when_both_have_skill_0() -> None:
@@ -76,51 +76,59 @@ def test_standings_count_runs_costs_and_scores() -> None:
     rows = rows_of({"a": {"chaos/a": [1.0, 2.0, 4.0]}, "b": {"chaos/a": [1.0], "chaos/b": [3.0]}})
     for r, seconds in zip(rows, [1.0, 3.0, 10.0, 1.0, 1.0], strict=True):
         r["fit_seconds"] = seconds
-    told = standings(rows)["a"]
-    assert (told.runs, told.possible, told.failed, told.fit_seconds, told.parameters) == (3, 4, 0, 3.0, 10)
-    assert told.scores == {"chaos/a": 2.0}
-    assert told.skills["chaos/a"] == pytest.approx(np.mean(np.log(10 / np.array([1, 2, 4])) / np.log(1000)))
+    standing = standings(rows)["a"]
+    assert (standing.runs, standing.possible, standing.failed, standing.fit_seconds, standing.parameters) == (
+        3,
+        4,
+        0,
+        3.0,
+        10,
+    )
+    assert standing.scores == {"chaos/a": 2.0}
+    assert standing.skills["chaos/a"] == pytest.approx(np.mean(np.log(10 / np.array([1, 2, 4])) / np.log(1000)))
 
 
 def test_a_single_seed_has_no_interval() -> None:
-    told = standings(rows_of({"a": {"chaos/a": [1.0], "chaos/b": [2.0]}, "b": {"chaos/a": [2.0], "chaos/b": [1.0]}}))
-    assert told["a"].skill is not None
-    assert told["a"].low is told["a"].high is told["a"].place is None
+    by_method = standings(
+        rows_of({"a": {"chaos/a": [1.0], "chaos/b": [2.0]}, "b": {"chaos/a": [2.0], "chaos/b": [1.0]}})
+    )
+    assert by_method["a"].skill is not None
+    assert by_method["a"].low is by_method["a"].high is by_method["a"].place is None
 
 
 def test_equal_methods_share_a_band_and_their_places() -> None:
     rng = np.random.default_rng(0)
     scores = np.exp(rng.standard_normal((2, 12)))
-    told = standings(rows_of({"a": {"chaos/a": scores[0].tolist()}, "b": {"chaos/a": scores[1].tolist()}}))
-    assert {s.band for s in told.values()} == {1}
-    assert {s.place for s in told.values()} == {(1, 2)}
+    by_method = standings(rows_of({"a": {"chaos/a": scores[0].tolist()}, "b": {"chaos/a": scores[1].tolist()}}))
+    assert {s.band for s in by_method.values()} == {1}
+    assert {s.place for s in by_method.values()} == {(1, 2)}
 
 
 def test_a_method_that_is_worse_everywhere_leads_a_band_of_its_own() -> None:
     rng = np.random.default_rng(0)
     best = np.exp(rng.uniform(-4, -3, 12))
-    told = standings(rows_of({"a": {"chaos/a": best.tolist()}, "b": {"chaos/a": (3 * best).tolist()}}))
-    assert (told["a"].band, told["b"].band) == (1, 2)
+    by_method = standings(rows_of({"a": {"chaos/a": best.tolist()}, "b": {"chaos/a": (3 * best).tolist()}}))
+    assert (by_method["a"].band, by_method["b"].band) == (1, 2)
 
 
 def test_without_an_oracle_there_are_ranks_only() -> None:
     rows = rows_of(
         {"a": {"chaos/a": [3.0, 3.0]}, "b": {"chaos/a": [1.0, 1.0]}, "c": {"chaos/a": [None, 9.0]}}, oracle=None
     )
-    told = standings(rows)
-    assert list(told) == ["b", "a", "c"]
-    assert all(s.skill is None and s.low is None for s in told.values())
-    assert [s.rank for s in told.values()] == [1, 2, 3]
+    by_method = standings(rows)
+    assert list(by_method) == ["b", "a", "c"]
+    assert all(s.skill is None and s.low is None for s in by_method.values())
+    assert [s.rank for s in by_method.values()] == [1, 2, 3]
 
 
 def test_higher_can_be_better() -> None:
     rows = rows_of(
         {"a": {"chaos/a": [0.9]}, "b": {"chaos/a": [0.6]}}, baseline=0.5, oracle=1.0, log=False, lower_is_better=False
     )
-    told = standings(rows)
-    assert list(told) == ["a", "b"]
-    assert told["a"].skill == pytest.approx(0.8)
-    assert told["a"].rank == 1
+    by_method = standings(rows)
+    assert list(by_method) == ["a", "b"]
+    assert by_method["a"].skill == pytest.approx(0.8)
+    assert by_method["a"].rank == 1
 
 
 def test_a_table_a_family_and_tier() -> None:
@@ -143,8 +151,8 @@ def test_methods_that_meet_on_no_task_are_ranked_in_tables_of_their_own() -> Non
             "online": {"lds/regret": [0.01]},
         }
     )
-    told = {t.title: ([s.method for s in t.standings], [task.name for task in t.tasks]) for t in made(rows)}
-    assert told == {
+    result = {t.title: ([s.method for s in t.standings], [task.name for task in t.tasks]) for t in made(rows)}
+    assert result == {
         "lds, tiny": (["b", "a"], ["lds/a", "lds/b", "lds/c"]),
         "lds, tiny: regret": (["online"], ["lds/regret"]),
     }
@@ -170,14 +178,14 @@ def public_and_held_out() -> list[dict[str, Any]]:
 
 
 def test_held_out_rows_stand_beside_the_public_ones_on_the_tasks_of_both() -> None:
-    told = standings(public_and_held_out())
-    tuned, honest = told["tuned"].held_out, told["honest"].held_out
+    by_method = standings(public_and_held_out())
+    tuned, honest = by_method["tuned"].held_out, by_method["honest"].held_out
     assert tuned is not None
     assert honest is not None
     assert (tuned.skill, tuned.difference) == (0, -1)  # on task a alone, where both have rows
     assert tuned.scores == {"chaos/a": 10.0}
     assert honest.difference == pytest.approx(np.mean([2 / 3, 2 / 3, 1 / 3]) - 2 / 3)  # both salts together
-    assert told["none"].held_out is None
+    assert by_method["none"].held_out is None
     assert [t.title for t in made(public_and_held_out())] == ["chaos, tiny"]
 
 
@@ -211,14 +219,14 @@ def test_methods_with_missing_runs_stand_last_without_a_place() -> None:
     whole = {"chaos/a": [0.1, 0.2, 0.1], "chaos/b": [0.1, 0.2, 0.3]}
     worse = {task: [2 * value for value in values] for task, values in whole.items()}
     rows = rows_of({"all": whole, "worse": worse, "easy": {"chaos/a": [0.01, 0.01, 0.01]}})
-    told = made(rows)
-    assert [(s.method, place(s), s.band) for s in told[0].standings] == [
+    all_tables = made(rows)
+    assert [(s.method, place(s), s.band) for s in all_tables[0].standings] == [
         ("all", "1", 1),
         ("worse", "2", 2),
         ("easy", "", None),
     ]
     for format in ("terminal", "md", "tex"):
-        assert "methods with missing runs stand last" in render(told, format)
+        assert "methods with missing runs stand last" in render(all_tables, format)
     assert "missing runs" not in render(made(rows_of({"all": whole})), "terminal")
     lone = made([r for r in rows if r["method"] != "worse"])[0].standings
     assert [(s.method, place(s)) for s in lone] == [("all", ""), ("easy", "")]
@@ -226,8 +234,8 @@ def test_methods_with_missing_runs_stand_last_without_a_place() -> None:
 
 def test_costs_stand_in_the_tables() -> None:
     rows = [row("a", seed=k, peak_memory=(k + 1) * 2**20, steps=10 * k, parameters=7) for k in range(3)]
-    told = standings(rows)["a"]
-    assert (told.peak_memory, told.steps, told.parameters) == (2 * 2**20, 10, 7)
+    standing = standings(rows)["a"]
+    assert (standing.peak_memory, standing.steps, standing.parameters) == (2 * 2**20, 10, 7)
     lines = render(made(rows), "terminal").splitlines()
     assert "fit s    MiB    steps    parameters" in lines[2]
     assert "1      2       10             7" in lines[4]
@@ -243,11 +251,11 @@ def test_the_same_rows_make_the_same_bytes_in_any_order(tmp_path: Path, format: 
 
 
 def test_csv_and_json_hold_what_the_table_shows() -> None:
-    told = made(GOOD_AND_BAD)
-    lines = list(csv.DictReader(io.StringIO(render(told, "csv"))))
+    all_tables = made(GOOD_AND_BAD)
+    lines = list(csv.DictReader(io.StringIO(render(all_tables, "csv"))))
     assert [line["method"] for line in lines] == ["good", "bad", "dead"]
-    assert float(lines[0]["skill"]) == told[0].standings[0].skill
-    plain = json.loads(render(told, "json"))
+    assert float(lines[0]["skill"]) == all_tables[0].standings[0].skill
+    plain = json.loads(render(all_tables, "json"))
     assert plain[0]["standings"][0]["place"] == [1, 1]
     assert [t["name"] for t in plain[0]["tasks"]] == ["chaos/a", "chaos/b"]
 

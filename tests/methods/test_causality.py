@@ -51,8 +51,8 @@ def fitted(name: str, kind: type) -> Any:
     """A model after a few steps, so that no weight is still zero."""
     method, plural = resolve_method(parse(name)).build(), "fit_predictors" if kind is Prediction else "fit_forecasters"
     if kind is Forecasting:
-        known, held = (replace(p, gaps=None) for p in (paths(12, 1), paths(4, 2)))
-        problem: Any = Forecasting(known, held, context=0)
+        known, held_out = (replace(p, gaps=None) for p in (paths(12, 1), paths(4, 2)))
+        problem: Any = Forecasting(known, held_out, context=0)
     else:
         problem = Prediction(paths(12, 1), paths(4, 2))
     if hasattr(method, plural):

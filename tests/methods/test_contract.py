@@ -98,14 +98,14 @@ FORECASTERS = [name for name in KIND_OF[Forecasting] if units_wanted(name) != "r
 @pytest.mark.parametrize("name", FORECASTERS)
 def test_units_of_a_forecast_do_not_matter(name: str) -> None:
     """Multiplied by 1e-6 to 1e6, by another factor in each channel, and shifted by 1e3 standard deviations."""
-    made = PROBLEMS[Forecasting]
+    inputs = PROBLEMS[Forecasting]
     try:
-        plain = answers(name, made["plain"]())["forecast.next"]
+        plain = answers(name, inputs["plain"]())["forecast.next"]
     except UserError as refusal:
         pytest.skip(str(refusal))
     for what, scale in (("times 1e6", 1e6), ("times 1e-6", 1e-6), ("mixed units", np.array([1e-6, 1.0, 1e6]))):
-        assert gap(answers(name, made[what]())["forecast.next"], scale, 0.0, plain) < tolerance(name), what
-    shifted = answers(name, made["shifted"]())["forecast.next"]
+        assert gap(answers(name, inputs[what]())["forecast.next"], scale, 0.0, plain) < tolerance(name), what
+    shifted = answers(name, inputs["shifted"]())["forecast.next"]
     if units_wanted(name) == "standardized":
         assert gap(shifted, 1.0, 1e3, plain) < tolerance(name)
     else:
@@ -119,19 +119,19 @@ PREDICTORS = [name for name in KIND_OF[Prediction] if units_wanted(name) != "raw
 
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_units_of_a_prediction_do_not_matter(name: str) -> None:
-    made = PROBLEMS[Prediction]
-    plain = answers(name, made["plain"]())["prediction"]
+    inputs = PROBLEMS[Prediction]
+    plain = answers(name, inputs["plain"]())["prediction"]
     for what, scale in (("outputs times 1e9", 1e9), ("outputs times 1e-9", 1e-9), ("inputs times 1e-9", 1.0)):
-        assert gap(answers(name, made[what]())["prediction"], scale, 0.0, plain) < tolerance(name), what
+        assert gap(answers(name, inputs[what]())["prediction"], scale, 0.0, plain) < tolerance(name), what
 
 
 @pytest.mark.parametrize("name", KIND_OF[Recovery])
 @pytest.mark.parametrize("form", ["", "symmetric "])
 def test_units_of_measurements_do_not_matter(name: str, form: str) -> None:
-    made = PROBLEMS[Recovery]
+    inputs = PROBLEMS[Recovery]
 
     def matrix(what: str) -> np.ndarray:
-        arrays = answers(name, made[what]())
+        arrays = answers(name, inputs[what]())
         factors = [arrays[f"factor.{i}"] for i in range(2) if f"factor.{i}" in arrays]
         return {0: lambda: factors[0] @ factors[-1].T, 1: lambda: factors[0] @ factors[0].T, 2: lambda: factors[0]}[
             int(arrays["form"])

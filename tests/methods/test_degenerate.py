@@ -54,10 +54,10 @@ def test_forecasters_answer_on_degenerate_data(name: str, data: Callable[[], tor
     method: Any = resolve_method(parse(name)).build()
     model = method.fit_forecaster(Forecasting(given, given, 10), Run((0,)))
     context = Trajectories(given.observations[:, :30], dt=LORENZ63.dt)
-    found = model.forecast(context, 1)[:, 0]
-    assert torch.isfinite(found).all()
+    forecast = model.forecast(context, 1)[:, 0]
+    assert torch.isfinite(forecast).all()
     # One step ahead on its own training data; a channel that stands still, or repeats another, is met like the rest.
-    error = (found - given.observations[:, 30]).abs().max()
+    error = (forecast - given.observations[:, 30]).abs().max()
     assert error < LIMITS.get(name, 0.25)
 
 
@@ -75,9 +75,9 @@ def test_predictors_answer_on_degenerate_data(name: str, case: str) -> None:
     given = Trajectories(paths.observations, torch.cat([u[..., :1], second[case]], dim=-1))
     fields = "(order=2, taps=9)" if name == "era" else "(orders=(1, 2))" if name == "n4sid" else ""
     method: Any = resolve_method(parse(name + fields)).build()
-    found = method.fit_predictor(Prediction(given, given), Run((0,))).predict(given)
-    assert torch.isfinite(found).all()
-    assert (found[0] - given.observations).square().mean() < 1.1 * given.observations.square().mean()
+    prediction = method.fit_predictor(Prediction(given, given), Run((0,))).predict(given)
+    assert torch.isfinite(prediction).all()
+    assert (prediction[0] - given.observations).square().mean() < 1.1 * given.observations.square().mean()
 
 
 def test_ngrc_with_its_defaults_learns_noise_free_orbits() -> None:
@@ -86,5 +86,5 @@ def test_ngrc_with_its_defaults_learns_noise_free_orbits() -> None:
     model = NextGenerationReservoir().fit_forecaster(
         Forecasting(Trajectories(x[:4], dt=0.01), Trajectories(x[4:], dt=0.01)), Run((0,))
     )
-    found = model.forecast(Trajectories(x[4:, :100], dt=0.01), 200)
-    assert (found - x[4:, 100:300]).abs().max() < 0.05
+    forecast = model.forecast(Trajectories(x[4:, :100], dt=0.01), 200)
+    assert (forecast - x[4:, 100:300]).abs().max() < 0.05

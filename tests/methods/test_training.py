@@ -18,11 +18,11 @@ TRUE = torch.tensor([[2.0, -1.0, 0.5]])
 
 
 def networks(count: int) -> list[nn.Module]:
-    made = []
+    collected = []
     for k in range(count):
         torch.manual_seed(k)
-        made.append(nn.Linear(3, 1))
-    return made
+        collected.append(nn.Linear(3, 1))
+    return collected
 
 
 def batch(member: int, run: Run) -> tuple[Tensor, Tensor]:
@@ -43,8 +43,8 @@ def trained(count: int, recipe: Recipe, first: int = 0) -> list[Tensor]:
 @pytest.mark.parametrize("optimizer", ["adam", "radam", "adagrad"])
 def test_linear_regression_reaches_its_closed_form(optimizer: Any) -> None:
     rate = {"adam": 0.05, "radam": 0.1, "adagrad": 1.0}[optimizer]
-    for found in trained(2, Recipe(steps=800, rate=rate, optimizer=optimizer, clip=None)):
-        np.testing.assert_allclose(found, [2.0, -1.0, 0.5, 0.25], atol=2e-3)
+    for network in trained(2, Recipe(steps=800, rate=rate, optimizer=optimizer, clip=None)):
+        np.testing.assert_allclose(network, [2.0, -1.0, 0.5, 0.25], atol=2e-3)
 
 
 def test_a_members_bits_depend_on_no_neighbor() -> None:
@@ -89,8 +89,8 @@ def test_clipping_is_each_members_own() -> None:
 )
 def test_schedules(schedule: Any, start: float, middle: float, end: float) -> None:
     recipe = Recipe(rate=1.0, schedule=schedule)
-    found = [learning_rate(recipe, step, 100) for step in (0, 50, 100)]
-    np.testing.assert_allclose(found, [start, middle, end], atol=1e-6)
+    actual = [learning_rate(recipe, step, 100) for step in (0, 50, 100)]
+    np.testing.assert_allclose(actual, [start, middle, end], atol=1e-6)
 
 
 def test_one_cycle_peaks_at_30_percent() -> None:
@@ -119,9 +119,9 @@ def test_rates_scale_by_name() -> None:
 
 
 def test_the_budget_bounds_the_steps_and_progress_is_reported() -> None:
-    told: list[tuple[int, int]] = []
-    run = Run(budget=7, on_progress=lambda step, total: told.append((step, total)))
+    collected: list[tuple[int, int]] = []
+    run = Run(budget=7, on_progress=lambda step, total: collected.append((step, total)))
     train(networks(1), loss, batch, [run], Recipe(steps=100))
-    assert told[-1] == (7, 7)
+    assert collected[-1] == (7, 7)
     assert run.steps == 7
     assert [step for step, _ in run.curves["training_loss"]] == [1, 2, 3, 4, 5, 6, 7]

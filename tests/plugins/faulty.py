@@ -53,14 +53,14 @@ class Faulty:
             pass
 
     def allocates(self, x: torch.Tensor) -> Any:
-        kept = []
+        collected = []
         while True:
-            kept.append(torch.ones(1 << 22))
+            collected.append(torch.ones(1 << 22))
 
     def allocates_python(self, x: torch.Tensor) -> Any:
-        kept = []
+        collected = []
         while True:
-            kept.append(bytearray(1 << 22))
+            collected.append(bytearray(1 << 22))
 
     def os_exit(self, x: torch.Tensor) -> Any:
         os._exit(0)

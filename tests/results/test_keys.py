@@ -145,12 +145,12 @@ def test_a_helper_from_another_folder_counts(tmp_path: Path, monkeypatch: pytest
     (here / "mine.py").write_text("import json\n\nimport numpy\nfrom lab.helper import WEIGHT\n")
     before = source_digest(here / "mine.py")
     monkeypatch.syspath_prepend(str(there))
-    held = source_digest(here / "mine.py")
-    assert held != before
+    digest = source_digest(here / "mine.py")
+    assert digest != before
     (there / "lab" / "deep.py").write_text("# a comment\nWEIGHT = 1.0\n")
-    assert source_digest(here / "mine.py") == held
+    assert source_digest(here / "mine.py") == digest
     (there / "lab" / "deep.py").write_text("WEIGHT = 2.0\n")
-    assert source_digest(here / "mine.py") != held
+    assert source_digest(here / "mine.py") != digest
 
 
 def test_the_source_of_a_task_from_elsewhere_counts() -> None:

@@ -98,7 +98,7 @@ def stage(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> St
 
     for module in (journal, lease):
         monkeypatch.setattr(module, "this_process", own)
-        monkeypatch.setattr(module, "is_gone", lambda told: False)
+        monkeypatch.setattr(module, "is_gone", lambda result: False)
     return play
 
 
@@ -158,8 +158,8 @@ def test_a_lease_is_taken_over_only_from_a_process_that_is_gone(tmp_path: Path) 
             assert not second
     place, pid, start = process.this_process().rsplit("-", 2)
     (tmp_path / "000000000009.lease").write_text(f"{place}-{pid}-{int(start) - 1}")
-    with lease.lease(tmp_path, 0.0) as held:
-        assert held
+    with lease.lease(tmp_path, 0.0) as acquired:
+        assert acquired
     (tmp_path / "000000000011.lease").write_text(f"other{place}-{pid}-1")
-    with lease.lease(tmp_path, 0.0) as held:
-        assert not held
+    with lease.lease(tmp_path, 0.0) as acquired:
+        assert not acquired

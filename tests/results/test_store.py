@@ -38,23 +38,23 @@ def test_every_float_survives_journal_and_parquet_to_the_bit(
     store.compact()
     back = {r["key"]: r for r in store.rows().to_pylist()}
     for i, value in enumerate(values):
-        for kept in (back[str(i)]["scores"][0]["value"], back[str(i)]["curves"][0]["values"][0]):
+        for restored in (back[str(i)]["scores"][0]["value"], back[str(i)]["curves"][0]["values"][0]):
             assert (
-                math.isnan(kept)
+                math.isnan(restored)
                 if math.isnan(value)
-                else (kept == value and math.copysign(1, kept) == math.copysign(1, value))
+                else (restored == value and math.copysign(1, restored) == math.copysign(1, value))
             )
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 9), st.booleans()), min_size=1, max_size=12))
 def test_of_one_key_the_last_row_stays(
-    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, int, bool]]
+    tmp_path_factory: pytest.TempPathFactory, result: list[tuple[str, int, bool]]
 ) -> None:
     """Whatever the order of writing and compacting."""
     store = Store(tmp_path_factory.mktemp("store"))
     expected: dict[str, tuple[str, float]] = {}
-    for place, (key, time, compact) in enumerate(told):
+    for place, (key, time, compact) in enumerate(result):
         finished = f"2026-01-0{time}"
         fill(store, row(key, float(place), finished))
         if compact:
@@ -62,8 +62,8 @@ def test_of_one_key_the_last_row_stays(
         if key not in expected or finished >= expected[key][0]:
             expected[key] = (finished, float(place))
     store.compact()
-    found = {r["key"]: (r["finished"], r["primary"]["value"]) for r in store.rows().to_pylist()}
-    assert found == expected
+    actual = {r["key"]: (r["finished"], r["primary"]["value"]) for r in store.rows().to_pylist()}
+    assert actual == expected
 
 
 def test_compacting_twice_changes_nothing(tmp_path: Path) -> None:
@@ -123,21 +123,21 @@ def test_a_journal_torn_before_its_first_row_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("{}\nnonsense\n{}\n", "line 2 is not a valid journal entry; repair or delete that line"),
         ('{"schema": 99, "provenance": {}}\n', "written by a newer dynamark (schema 99); upgrade"),
         ('{"some": "thing"}\n', "not a journal of dynamark; move it out"),
     ],
 )
-def test_a_bad_journal_is_named_and_kept(tmp_path: Path, text: str, told: str) -> None:
+def test_a_bad_journal_is_named_and_kept(tmp_path: Path, text: str, message: str) -> None:
     store = Store(tmp_path)
     fill(store, row("a"))
     bad = store.journals / "zz.jsonl"
     bad.write_text(text)
     with pytest.raises(UserError) as error:
         store.compact()
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert bad.exists()
     bad.unlink()
     store.compact()
@@ -167,7 +167,7 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ("foreign", "has no dynamark schema version, so it contains no results"),
         ("newer", "newer dynamark (schema 99); upgrade"),
@@ -175,12 +175,12 @@ def damage(path: Path, how: str) -> None:
         ("garbage", "not a readable Parquet file"),
     ],
 )
-def test_a_bad_parquet_file_is_named_and_kept(tmp_path: Path, how: str, told: str) -> None:
+def test_a_bad_parquet_file_is_named_and_kept(tmp_path: Path, how: str, message: str) -> None:
     store = Store(tmp_path)
     damage(tmp_path / "bad.parquet", how)
     with pytest.raises(UserError, match=r"bad\.parquet") as error:
         store.rows()
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert (tmp_path / "bad.parquet").exists()
 
@@ -213,10 +213,10 @@ def test_an_empty_store_has_the_schema(tmp_path: Path) -> None:
 
 
 def test_provenance_fills_its_struct() -> None:
-    told = provenance()
-    assert set(told) == {field.name for field in SCHEMA.field("provenance").type}
-    assert json.loads(json.dumps(told)) == told
-    assert all(value is not None for name, value in told.items() if name not in ("commit", "dirty", "numba"))
+    provenance_row = provenance()
+    assert set(provenance_row) == {field.name for field in SCHEMA.field("provenance").type}
+    assert json.loads(json.dumps(provenance_row)) == provenance_row
+    assert all(value is not None for name, value in provenance_row.items() if name not in ("commit", "dirty", "numba"))
 
 
 def test_a_column_that_came_later_is_empty_in_older_files_and_journals(tmp_path: Path) -> None:

@@ -29,9 +29,11 @@ def known(task: str, tier: str) -> tuple[int, str] | None:
 
 def honest(**more: Any) -> dict[str, Any]:
     """A row as a run leaves it."""
-    told = row(**{"task_fields": FIELDS, "budget": None, "value": 2.0, "reason": None, **more})
-    told["scores"] = None if told["primary"] is None else [{"name": "error", "value": told["primary"]["value"]}]
-    return {**told, "key": run_key(told)}
+    base_row = row(**{"task_fields": FIELDS, "budget": None, "value": 2.0, "reason": None, **more})
+    base_row["scores"] = (
+        None if base_row["primary"] is None else [{"name": "error", "value": base_row["primary"]["value"]}]
+    )
+    return {**base_row, "key": run_key(base_row)}
 
 
 def problems(*rows: dict[str, Any], published: dict[str, Any] | None = None) -> list[str]:
@@ -45,7 +47,7 @@ def test_honest_rows_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"key": "f" * 64}, "the key does not match the recorded configuration"),
         ({"method_source": "other"}, "the key does not match the recorded configuration"),
@@ -56,11 +58,11 @@ def test_honest_rows_pass() -> None:
         ({"provenance": {**PLACE, "dirty": True}}, "checkout with uncommitted changes"),
     ],
 )
-def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], told: str) -> None:
-    found = problems({**honest(), **change})
-    assert len(found) == 1
-    assert told in found[0]
-    assert "chaos/a [tiny]" in found[0]
+def test_what_is_wrong_with_a_row_is_named(change: dict[str, Any], message: str) -> None:
+    lines = problems({**honest(), **change})
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "chaos/a [tiny]" in lines[0]
 
 
 STEP = {
@@ -101,17 +103,17 @@ def test_what_is_wrong_with_a_carried_row_is_named(change: dict[str, Any], messa
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"task_version": 2}, "version 1 now, not 2"),
         ({"task_fields": '{"n":2}'}, "the task has other parameters now"),
         ({"task": "mine/b"}, "does not ship with dynamark"),
     ],
 )
-def test_what_is_wrong_with_a_task_is_named_once(change: dict[str, Any], told: str) -> None:
-    found = problems(*(honest(seed=k, **change) for k in range(3)))
-    assert len(found) == 1
-    assert told in found[0]
+def test_what_is_wrong_with_a_task_is_named_once(change: dict[str, Any], message: str) -> None:
+    lines = problems(*(honest(seed=k, **change) for k in range(3)))
+    assert len(lines) == 1
+    assert message in lines[0]
 
 
 def test_no_rows_doubled_rows_and_failures_without_a_reason() -> None:
@@ -147,13 +149,13 @@ def test_differences_beyond_a_tolerance() -> None:
 def test_keys_are_found_by_their_beginning() -> None:
     rows = pa.table({"key": ["abcdef01", "abcdef02", "123456"], "seed": [0, 1, 2]})
     assert trust.find(rows, "123456")["seed"] == 2
-    for key, told in (
+    for key, message in (
         ("abcdef", "2 results have a key"),
         ("999999", "no result has a key"),
         ("12", "invalid key '12': expected at least 6 hexadecimal digits"),
         ("zzzzzzz", "invalid key 'zzzzzzz'"),
     ):
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             trust.find(rows, key)
 
 
@@ -192,9 +194,9 @@ def test_a_run_done_again_is_the_same(ran: Path, capsys: pytest.CaptureFixture[s
     assert reproduce(ran, keys(ran, "walk.py:Line")[0], *task, "--method", f"{LINE}(gain=0.5)") == 0
     # Said to be another method: another result, of other fields.
     assert reproduce(ran, keys(ran, "walk.py:Line")[0], *task, "--method", LINE) == 3
-    told = capsys.readouterr().out
-    assert "the method hyper-parameters have changed" in told
-    assert "error: " in told
+    output = capsys.readouterr().out
+    assert "the method hyper-parameters have changed" in output
+    assert "error: " in output
 
 
 def test_what_a_plugin_was_must_be_said(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,8 +226,8 @@ def test_only_the_row_itself_is_run_again(ran: Path, monkeypatch: pytest.MonkeyP
     old = next(r for r in Store(ran).rows().to_pylist() if r["key"] == keys(ran, "persistence", "koopman/duffing")[1])
     planned = []
 
-    def watched(*words: Any, **told: Any) -> Any:
-        report = run(*words, **told)
+    def watched(*words: Any, **options: Any) -> Any:
+        report = run(*words, **options)
         planned.append(report.keys)
         return report
 

@@ -44,9 +44,9 @@ def findings(folder: Path, body: str = "pass", units: str = "standardized") -> M
 
 
 def test_every_case_is_tried_and_persistence_passes_them(tmp_path: Path) -> None:
-    found = findings(tmp_path)
-    assert {what.rpartition(", ")[2] for what in found} == set(CASES[Forecasting][1])
-    assert all(finding.ok for finding in found.values())
+    lines = findings(tmp_path)
+    assert {what.rpartition(", ")[2] for what in lines} == set(CASES[Forecasting][1])
+    assert all(finding.ok for finding in lines.values())
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_a_fault_is_found_in_its_case(tmp_path: Path, body: str, units: str, cas
 
 def test_a_refusal_in_words_is_no_fault(tmp_path: Path) -> None:
     body = "if inputs is not None: raise UserError('takes no inputs')"
-    found = findings(tmp_path, body)["edge case, forecasting, with inputs"]
-    assert found.ok
-    assert found.detail == "rejected by the method: takes no inputs (mine.py:16)" or found.detail.startswith(
+    lines = findings(tmp_path, body)["edge case, forecasting, with inputs"]
+    assert lines.ok
+    assert lines.detail == "rejected by the method: takes no inputs (mine.py:16)" or lines.detail.startswith(
         "rejected by the method: takes no inputs"
     )
 

@@ -32,10 +32,10 @@ def scores(store: Path) -> dict[str, tuple[str, str]]:
 
 def processes_of(store: Path) -> str:
     """Processes whose command line names the store's scratch folder or the store."""
-    found = subprocess.run(
+    output = subprocess.run(
         ["pgrep", "-af", "dynamark.runners.execute.processes"], capture_output=True, text=True, check=False
     ).stdout
-    return "\n".join(line for line in found.splitlines() if str(store) in line)
+    return "\n".join(line for line in output.splitlines() if str(store) in line)
 
 
 def test_kill_9_at_random_moments_then_resume(tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def _descendants(pid: int) -> list[str]:
 def _alive(pid: int) -> bool:
     """Whether the process runs, or is a zombie that nobody reaps; a number taken over by a stranger does not count."""
     try:
-        told = Path(f"/proc/{pid}/cmdline").read_bytes()
+        output = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"dynamark.runners.execute.processes" in told
+    return b"dynamark.runners.execute.processes" in output
 
 
 def _listens() -> None:
@@ -97,10 +97,10 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(tmp_path: Path) -> No
         time.sleep(0.05)
     inside = _descendants(child.pid)
     child.send_signal(signal.SIGINT)
-    _, told = child.communicate(timeout=120)
+    _, output = child.communicate(timeout=120)
     assert child.returncode == 130
-    assert "run the same command to resume" in told
-    assert "Traceback" not in told
+    assert "run the same command to resume" in output
+    assert "Traceback" not in output
     assert not [pid for pid in inside if _alive(int(pid))]
     assert list(Store(tmp_path / "store").status().values()) == ["ok"]
     again = subprocess.run(

@@ -91,13 +91,13 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), BAD.items(), ids=range(len(BAD)))
-def test_a_bad_file_is_named_with_its_error(tmp_path: Path, text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), BAD.items(), ids=range(len(BAD)))
+def test_a_bad_file_is_named_with_its_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         resolve_method(parse(write(tmp_path / "mine.py", text)))
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "mine.py" in str(error.value)
-    assert str(error.value).startswith("cannot import method '") == ("Error" in told and "ValueError" not in told)
+    assert str(error.value).startswith("cannot import method '") == ("Error" in message and "ValueError" not in message)
 
 
 def test_unknown_names_suggest_near_ones() -> None:
@@ -145,8 +145,8 @@ def test_a_plug_in_package_is_found_by_its_entry_points(installed: Path, tmp_pat
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *filter(None, [os.environ.get("PYTHONPATH")])])}
     command = [sys.executable, "-m", "dynamark"]
     for what, name in (("methods", "halfway"), ("tasks", "example/still")):
-        told = subprocess.run([*command, "list", what], env=env, capture_output=True, text=True, check=True).stdout
-        assert name in told.split()
+        output = subprocess.run([*command, "list", what], env=env, capture_output=True, text=True, check=True).stdout
+        assert name in output.split()
     suite = write_suite(tmp_path / "s.toml", ["halfway", "halfway(share=1.0)", "persistence"], ["example/still"])
     subprocess.run([*command, "run", suite, "--store", str(tmp_path / "store"), "--quiet"], env=env, check=True)
     error = {r["method"]: r["primary"]["value"] for r in Store(tmp_path / "store").rows().to_pylist()}

@@ -46,13 +46,13 @@ def _warm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_plug_in_cannot_end_or_block_the_command(fault: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    imported, built, told = FAULTS[fault]
+    imported, built, result = FAULTS[fault]
     (here / "mine.py").write_text(imported + CLASS.format(built=built))
     suite = write_suite(here / "s.toml", [LINE], seeds=1)
     words = ["run", suite, "--method", "mine.py:Mine", "--store", "store"]
     assert main(words if "hang" not in fault else ["check", "mine.py:Mine"]) == 2
     line = capsys.readouterr().err
-    assert told in line
+    assert result in line
     assert "mine.py:Mine" in line
     assert line.count("\n") == 1
 

@@ -37,9 +37,9 @@ def test_the_order_does_not_matter(tmp_path: Path, suite: str, monkeypatch: pyte
     run(suite, store=tmp_path / "straight", engine="inline")
 
     def shuffled(runs: Any) -> Any:
-        made = cohorts(runs)
-        random.Random(1).shuffle(made)
-        return made
+        batches = cohorts(runs)
+        random.Random(1).shuffle(batches)
+        return batches
 
     monkeypatch.setattr(running, "cohorts", shuffled)
     run(suite, store=tmp_path / "shuffled", engine="inline")
@@ -66,5 +66,5 @@ def test_methods_meet_the_same_data(tmp_path: Path, suite: str) -> None:
     scales: dict[tuple[str, int], set[float]] = {}
     for row in rows:
         scales.setdefault((row["task"], row["seed"]), set()).add(row["primary"]["baseline"])
-    assert all(len(found) == 1 for found in scales.values())
+    assert all(len(actual) == 1 for actual in scales.values())
     assert len(set.union(*scales.values())) == 6

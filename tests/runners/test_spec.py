@@ -51,9 +51,9 @@ class Growth:
 def test_every_combination_is_a_trial() -> None:
     fields = {"a": {"any of": [1, 2]}, "b": 0.5, "c": {"any of": ["x", "y", "z"]}}
     assert open_fields(fields) == {"a": [1, 2], "c": ["x", "y", "z"]}
-    made = candidates(fields)
-    assert len(made) == 6
-    assert {(t["a"], t["b"], t["c"]) for t in made} == {(a, 0.5, c) for a in (1, 2) for c in "xyz"}
+    result = candidates(fields)
+    assert len(result) == 6
+    assert {(t["a"], t["b"], t["c"]) for t in result} == {(a, 0.5, c) for a in (1, 2) for c in "xyz"}
     assert candidates({"a": 1}) == [{"a": 1}]
 
 
@@ -93,14 +93,14 @@ def test_the_validation_error_is_relative_and_counts_what_was_seen() -> None:
 
     outputs = torch.tensor([[[1.0], [2.0], [100.0]]])
     seen = torch.tensor([[True, True, False]])
-    held = Trajectories(outputs, seen=seen)
-    assert validation_error(Zero(), Prediction(held, held)) == 1.0
+    held_out = Trajectories(outputs, seen=seen)
+    assert validation_error(Zero(), Prediction(held_out, held_out)) == 1.0
 
     class Halved(Zero):
         def predict(self, sequences: Trajectories, horizons: tuple[int, ...]) -> torch.Tensor:
             return sequences.observations[None] * torch.tensor([0.5, 0.5, 9.0])[None, None, :, None]
 
-    assert validation_error(Halved(), Prediction(held, held)) == 0.25
+    assert validation_error(Halved(), Prediction(held_out, held_out)) == 0.25
 
 
 def test_a_set_in_a_spec_is_plain_data_and_part_of_label_and_key() -> None:
@@ -119,8 +119,8 @@ def test_a_suite_lets_all_methods_of_an_entry_choose_and_keeps_their_labels(tmp_
     lines = f'tasks = ["{WALK}"]\nmethods = ["{LINE}", "fixed={LINE}(gain=2.0)"]\n'
     path.write_text(f'tier = "tiny"\nseeds = 1\n[[runs]]\n{lines}choose = {{ gain = [0.5, 1.0] }}\n')
     suite = load_suite(str(path))
-    told = {run.row["method"]: run.row["method_fields"] for run in expand(suite).runs}
-    assert told == {"walk.py:Line": '{"gain":{"any of":[0.5,1.0]}}', "fixed": '{"gain":2.0}'}
+    fields_of = {run.row["method"]: run.row["method_fields"] for run in expand(suite).runs}
+    assert fields_of == {"walk.py:Line": '{"gain":{"any of":[0.5,1.0]}}', "fixed": '{"gain":2.0}'}
     path.write_text(f'tier = "tiny"\nseeds = 1\n[[runs]]\n{lines}choose = {{ gain = 0.5 }}\n')
     with pytest.raises(UserError, match=r"invalid choose = .*: expected lists of values by field"):
         load_suite(str(path))

@@ -17,10 +17,10 @@ FLIPS = int(os.environ.get("DYNAMARK_FLIPS", "150"))
 def test_no_flip_in_the_cache_changes_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNAMARK_CACHE", str(tmp_path))
     truth = {"a": np.random.default_rng(0).standard_normal((20, 3)), "b": np.arange(7.0)}
-    made = []
+    collected = []
 
     def generate() -> dict[str, np.ndarray]:
-        made.append(1)
+        collected.append(1)
         return truth
 
     cached("entry", generate)
@@ -34,5 +34,5 @@ def test_no_flip_in_the_cache_changes_data(tmp_path: Path, monkeypatch: pytest.M
         path.write_bytes(content)
         read = cached("entry", generate)
         assert {name: array.tobytes() for name, array in read.items()} == {n: a.tobytes() for n, a in truth.items()}
-    assert len(made) > 1
+    assert len(collected) > 1
     assert len(list((tmp_path / "data").iterdir())) == 1

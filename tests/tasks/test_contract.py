@@ -122,8 +122,8 @@ def test_windows_of_equal_length_hold_every_step(lengths: tuple[int, ...]) -> No
     assert windows.shape[1] == min(lengths)
     assert torch.equal(given.inputs, given.observations)
     wanted = {(10 * n + t, 10 * n + t + 1) for n, length in enumerate(lengths) for t in range(length - 1)}
-    held = {(int(a), int(b)) for window in windows for a, b in pairwise(window)}
-    assert held == (wanted if min(lengths) > 1 else set())
+    windows_seen = {(int(a), int(b)) for window in windows for a, b in pairwise(window)}
+    assert windows_seen == (wanted if min(lengths) > 1 else set())
     assert all(int(mark) % 10 < lengths[int(mark) // 10] for mark in windows.flatten())
 
 

@@ -42,8 +42,8 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Costly:
 
 
 def entry() -> Path:
-    (found,) = (cache_folder() / "data").iterdir()
-    return found
+    (actual,) = (cache_folder() / "data").iterdir()
+    return actual
 
 
 def test_the_cache_gives_the_same_bits_without_making_them_again(task: Costly) -> None:
@@ -128,8 +128,8 @@ def test_an_export_is_a_data_set_with_a_card(task: Costly, tmp_path: Path) -> No
     data.export(task, 0, tmp_path / "out")
     loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "hf"))
     (row,) = list(loaded)
-    made = np.asarray(row["values"]).reshape(row["shape"])
-    np.testing.assert_array_equal(made, task.generate(0)["paths"])
+    result = np.asarray(row["values"]).reshape(row["shape"])
+    np.testing.assert_array_equal(result, task.generate(0)["paths"])
     card = (tmp_path / "out" / "README.md").read_text()
     assert "test/costly" in card
     assert data.content_digest(task.generate(0)) in card

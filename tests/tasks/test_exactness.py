@@ -74,8 +74,8 @@ def entered(call: Callable[[], object]) -> set[tuple[Path, int]]:
         call()
     finally:
         sys.setprofile(None)
-    found = ((Path(file).resolve(), line) for file, line in seen)
-    return {(file, line) for file, line in found if ROOT in file.parents}
+    actual = ((Path(file).resolve(), line) for file, line in seen)
+    return {(file, line) for file, line in actual if ROOT in file.parents}
 
 
 @functools.cache
@@ -109,10 +109,10 @@ def inexact(node: ast.AST, imports: frozenset[str]) -> Iterator[str]:
         yield ast.unparse(node)
     if (
         isinstance(node, ast.Attribute)
-        and INEXACT & {node.attr, told := ast.unparse(node)}
-        and told != f"exact.{node.attr}"
+        and INEXACT & {node.attr, result := ast.unparse(node)}
+        and result != f"exact.{node.attr}"
     ):
-        yield told
+        yield result
     if isinstance(node, ast.Name) and node.id in INEXACT & imports:
         yield node.id
     for child in ast.iter_child_nodes(node):
@@ -130,17 +130,17 @@ def test_generators_are_exact(name: str) -> None:
     if (why := resolve_task(parse(name), "tiny").unavailable) is not None:
         pytest.skip(f"{name} {why}")
     task = resolve_task(parse(name), "tiny", salt="one that no other test has remembered")
-    found = {
+    by_name = {
         f"{file.relative_to(ROOT)}: {what}"
         for file, line in entered(lambda: task.generate(0))
         if line in functions(file)
         for what in inexact(functions(file)[line], imported(file))
     }
-    assert not found
+    assert not by_name
 
 
 def test_the_reader_finds_what_is_inexact() -> None:
     source = "def f(a, b): return np.exp(a) @ b, a**3, sin(a), np.linalg.eigvals(a), settled(np.linalg.norm(a)), a**2, (-1) ** b"
-    told = sorted(inexact(ast.parse(source), frozenset({"settled", "sin"})))
-    assert told == ["@", "a ** 3", "np.exp", "np.linalg", "sin"]
+    result = sorted(inexact(ast.parse(source), frozenset({"settled", "sin"})))
+    assert result == ["@", "a ** 3", "np.exp", "np.linalg", "sin"]
     assert not list(inexact(ast.parse("sin(a), exact.sin(a)"), frozenset()))

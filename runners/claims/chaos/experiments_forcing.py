@@ -36,9 +36,9 @@ _TOLERANCES = {"RK23": (1e-3, 1e-6), "DOP853": (1e-10, 1e-10)}
 
 def _lorenz(run: Run, train: int, noise: float = 0.0) -> tuple[Forecasting, ndarray]:
     """A problem of standardized Lorenz data, and clean states of another orbit."""
-    made = orbits(LORENZ63, {"train": (1, train), "test": (1, 4000)}, run.numpy)
-    mean, scale = made["train"].mean(axis=(0, 1)), made["train"].std(axis=(0, 1))
-    data = {name: (x - mean) / scale for name, x in made.items()}
+    by_part = orbits(LORENZ63, {"train": (1, train), "test": (1, 4000)}, run.numpy)
+    mean, scale = by_part["train"].mean(axis=(0, 1)), by_part["train"].std(axis=(0, 1))
+    data = {name: (x - mean) / scale for name, x in by_part.items()}
     noisy = data["train"] + noise * run.numpy.standard_normal(data["train"].shape)
     paths = Trajectories(torch.from_numpy(noisy), dt=LORENZ63.dt)
     return Forecasting(paths, paths), data["test"]
@@ -126,11 +126,11 @@ class ForcedProducts:
     def _free(self, model: Any, contexts: Trajectories) -> Tensor:
         """Jacobians along the free orbits that gave the exponent."""
         state = model.initial_state(contexts)
-        found = []
+        states = []
         for _ in range(6000):
-            found.append(model.jacobian(state))
+            states.append(model.jacobian(state))
             state = model.step(state)
-        return torch.stack(found[1000:], dim=1)
+        return torch.stack(states[1000:], dim=1)
 
     def _neutral(self, model: Any, data: Tensor, first: int) -> float:
         """The forcing at which the median growth of ln |product| from step `first` to the last is zero, by bisection."""
@@ -228,18 +228,18 @@ class SparseSupport:
     def measure(self, run: Run) -> Scores:
         """Terms found, terms that differ from the Lorenz equations, and the median valid time (Lyapunov times)."""
         horizon = round(15 / (LORENZ63.lyapunov[0] * LORENZ63.dt))
-        made = orbits(LORENZ63, {"a": (1, self.samples), "test": (self.windows, horizon + 1)}, run.numpy)
-        x = made["a"] + self.noise * made["a"].std(axis=1) * run.numpy.standard_normal(made["a"].shape)
+        by_part = orbits(LORENZ63, {"a": (1, self.samples), "test": (self.windows, horizon + 1)}, run.numpy)
+        x = by_part["a"] + self.noise * by_part["a"].std(axis=1) * run.numpy.standard_normal(by_part["a"].shape)
         shift = x.mean(axis=1) if self.centered else np.zeros((1, 3))
         paths = Trajectories(torch.from_numpy(x - shift), dt=LORENZ63.dt)
         model = SparseIdentification().fit_forecaster(Forecasting(paths, paths), run)
         support = (model.weights != 0).numpy()
         wanted = np.zeros_like(support)
         wanted[[1, 2, 1, 2, 6, 3, 5], [0, 0, 1, 1, 1, 2, 2]] = True
-        test = made["test"] - shift
-        told = model.forecast(Trajectories(torch.from_numpy(test[:, :1]), dt=LORENZ63.dt), horizon).numpy()
+        test = by_part["test"] - shift
+        forecast = model.forecast(Trajectories(torch.from_numpy(test[:, :1]), dt=LORENZ63.dt), horizon).numpy()
         power = float(test.var(axis=(0, 1)).sum())
-        times = valid_time(test[:, 1:], told, power, LORENZ63.dt * LORENZ63.lyapunov[0])
+        times = valid_time(test[:, 1:], forecast, power, LORENZ63.dt * LORENZ63.lyapunov[0])
         return Scores(
             {
                 "terms": float(support.sum()),
@@ -271,8 +271,8 @@ class IntegratorOfTheData:
         model = method.fit_forecaster(Forecasting(paths, paths, context=2), run)
         horizon = round(15 / (LORENZ63.lyapunov[0] * self.dt))
         test = np.stack([_solved(s, horizon + 2, self.dt, "DOP853") for s in starts[1:]])
-        told = model.forecast(Trajectories(torch.from_numpy(test[:, :2]), dt=self.dt), horizon).numpy()
-        times = valid_time(test[:, 2:], told, float(test.var(axis=(0, 1)).sum()), self.dt * LORENZ63.lyapunov[0])
+        forecast = model.forecast(Trajectories(torch.from_numpy(test[:, :2]), dt=self.dt), horizon).numpy()
+        times = valid_time(test[:, 2:], forecast, float(test.var(axis=(0, 1)).sum()), self.dt * LORENZ63.lyapunov[0])
         return Scores({"valid_time": float(np.median(times))})
 
 

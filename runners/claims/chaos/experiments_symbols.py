@@ -64,21 +64,21 @@ class SymbolicGraph:
         codes = [_Code(model, Trajectories(torch.from_numpy(clean[:, :1])), self.steps) for model in models]
         losses = [np.mean([value for _, value in own.curves["training_loss"][-5:]]) for own in runs]
         shown = codes[int(np.argmin(losses))]
-        kept = [code for code in codes if code.alive and share_count(code.symbols) == 3]
+        triples = [code for code in codes if code.alive and share_count(code.symbols) == 3]
         scores = {
-            "members_of_three": float(len(kept)),
+            "members_of_three": float(len(triples)),
             "regions": float(len(shown.shares)),
             "regions_90": float(share_count(shown.symbols)),
         }
-        places = [place for place in map(_Code.wings, kept) if place is not None]
+        places = [place for place in map(_Code.wings, triples) if place is not None]
         scores["graphs_with_wings"] = float(len(places))
         if places:
             scores |= {
                 "low_wing": max(p[0] for p in places),
                 "high_wing": min(p[1] for p in places),
                 "center": max(abs(p[2]) for p in places),
-                "least_radius": min(code.least_radius() for code in kept),
-                "real_points": min(code.real_points() for code in kept),
+                "least_radius": min(code.least_radius() for code in triples),
+                "real_points": min(code.real_points() for code in triples),
             }
         return Scores(scores, shown.curves() if shown.alive else ())
 

@@ -49,7 +49,7 @@ class CourseCorrection:
             [flow(starts(run.numpy, n), 0.1, t) for n, t in ((200, 100), (20, 100), (100, 500))]
             for _ in range(self.members)
         ]
-        problems = [Forecasting(_given(train), _given(held)) for train, held, _ in data]
+        problems = [Forecasting(_given(train), _given(held_out)) for train, held_out, _ in data]
         runs = [Run((*run.entropy, i)) for i in range(self.members)]
         models = KoopmanAutoencoder(steps=self.steps, reencode_every=0).fit_forecasters(problems, runs)
         plain = np.array([_by_period(m, sets) for m, sets in zip(models, data, strict=True)])
@@ -75,11 +75,11 @@ def _given(x: ndarray) -> Trajectories:
 def _by_period(model: LiftedModel, sets: list[ndarray]) -> list[float]:
     train, _, test = sets
     flat, start = train.reshape(-1, train.shape[2]), _given(test[:, :1])
-    found = []
+    errors = []
     with torch.no_grad():
         for period in PERIODS:
             forecast = replace(model, relift=period).forecast(start, test.shape[1] - 1).numpy()
-            found.append(
+            errors.append(
                 float(nrmse(deviation(test[:, 1:], forecast, flat.mean(axis=0), flat.std(axis=0)).error).mean())
             )
-    return found
+    return errors

@@ -68,7 +68,7 @@ class NoisyExponentials:
         reduced = (u[:, :6] / s[:6]).conj().T @ noisy[1:] @ vh[:6].conj().T
         first = np.log(np.linalg.eigvals(reduced)) / dt
         fitted, _ = fit_exponentials(noisy, t, first)
-        errors = [float(np.abs(rates[:, None] - found).min(axis=1).max()) for found in (first, fitted)]
+        errors = [float(np.abs(rates[:, None] - rates_found).min(axis=1).max()) for rates_found in (first, fitted)]
         return Scores({"dmd": errors[0], "optdmd": errors[1], "ratio": errors[1] / errors[0]})
 
 
@@ -89,7 +89,7 @@ class NearRational:
         angles = [2 * np.pi * np.remainder(t * 0.2 + drift, 1.0) for drift in (0.0, t * self.shift)]
         orbit, other = (np.stack([np.cos(a), np.sin(a)], axis=1) for a in angles)
         roots, circle = (np.exp(2j * np.pi * np.arange(n) / n) for n in (5, 3600))
-        found = {
+        scores = {
             "orbits": float(np.abs(orbit - other).max()),
             "spectra": hausdorff(roots, circle),
         }
@@ -103,9 +103,9 @@ class NearRational:
         }
         for name, method in methods.items():
             values = method.fit_forecaster(_posed(orbit[None]), run).eigenvalues().numpy()
-            found[name] = max(hausdorff(values, roots), hausdorff(values, circle))
-        found["least"] = min(found[name] for name in methods)
-        return Scores(found)
+            scores[name] = max(hausdorff(values, roots), hausdorff(values, circle))
+        scores["least"] = min(scores[name] for name in methods)
+        return Scores(scores)
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class RankRegressions:
         """The error of |lambda_2|, |lambda_3|, |lambda_4|, averaged, by estimator."""
         path = double_well_paths(1, self.samples, run.numpy)[..., None]
         truth = np.exp(0.1 * double_well_modes()[0][1:4])
-        found = {}
+        scores = {}
         for estimator in ("rrr", "pcr"):
             method = KernelKoopman(estimator, rank=4, ridge=self.ridge, scale=0.5, points=self.samples)
             moduli = np.abs(method.fit_forecaster(_posed(path, 0.1), run).eigenvalues().numpy())
-            found[estimator] = float(np.abs(np.sort(moduli)[::-1][1:4] - truth).mean())
-        return Scores({**found, "difference": found["rrr"] - found["pcr"]})
+            scores[estimator] = float(np.abs(np.sort(moduli)[::-1][1:4] - truth).mean())
+        return Scores({**scores, "difference": scores["rrr"] - scores["pcr"]})
 
 
 def hausdorff(some: ndarray, others: ndarray) -> float:

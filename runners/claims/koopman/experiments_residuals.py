@@ -38,13 +38,15 @@ class DuffingResiduals:
         circle: the largest distance of a point of the unit circle to {z: dist(z) < 0.25}.
         """
         flow, starts = ODE(duffing(self.damping), 4), box((-2.0, -2.0), (2.0, 2.0))
-        train, held, third = (torch.from_numpy(flow(starts(run.numpy, self.trajectories), 0.3, 5)) for _ in range(3))
+        train, held_out, third = (
+            torch.from_numpy(flow(starts(run.numpy, self.trajectories), 0.3, 5)) for _ in range(3)
+        )
         sample = third.flatten(0, 1)
         scale = float((sample - sample.mean(0)).norm(dim=1).mean()) / 2
         lift = Radial("exponential", centers(sample, self.size, run.numpy), scale)
         compressed = compress([(lift(_before(train)), lift(_after(train)))])
         values, vectors = torch.linalg.eig(compressed.least_squares())
-        at_x, at_y = (lift(part).to(vectors) @ vectors for part in (_before(held), _after(held)))
+        at_x, at_y = (lift(part).to(vectors) @ vectors for part in (_before(held_out), _after(held_out)))
         grid, distance = _distances(compressed, preserving=self.damping == 0)
         verified = verified_set(grid, distance)
         near = grid[distance < _NEAR]
@@ -74,11 +76,11 @@ def _distances(compressed: Compressed, preserving: bool) -> tuple[ndarray, ndarr
     """
     real, imaginary = np.arange(-30, 31) / 20, np.arange(31) / 20
     upper = (real + 1j * imaginary[:, None]).ravel()
-    found = compressed.distance(torch.from_numpy(upper)).numpy()
+    distances = compressed.distance(torch.from_numpy(upper)).numpy()
     if preserving:
-        found = np.maximum(found, np.abs(1 - np.abs(upper)))
+        distances = np.maximum(distances, np.abs(1 - np.abs(upper)))
     above = upper.imag > 0
-    return np.concatenate([upper, upper[above].conj()]), np.concatenate([found, found[above]])
+    return np.concatenate([upper, upper[above].conj()]), np.concatenate([distances, distances[above]])
 
 
 def verified_set(grid: ndarray, distance: ndarray) -> ndarray:
@@ -86,8 +88,8 @@ def verified_set(grid: ndarray, distance: ndarray) -> ndarray:
 
     Source: Colbrook, Mezic and Stepanenko 2024, the procedure for approximate point spectra.
     """
-    found = set()
+    distinct = set()
     for place in np.flatnonzero(distance < 1):
         disc = np.flatnonzero(np.abs(grid - grid[place]) < max(5 * distance[place], 1e-12))
-        found.add(int(disc[np.argmin(distance[disc])]))
-    return np.array(sorted(found), dtype=int)
+        distinct.add(int(disc[np.argmin(distance[disc])]))
+    return np.array(sorted(distinct), dtype=int)

@@ -41,10 +41,10 @@ class MonomialVerification:
     def measure(self, run: Run) -> Scores:
         """Verified pairs beyond those in the span, their largest error, the least residual of the others."""
         flow, starts = slow_manifold_flow(MU, LAM), box((-0.5, -0.5), (0.5, 0.5))
-        train, held = (torch.from_numpy(flow(starts(run.numpy, self.pairs), DT, 1)) for _ in range(2))
-        problem = Forecasting(Trajectories(train, dt=DT), Trajectories(held, dt=DT))
+        train, held_out = (torch.from_numpy(flow(starts(run.numpy, self.pairs), DT, 1)) for _ in range(2))
+        problem = Forecasting(Trajectories(train, dt=DT), Trajectories(held_out, dt=DT))
         model = EDMD(size=self.degree, ridge=0.0).fit_forecaster(problem, run)
-        x, y = held[:, :-1].reshape(-1, 1, 2), held[:, 1:].reshape(-1, 1, 2)
+        x, y = held_out[:, :-1].reshape(-1, 1, 2), held_out[:, 1:].reshape(-1, 1, 2)
         residual = pair_residuals(model.eigenfunctions(x), model.eigenfunctions(y), model.eigenvalues())
         inside = [(i, j) for i in range(self.degree + 1) for j in range(self.degree + 1) if i + 2 * j <= self.degree]
         truth = torch.tensor([math.exp(DT * (MU * i + LAM * j)) for i, j in inside], dtype=torch.float64)
@@ -74,17 +74,17 @@ class TorusSpectrum:
         values, vectors = torch.linalg.eig(compressed.least_squares())
         residual = compressed.residuals(values, vectors)
         verified = residual < 1e-6
-        found = {
+        scores = {
             "verified": float(verified.sum()),
             "unitary_error": float((torch.linalg.eigvals(compressed.unitary()).abs() - 1).abs().max()),
         }
         if not verified.all():
             rest = values[~verified].abs()
-            found["other_modulus"] = float(rest.max())
-            found["other_residual"] = float(residual[~verified].min())
+            scores["other_modulus"] = float(rest.max())
+            scores["other_residual"] = float(residual[~verified].min())
             # A function of the span whose image leaves it has residual >= 1 - |lambda| under an isometry.
-            found["other_slack"] = float((residual[~verified] - (1 - rest)).min())
-        return Scores(found)
+            scores["other_slack"] = float((residual[~verified] - (1 - rest)).min())
+        return Scores(scores)
 
     def _compressed(self) -> Compressed:
         x = torus.grid(self.grid)
@@ -184,8 +184,8 @@ class SpuriousPairs:
         flagged, unstable, true = [], [], []
         for _ in range(self.draws):
             a = run.numpy.standard_normal(5)
-            x, held = run.numpy.standard_normal((self.samples, 2)), run.numpy.standard_normal((self.held, 2))
-            at_x, at_y, held_x, held_y = (_with_nonlinear(z, a) for z in (x, x @ matrix, held, held @ matrix))
+            x, held_out = run.numpy.standard_normal((self.samples, 2)), run.numpy.standard_normal((self.held, 2))
+            at_x, at_y, held_x, held_y = (_with_nonlinear(z, a) for z in (x, x @ matrix, held_out, held_out @ matrix))
             values, vectors = torch.linalg.eig(compress([(at_x, at_y)]).least_squares(rcond=1e-14))
             residual = pair_residuals(held_x.to(vectors) @ vectors, held_y.to(vectors) @ vectors, values)
             gap = torch.minimum((values - 0.9).abs(), (values - 0.5).abs())

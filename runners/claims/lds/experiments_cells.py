@@ -83,11 +83,12 @@ class FourierAttack:
         a, b = legs(n)
         p = np.sqrt(np.arange(n) + 0.5)
         poles, vectors, weights = perturbed_legs(n, self.size, rng)
-        held = weights * np.expm1(self.step * poles) / poles
+        integrated = weights * np.expm1(self.step * poles) / poles
         kernels = {
             "truth": self._held(a, b, c),
             "normal": self._held(a + np.outer(p, p), b / 2, c),
-            "ptd": 2 * np.real(np.exp(self.step * np.outer(np.arange(self.length), poles)) @ (held * (c @ vectors))),
+            "ptd": 2
+            * np.real(np.exp(self.step * np.outer(np.arange(self.length), poles)) @ (integrated * (c @ vectors))),
         }
         w = low_rank_form("legs", n)[0].imag.max()
         clean = rng.standard_normal(self.length)

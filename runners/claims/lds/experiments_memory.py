@@ -57,10 +57,10 @@ class DelayMemory:
         a, b = self._system()
         n = self.states
         # expm of [[A, B], [0, 0]] holds both matrices of the zero-order hold.
-        held = scipy.linalg.expm(step * np.block([[a, b[:, None]], [np.zeros((1, n + 1))]]))
+        exponential = scipy.linalg.expm(step * np.block([[a, b[:, None]], [np.zeros((1, n + 1))]]))
         x, out = np.zeros((len(u), n)), np.empty((*u.shape, n))
         for t in range(u.shape[1]):
-            x = x @ held[:n, :n].T + u[:, t, None] * held[:n, n]
+            x = x @ exponential[:n, :n].T + u[:, t, None] * exponential[:n, n]
             out[:, t] = x
         return out
 

@@ -62,12 +62,12 @@ class InexactCost:
             return p, improved(measurements, q @ r.mT, p, self.inner, transposed=True)[0]
 
         first = spectral(measurements, self.rank, symmetric=False)
-        told = {"work": float(count * self.rank)}
+        scores = {"work": float(count * self.rank)}
         for name, outer in (("exact", exact), ("inexact", inexact)):
             steps, seconds = self._solved(outer, (first[0], first[1]), (left, right))
-            told[f"outer_{name}"] = float(steps)
-            told["seconds" if name == "inexact" else "exact_seconds"] = seconds
-        return Scores(told)
+            scores[f"outer_{name}"] = float(steps)
+            scores["seconds" if name == "inexact" else "exact_seconds"] = seconds
+        return Scores(scores)
 
     def _solved(self, outer: Outer, state: tuple[Tensor, Tensor], truth: Pair) -> tuple[int, float]:
         """Outer steps to the target, and the least seconds of one."""

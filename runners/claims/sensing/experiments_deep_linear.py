@@ -113,10 +113,10 @@ class DepthIndependence:
 
 def _prefixes(layers: list[Tensor]) -> list[Tensor]:
     """W_1, W_2 W_1, ..., W_L ... W_1."""
-    found = [layers[0]]
+    solutions = [layers[0]]
     for layer in layers[1:]:
-        found.append(layer @ found[-1])
-    return found
+        solutions.append(layer @ solutions[-1])
+    return solutions
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,11 @@ class Overtraining:
         paths = target + np.exp(-times[:, None] * values) * (first - target)
         risks = np.mean((paths - truth) ** 2, axis=1)
         final, early = float(np.mean((target - truth) ** 2)), float(risks.min())
-        told = {"final": final, "early": early, "overtraining": final / early}
+        scores = {"final": final, "early": early, "overtraining": final / early}
         if p < n - 1:
-            told["expected"] = (1 - p / n) * (1 + self.start_scale**2) + p / (self.snr * (n - p - 1))
+            scores["expected"] = (1 - p / n) * (1 + self.start_scale**2) + p / (self.snr * (n - p - 1))
         elif p > n + 1:
-            told["expected"] = n / (self.snr * (p - n - 1))
-        if "expected" in told:
-            told["relative"] = final / told["expected"]
-        return Scores(told, (Curve("risk_by_time", times, risks),))
+            scores["expected"] = n / (self.snr * (p - n - 1))
+        if "expected" in scores:
+            scores["relative"] = final / scores["expected"]
+        return Scores(scores, (Curve("risk_by_time", times, risks),))

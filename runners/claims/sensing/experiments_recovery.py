@@ -58,15 +58,15 @@ class SurplusConstant:
     def measure(self, run: Run) -> Scores:
         """Scores `ratio` and `refined_ratio`."""
         values = _padded((1.0,) * self.rank, self.n)
-        kept = {}
+        scores = {}
         wanted = {self.refined_from, self.refined_steps, self.steps}
         path = _population(self.start_scale * _start(run, self.n, self.fit_rank), values, self.step, max(wanted))
         for t, iterate in enumerate(path):
             if t in wanted:
-                kept[t] = iterate
+                scores[t] = iterate
         surplus = min(self.fit_rank, self.n) - self.rank
-        squared = {t: float(np.square(at @ at.T - np.diag(values)).sum()) for t, at in kept.items()}
-        s, rest = kept[self.refined_from][: self.rank], kept[self.refined_from][self.rank :]
+        squared = {t: float(np.square(at @ at.T - np.diag(values)).sum()) for t, at in scores.items()}
+        s, rest = scores[self.refined_from][: self.rank], scores[self.refined_from][self.rank :]
         off = rest - rest @ s.T @ np.linalg.solve(s @ s.T, s)
         w = np.square(np.linalg.svd(off, compute_uv=False)[:surplus])
         predicted = np.sum((2 * self.step * (self.refined_steps - self.refined_from) + 1 / w) ** -2.0)

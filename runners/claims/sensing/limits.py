@@ -42,13 +42,13 @@ def _middles(axis: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """The middle of the logistic curve with least cross entropy for shares [draw, x], over a grid of middles and widths."""
     middles, success, failure = _logistic_curves(tuple(axis.tolist()))
     distinct, draws = np.unique(shares, axis=0, return_inverse=True)
-    found = np.empty(len(distinct))
+    middle_of = np.empty(len(distinct))
     for start in range(0, len(distinct), 128):
         part = distinct[start : start + 128]
         loss = part @ success.T + (1 - part) @ failure.T
         best = loss <= loss.min(axis=1, keepdims=True) + 1e-3
-        found[start : start + 128] = best @ middles / best.sum(axis=1)
-    return found[draws.ravel()]
+        middle_of[start : start + 128] = best @ middles / best.sum(axis=1)
+    return middle_of[draws.ravel()]
 
 
 @functools.cache

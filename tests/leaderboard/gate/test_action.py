@@ -26,11 +26,11 @@ def act(folder: Path, base: Path, new: Path, **inputs: Any) -> tuple[int, str, s
     command = folder / "dynamark"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dynamark "$@"\n')
     command.chmod(0o755)
-    told = {"EFFECT": "0.02", "SLOWDOWN": "1.6", "LEVEL": "0.01", "ALLOW_MISSING": "false", **inputs}
+    variables = {"EFFECT": "0.02", "SLOWDOWN": "1.6", "LEVEL": "0.01", "ALLOW_MISSING": "false", **inputs}
     files = {"GITHUB_STEP_SUMMARY": str(folder / "summary"), "GITHUB_OUTPUT": str(folder / "output")}
     sides = {"BASE": str(base), "NEW": str(new), "COMMAND": str(command)}
     done = subprocess.run(
-        ["bash", "-c", script()], cwd=folder, env={**os.environ, **told, **files, **sides}, check=False
+        ["bash", "-c", script()], cwd=folder, env={**os.environ, **variables, **files, **sides}, check=False
     )
     read = [(folder / name).read_text() if (folder / name).exists() else "" for name in ("summary", "output")]
     return done.returncode, read[0], read[1]

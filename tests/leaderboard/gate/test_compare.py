@@ -36,24 +36,24 @@ def compared(folder: Path, old: list[dict[str, Any]], new: list[dict[str, Any]],
     return compare(store(folder / "old", old), store(folder / "new", new), **more)
 
 
-def words(told: Comparison) -> dict[tuple[str, str], str]:
-    return {(v.method, v.task): v.verdict for v in told.verdicts if v.verdict != "same"}
+def words(comparison: Comparison) -> dict[tuple[str, str], str]:
+    return {(v.method, v.task): v.verdict for v in comparison.verdicts if v.verdict != "same"}
 
 
 def test_the_same_rows_are_the_same(tmp_path: Path) -> None:
-    told = compared(tmp_path, rows(measured()), rows(measured()))
-    assert not words(told)
-    assert told.exit_code == 0
-    assert len(told.verdicts) == 40
+    comparison = compared(tmp_path, rows(measured()), rows(measured()))
+    assert not words(comparison)
+    assert comparison.exit_code == 0
+    assert len(comparison.verdicts) == 40
 
 
 def test_a_method_made_5_percent_worse_is_caught(tmp_path: Path) -> None:
     scores = measured()
     new = {**scores, "m3": {t: 1.05 * v for t, v in scores["m3"].items()}}
-    told = compared(tmp_path, rows(scores), rows(new))
-    assert words(told) == {("m3", f"{t} [tiny]"): "worse" for t in TASKS}
-    assert told.exit_code == 1
-    assert "+5.0% over 5 seeds" in render(told)
+    comparison = compared(tmp_path, rows(scores), rows(new))
+    assert words(comparison) == {("m3", f"{t} [tiny]"): "worse" for t in TASKS}
+    assert comparison.exit_code == 1
+    assert "+5.0% over 5 seeds" in render(comparison)
     back = compared(tmp_path, rows(new), rows(scores))
     assert set(words(back).values()) == {"better"}
     assert back.exit_code == 0
@@ -75,9 +75,9 @@ def test_other_seeds_of_the_same_code_do_not_fire(tmp_path: Path) -> None:
 def test_a_method_twice_slower_is_caught_on_one_machine_only(tmp_path: Path) -> None:
     scores = measured()
     slow = [{**r, "fit_seconds": 4.0 if r["method"] == "m2" else 2.0} for r in rows(scores)]
-    told = compared(tmp_path, rows(scores), slow)
-    assert words(told) == {("m2", f"{t} [tiny]"): "slower" for t in TASKS}
-    assert told.exit_code == 1
+    comparison = compared(tmp_path, rows(scores), slow)
+    assert words(comparison) == {("m2", f"{t} [tiny]"): "slower" for t in TASKS}
+    assert comparison.exit_code == 1
     elsewhere = [{**r, "provenance": {**r["provenance"], "processor": "another"}} for r in slow]
     assert compared(tmp_path, rows(scores), elsewhere).exit_code == 0
     # A cohort of eight shares its seconds, one alone does not.
@@ -100,16 +100,16 @@ def test_seconds_that_vary_by_15_percent_do_not_fire(tmp_path: Path) -> None:
 def test_a_method_that_crashes_is_caught(tmp_path: Path) -> None:
     scores = measured()
     new = {**scores, "m1": {**scores["m1"], "chaos/t0": [None, *scores["m1"]["chaos/t0"][1:]]}}
-    told = compared(tmp_path, rows(scores), rows(new))
-    assert words(told) == {("m1", "chaos/t0 [tiny]"): "failed"}
-    assert told.exit_code == 4
-    assert "1 of 5 seeds: crashed" in render(told)
+    comparison = compared(tmp_path, rows(scores), rows(new))
+    assert words(comparison) == {("m1", "chaos/t0 [tiny]"): "failed"}
+    assert comparison.exit_code == 4
+    assert "1 of 5 seeds: crashed" in render(comparison)
     assert words(compared(tmp_path, rows(new), rows(new))) == {}
 
 
 def test_what_failed_and_answers_now_is_better(tmp_path: Path) -> None:
-    told = compared(tmp_path, rows({"m": {"chaos/a": [None, None]}}), rows({"m": {"chaos/a": [1.0, None]}}))
-    assert (told.verdicts[0].verdict, told.verdicts[0].detail) == ("better", "1 of 2 seeds answer now")
+    comparison = compared(tmp_path, rows({"m": {"chaos/a": [None, None]}}), rows({"m": {"chaos/a": [1.0, None]}}))
+    assert (comparison.verdicts[0].verdict, comparison.verdicts[0].detail) == ("better", "1 of 2 seeds answer now")
     both = compared(tmp_path, rows({"m": {"chaos/a": [None]}}), rows({"m": {"chaos/a": [None]}}))
     assert both.verdicts[0].detail == "failed in both"
 
@@ -118,23 +118,23 @@ def test_missing_runs_and_seeds_are_named(tmp_path: Path) -> None:
     scores = measured()
     new = {m: dict(t) for m, t in scores.items() if m != "m0"}
     new["m1"]["chaos/t0"] = new["m1"]["chaos/t0"][:3]
-    told = compared(tmp_path, rows(scores), rows(new))
-    assert told.exit_code == 3
-    assert len(words(told)) == 6
-    assert "2 of 5 seeds have no run in NEW" in render(told)
+    comparison = compared(tmp_path, rows(scores), rows(new))
+    assert comparison.exit_code == 3
+    assert len(words(comparison)) == 6
+    assert "2 of 5 seeds have no run in NEW" in render(comparison)
 
 
 def test_other_versions_and_parameters_are_incomparable(tmp_path: Path) -> None:
     for change, what in (({"task_version": 2}, "version"), ({"task_fields": '{"n":3}'}, "parameters")):
-        told = compared(tmp_path, [row(), row(seed=1)], [row(**change), row(seed=1, **change)])
-        assert told.exit_code == 3
-        assert f"the task's {what} changed" in render(told)
+        comparison = compared(tmp_path, [row(), row(seed=1)], [row(**change), row(seed=1, **change)])
+        assert comparison.exit_code == 3
+        assert f"the task's {what} changed" in render(comparison)
 
 
 def test_one_seed_cannot_tell_a_change_from_noise(tmp_path: Path) -> None:
-    told = compared(tmp_path, [row(value=1.0)], [row(value=2.0)])
-    assert told.verdicts[0].verdict == "incomparable"
-    assert "run more" in told.verdicts[0].detail
+    comparison = compared(tmp_path, [row(value=1.0)], [row(value=2.0)])
+    assert comparison.verdicts[0].verdict == "incomparable"
+    assert "run more" in comparison.verdicts[0].detail
     assert compared(tmp_path, [row(value=1.0)], [row(value=1.01)]).exit_code == 0
 
 
@@ -142,9 +142,9 @@ def test_higher_can_be_better_and_differences_need_no_logarithm(tmp_path: Path) 
     options = {"log": False, "lower_is_better": False, "baseline": 0.0, "oracle": 1.0}
     old = rows({"m": {"chaos/a": [0.80, 0.82, 0.84]}}, **options)
     new = rows({"m": {"chaos/a": [0.70, 0.72, 0.74]}}, **options)
-    told = compared(tmp_path, old, new)
-    assert told.exit_code == 1
-    assert "+0.1 over 3 seeds" in render(told)
+    comparison = compared(tmp_path, old, new)
+    assert comparison.exit_code == 1
+    assert "+0.1 over 3 seeds" in render(comparison)
     assert words(compared(tmp_path, new, old)) == {("m", "chaos/a [tiny]"): "better"}
 
 
@@ -157,22 +157,22 @@ def test_scores_below_the_floor_are_equal(tmp_path: Path) -> None:
 def test_a_store_with_rows_of_older_source_is_compared_by_its_newest(tmp_path: Path) -> None:
     old = rows({"m": {"chaos/a": [1.0, 2.0]}})
     stale = rows({"m": {"chaos/a": [50.0, 60.0]}}, method_source="older", finished="2025-01-01")
-    told = compared(tmp_path, [*stale, *old], old)
-    assert [(v.verdict, v.detail) for v in told.verdicts] == [("same", "error +0.0% over 2 seeds")]
+    comparison = compared(tmp_path, [*stale, *old], old)
+    assert [(v.verdict, v.detail) for v in comparison.verdicts] == [("same", "error +0.0% over 2 seeds")]
 
 
 def test_the_verb_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = store(tmp_path / "old", rows({"<b>": {"chaos/a": [1.0, 2.0]}, "n": {"chaos/a": [1.0, 2.0]}}))
     new = store(tmp_path / "new", rows({"<b>": {"chaos/a": [2.0, 4.0]}, "n": {"chaos/a": [None, 2.0]}}))
-    told = {}
+    by_name = {}
     for format in ("terminal", "md", "json", "junit"):
         assert main(["compare", str(old), str(new), "--format", format]) == 4
-        told[format] = capsys.readouterr().out
-    assert "failed runs: 1 failed, 1 worse" in told["terminal"]
-    assert "&lt;b&gt;" in told["md"]
-    assert "<b>" not in told["md"]
-    assert json.loads(told["json"])["exit_code"] == 4
-    suite = ElementTree.fromstring(told["junit"])
+        by_name[format] = capsys.readouterr().out
+    assert "failed runs: 1 failed, 1 worse" in by_name["terminal"]
+    assert "&lt;b&gt;" in by_name["md"]
+    assert "<b>" not in by_name["md"]
+    assert json.loads(by_name["json"])["exit_code"] == 4
+    suite = ElementTree.fromstring(by_name["junit"])
     assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("2", "1", "1")
     assert {case.get("name") for case in suite} == {"<b>", "n"}
     assert main(["compare", str(old / "s--m.parquet"), str(old), "--all", "--out", str(tmp_path / "out")]) == 0

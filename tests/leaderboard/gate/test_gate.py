@@ -42,8 +42,8 @@ def done(folder: Path, methods: Sequence[str], seeds: Sequence[int] = range(5), 
 
 
 def verdicts(base: Path, new: Path) -> tuple[int, set[tuple[str, str]]]:
-    told = compare(base, new)
-    return told.exit_code, {(v.method, v.verdict) for v in told.verdicts}
+    comparison = compare(base, new)
+    return comparison.exit_code, {(v.method, v.verdict) for v in comparison.verdicts}
 
 
 def test_the_same_code_again_is_the_same(tmp_path: Path) -> None:

@@ -52,14 +52,16 @@ def test_reencoding_every_step_iterates_decode_step_encode() -> None:
 
 
 def test_validation_chooses_the_period_of_least_error() -> None:
-    model, held = fit(SMALL, [0, 1])[0], Trajectories(slow_manifold(20, 12, seed=5))
-    start = Trajectories(held.observations[:, :1])
+    model, held_out = fit(SMALL, [0, 1])[0], Trajectories(slow_manifold(20, 12, seed=5))
+    start = Trajectories(held_out.observations[:, :1])
     errors = {
-        k: float((dataclasses.replace(model, relift=k).forecast(start, 12) - held.observations[:, 1:]).square().mean())
+        k: float(
+            (dataclasses.replace(model, relift=k).forecast(start, 12) - held_out.observations[:, 1:]).square().mean()
+        )
         for k in (0, 1, 5)
     }
-    assert best_relift(model, held, (0, 1, 5)) == min(errors, key=lambda k: errors[k])
-    assert best_relift(model, Trajectories(held.observations[:, :2]), (5, 25)) == 0
+    assert best_relift(model, held_out, (0, 1, 5)) == min(errors, key=lambda k: errors[k])
+    assert best_relift(model, Trajectories(held_out.observations[:, :2]), (5, 25)) == 0
 
 
 def test_clipping_bounds_moduli_and_leaves_the_rest() -> None:

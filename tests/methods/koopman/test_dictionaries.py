@@ -29,9 +29,9 @@ def test_chebyshev_products_on_the_box_of_the_data() -> None:
     low, high = STATES.numpy().min(0), STATES.numpy().max(0)
     u = (2 * STATES.numpy() - low - high) / (high - low)
     expected = chebyshev.chebvander2d(u[:, 0], u[:, 1], [3, 3])
-    kept = [expected[:, 4 * i + j] for i in range(4) for j in range(4) if i + j <= 3]
-    assert features.shape[1] == len(kept) == 10
-    for column in kept:
+    low_degrees = [expected[:, 4 * i + j] for i in range(4) for j in range(4) if i + j <= 3]
+    assert features.shape[1] == len(low_degrees) == 10
+    for column in low_degrees:
         assert np.abs(features - column[:, None]).max(axis=0).min() < 1e-13
 
 
@@ -49,12 +49,12 @@ def test_radial_functions_by_their_definition() -> None:
 
 
 def test_centers_are_the_means_of_their_points() -> None:
-    made = build("gaussian", 4, STATES, np.random.default_rng(1), append=False)
-    assert isinstance(made, Radial)
-    nearest = torch.cdist(STATES, made.centers).argmin(1)
+    result = build("gaussian", 4, STATES, np.random.default_rng(1), append=False)
+    assert isinstance(result, Radial)
+    nearest = torch.cdist(STATES, result.centers).argmin(1)
     means = torch.stack([STATES[nearest == i].mean(0) for i in range(4)])
-    np.testing.assert_allclose(made.centers, means, atol=0.15)
-    assert made.scale == pytest.approx(float((STATES - STATES.mean(0)).norm(dim=1).mean()))
+    np.testing.assert_allclose(result.centers, means, atol=0.15)
+    assert result.scale == pytest.approx(float((STATES - STATES.mean(0)).norm(dim=1).mean()))
 
 
 def test_nothing_is_appended_where_nothing_is_missing_or_wanted() -> None:
@@ -67,8 +67,8 @@ def test_nothing_is_appended_where_nothing_is_missing_or_wanted() -> None:
 
 def test_repeated_points_give_fewer_centers() -> None:
     repeated = STATES[:3].repeat(10, 1)
-    made = build("gaussian", 8, repeated, np.random.default_rng(1), append=False)
-    assert made(repeated).shape == (30, 3)
+    result = build("gaussian", 8, repeated, np.random.default_rng(1), append=False)
+    assert result(repeated).shape == (30, 3)
 
 
 @pytest.mark.parametrize("name", ["monomials", "chebyshev", "fourier"])

@@ -75,8 +75,8 @@ def test_trained_features_find_the_leading_spectrum(score: str) -> None:
     first, second = method.fit_forecasters([ou(0), ou(1)], [Run((0,)), Run((1,))])
     truth = np.exp([0, -0.5, -1.0])
     for model in (first, second):
-        found = model.eigenvalues().numpy()
-        assert np.abs(found[:, None] - truth).min(axis=0).max() < 0.08
+        eigenvalues = model.eigenvalues().numpy()
+        assert np.abs(eigenvalues[:, None] - truth).min(axis=0).max() < 0.08
     start = Trajectories(torch.tensor([[[1.0]], [[-0.5]]], dtype=torch.float64))
     expected = np.exp(-0.5 * np.arange(1, 3)) * np.array([[1.0], [-0.5]])
     np.testing.assert_allclose(first.forecast(start, 2)[..., 0], expected, atol=0.12)

@@ -40,8 +40,8 @@ def test_reduced_rank_regression_is_the_best_operator_of_its_rank(rank: int) -> 
     expected = np.linalg.eigvals(operator)
     expected = expected[np.argsort(-np.abs(expected))][:rank]
     model = KernelKoopman("rrr", rank, RIDGE, scale=SCALE).fit_forecaster(posed(PATHS), Run())
-    found = model.eigenvalues().numpy()
-    assert np.abs(found[:, None] - expected).min(axis=0).max() < 1e-7
+    eigenvalues = model.eigenvalues().numpy()
+    assert np.abs(eigenvalues[:, None] - expected).min(axis=0).max() < 1e-7
 
 
 def test_ridge_regression_predicts_as_kernel_ridge_regression() -> None:
@@ -62,12 +62,12 @@ def test_principal_components_of_full_rank_are_ridge_regression() -> None:
 
 def test_eigenfunctions_move_by_their_eigenvalue_where_the_system_is_learnt() -> None:
     model = KernelKoopman("krr", ridge=1e-10, scale=10**0.5).fit_forecaster(posed(PATHS), Run())
-    held = linear_paths(torch.tensor([[0.8, 0.2], [-0.2, 0.7]], dtype=torch.float64), 30, 1, seed=4) * 0.5
+    held_out = linear_paths(torch.tensor([[0.8, 0.2], [-0.2, 0.7]], dtype=torch.float64), 30, 1, seed=4) * 0.5
     values = model.eigenvalues()
     linear = (
         (values - torch.linalg.eigvals(torch.tensor([[0.8, 0.2], [-0.2, 0.7]], dtype=torch.float64))[0]).abs().argmin()
     )
-    before, after = (model.eigenfunctions(held[:, i : i + 1])[:, linear] for i in (0, 1))
+    before, after = (model.eigenfunctions(held_out[:, i : i + 1])[:, linear] for i in (0, 1))
     assert (after - values[linear] * before).norm() < 0.02 * before.norm()
 
 
@@ -80,9 +80,9 @@ def test_points_are_thinned_evenly() -> None:
 
 @pytest.mark.parametrize("name", sorted(KERNELS))
 def test_kernels_are_one_at_distance_zero_and_positive_definite(name: str) -> None:
-    made = kernel_matrix(name, X, X, SCALE)
-    assert torch.equal(made.diagonal(), torch.ones(N, dtype=torch.float64))
-    assert torch.linalg.eigvalsh(made)[0] > -1e-12
+    result = kernel_matrix(name, X, X, SCALE)
+    assert torch.equal(result.diagonal(), torch.ones(N, dtype=torch.float64))
+    assert torch.linalg.eigvalsh(result)[0] > -1e-12
     assert kernel_matrix(name, X[:1], X[:1] + 3.0, SCALE)[0, 0] < 0.2
 
 

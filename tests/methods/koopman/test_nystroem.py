@@ -17,9 +17,9 @@ PATHS = linear_paths(torch.tensor([[0.8, 0.2], [-0.2, 0.7]], dtype=torch.float64
 @pytest.mark.parametrize("estimator", ["rrr", "pcr"])
 @pytest.mark.parametrize("kernel", ["gaussian", "matern52"])
 def test_all_states_as_centers_give_the_exact_regression(estimator: str, kernel: str) -> None:
-    told = {"estimator": estimator, "kernel": kernel, "rank": 4, "ridge": 1e-3, "scale": 1.5}
-    exact = KernelKoopman(**told).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
-    few = Nystroem(centers=60, **told).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
+    settings = {"estimator": estimator, "kernel": kernel, "rank": 4, "ridge": 1e-3, "scale": 1.5}
+    exact = KernelKoopman(**settings).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
+    few = Nystroem(centers=60, **settings).fit_forecaster(posed(PATHS), Run())  # type: ignore[arg-type]
     # The exact rrr chooses its rank by the images of all of the space, not of the span of the centers: nearly the same.
     assert spectral_gap(exact.eigenvalues(), few.eigenvalues()) < 1e-4
     start = Trajectories(PATHS[:5, :1])
@@ -30,8 +30,8 @@ def test_a_tenth_of_the_states_finds_the_slow_rates() -> None:
     model = Nystroem(centers=60, scale=2.0, ridge=1e-12).fit_forecaster(posed(slow_manifold(60, 10), dt=0.1), Run((1,)))
     gap = np.abs(model.eigenvalues().numpy()[:, None] - np.exp([-0.005, -0.01, -0.1])).min(axis=0)
     assert gap.max() < 1e-4
-    held = slow_manifold(20, 10, seed=5)
-    error = model.forecast(Trajectories(held[:, :1]), 10) - held[:, 1:]
+    held_out = slow_manifold(20, 10, seed=5)
+    error = model.forecast(Trajectories(held_out[:, :1]), 10) - held_out[:, 1:]
     assert error.abs().max() < 1e-3
 
 

@@ -18,9 +18,9 @@ def test_only_the_exact_pairs_of_a_cubic_dictionary_are_kept() -> None:
     run = Run()
     model = ResDMD(size=3, ridge=0.0, threshold=1e-6).fit_forecaster(PROBLEM, run)
     truth = [np.exp(0.1 * (-0.05 * i - j)) for i in range(4) for j in range(2) if i + 2 * j <= 3]
-    found = model.eigenvalues().numpy()
-    assert len(found) == len(truth) == run.facts["verified"] == 6
-    assert np.abs(np.sort(found.real) - np.sort(truth)).max() < 1e-9
+    eigenvalues = model.eigenvalues().numpy()
+    assert len(eigenvalues) == len(truth) == run.facts["verified"] == 6
+    assert np.abs(np.sort(eigenvalues.real) - np.sort(truth)).max() < 1e-9
 
 
 def test_verified_pairs_suffice_to_forecast_the_slow_manifold() -> None:

@@ -42,9 +42,9 @@ def paths(s: StateSpace, count: int, time: int, seed: int, noise: float) -> Traj
 def test_the_right_order_realizes_the_impulse_response_exactly() -> None:
     s = system()
     g = markov(s, 60)
-    found = realize(g[:21], 4)
-    np.testing.assert_allclose(markov(found, 60), g, atol=1e-10)
-    assert spectral_gap(np.linalg.eigvals(found.a), np.linalg.eigvals(s.a)) < 1e-10
+    realized = realize(g[:21], 4)
+    np.testing.assert_allclose(markov(realized, 60), g, atol=1e-10)
+    assert spectral_gap(np.linalg.eigvals(realized.a), np.linalg.eigvals(s.a)) < 1e-10
     with pytest.raises(UserError, match="realize at most"):
         realize(g[:5], 5)
 
@@ -75,8 +75,8 @@ def test_the_predictor_is_the_innovation_form() -> None:
 
 def test_subspace_identification_is_exact_without_noise() -> None:
     s = system()
-    found = subspace(paths(s, 4, 80, 0, noise=0.0), 4, rows=8)
-    assert np.linalg.norm(markov(found, 60) - markov(s, 60)) < 1e-10 * np.linalg.norm(markov(s, 60))
+    realized = subspace(paths(s, 4, 80, 0, noise=0.0), 4, rows=8)
+    assert np.linalg.norm(markov(realized, 60) - markov(s, 60)) < 1e-10 * np.linalg.norm(markov(s, 60))
 
 
 def test_subspace_identification_finds_the_noise_model_with_a_long_past() -> None:
@@ -86,8 +86,8 @@ def test_subspace_identification_finds_the_noise_model_with_a_long_past() -> Non
     want = np.array([s.c @ np.linalg.matrix_power(s.a, i) @ s.k for i in range(20)])
     errors = []
     for rows in (8, 32):
-        found = subspace(p, 4, rows)
-        got = np.array([found.c @ np.linalg.matrix_power(found.a, i) @ found.k for i in range(20)])
+        realized = subspace(p, 4, rows)
+        got = np.array([realized.c @ np.linalg.matrix_power(realized.a, i) @ realized.k for i in range(20)])
         errors.append(np.linalg.norm(got - want) / np.linalg.norm(want))
     assert errors[1] < 0.25
     assert errors[1] < 0.5 * errors[0]
@@ -100,26 +100,26 @@ def test_subspace_identification_without_inputs_finds_the_poles() -> None:
     for t in range(800):
         x = x @ turn.T + draw.standard_normal((8, 2))
         y[:, t, 0] = x[:, 0] + draw.standard_normal(8)
-    found = np.linalg.eigvals(subspace(Trajectories(torch.from_numpy(y)), 2, 10).a)
-    np.testing.assert_allclose(np.abs(found), 0.98, atol=0.01)
-    np.testing.assert_allclose(np.abs(np.angle(found)), angle, atol=0.01)
+    eigenvalues = np.linalg.eigvals(subspace(Trajectories(torch.from_numpy(y)), 2, 10).a)
+    np.testing.assert_allclose(np.abs(eigenvalues), 0.98, atol=0.01)
+    np.testing.assert_allclose(np.abs(np.angle(eigenvalues)), angle, atol=0.01)
 
 
 def test_methods_choose_and_predict() -> None:
     s = system()
-    train, held, test = (paths(s, n, 100, k, 0.2) for n, k in ((32, 0), (4, 1), (4, 2)))
+    train, held_out, test = (paths(s, n, 100, k, 0.2) for n, k in ((32, 0), (4, 1), (4, 2)))
     best = s.predictor(100).predict(test)[0]
-    model = N4SID(orders=(2, 4)).fit_predictor(Prediction(train, held), Run())
+    model = N4SID(orders=(2, 4)).fit_predictor(Prediction(train, held_out), Run())
     assert model.parameter_count() == 16 + 8 + 12 + 6 + 12
     # 54 parameters from 9600 outputs: an excess of half a percent of the innovation variance, were it efficient.
     assert (model.predict(test)[0] - best).square().mean() < 0.05 * 0.04
-    simulator = ERA(order=4, taps=41).fit_forecaster(Forecasting(train, held, context=0), Run())
+    simulator = ERA(order=4, taps=41).fit_forecaster(Forecasting(train, held_out, context=0), Run())
     assert simulator.from_outputs is None
     assert simulator.from_inputs is not None
     g = torch.from_numpy(markov(s, 40)).permute(0, 2, 1)
     assert (simulator.from_inputs[:40] - g).norm() < 0.1 * g.norm()
     with pytest.raises(UserError, match="none"):
-        ERA().fit_predictor(Prediction(Trajectories(train.observations), Trajectories(held.observations)), Run())
+        ERA().fit_predictor(Prediction(Trajectories(train.observations), Trajectories(held_out.observations)), Run())
 
 
 def test_orders_that_short_sequences_do_not_show_are_left_out() -> None:

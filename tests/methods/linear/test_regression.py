@@ -156,9 +156,9 @@ def test_pole_filters_have_unit_energy_over_infinite_time() -> None:
 
 def test_features_are_filters_over_the_past_only() -> None:
     p = paths(1)
-    made, _ = features_of(p, banks.taps(64, 2), banks.taps(64, 1))
+    result, _ = features_of(p, banks.taps(64, 2), banks.taps(64, 1))
     assert p.inputs is not None
-    np.testing.assert_allclose(made[5], torch.cat([p.inputs[0, 5, :1], p.inputs[0, 4, :1], p.inputs[0, 5, 1:],
+    np.testing.assert_allclose(result[5], torch.cat([p.inputs[0, 5, :1], p.inputs[0, 4, :1], p.inputs[0, 5, 1:],
                                p.inputs[0, 4, 1:], p.observations[0, 4]]), atol=1e-12)  # fmt: skip
 
 

@@ -78,8 +78,8 @@ def test_training_is_a_first_order_integrator_of_the_projected_flow(augmented: b
     moved = sum(float((a - b).norm()) for a, b in zip(target, dense(start()[0]), strict=True))
     errors = []
     for rate in (0.02, 0.01, 0.005):
-        found = trained(rate, augmented)
-        errors.append(sum(float((a - b).norm()) for a, b in zip(found, target, strict=True)))
+        network = trained(rate, augmented)
+        errors.append(sum(float((a - b).norm()) for a, b in zip(network, target, strict=True)))
     assert errors[0] < 0.05 * moved
     for coarse, fine in pairwise(errors):
         assert 1.7 < coarse / fine < 2.3

@@ -40,8 +40,8 @@ def test_gradients_are_those_of_autograd() -> None:
     own = torch.stack([torch.nn.functional.cross_entropy(a, b) for a, b in zip(logits, y, strict=True)])
     own.sum().backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(loss, own.detach())
-    for made, parameter in zip([*by_weight, *by_bias], [*weights, *biases], strict=True):
-        torch.testing.assert_close(made, parameter.grad, rtol=1e-10, atol=1e-12)
+    for result, parameter in zip([*by_weight, *by_bias], [*weights, *biases], strict=True):
+        torch.testing.assert_close(result, parameter.grad, rtol=1e-10, atol=1e-12)
 
 
 def layer() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -87,9 +87,9 @@ def test_the_step_of_dlrt_does_not_feel_small_singular_values() -> None:
 def test_the_cut_keeps_what_the_tolerance_demands(tolerance: float, expected: int) -> None:
     values = torch.tensor([1.0, 0.5, 0.1, 0.02, 0.01], dtype=torch.float64)
     u, v = torch.linalg.qr(normals(1, 9, 5))[0], torch.linalg.qr(normals(1, 8, 5))[0]
-    kept = cut((u, values.diag()[None], v), tolerance, 2, 5)
-    assert kept[1].shape[-1] == expected
-    lost = (kept[0] @ kept[1] @ kept[2].mT - u @ values.diag() @ v.mT).norm()
+    remaining = cut((u, values.diag()[None], v), tolerance, 2, 5)
+    assert remaining[1].shape[-1] == expected
+    lost = (remaining[0] @ remaining[1] @ remaining[2].mT - u @ values.diag() @ v.mT).norm()
     assert lost <= max(tolerance, 1e-12) * values.norm() or expected == 2
 
 
@@ -123,14 +123,14 @@ def test_a_decaying_start_stalls_two_factors_more_than_dlrt() -> None:
 
 def test_larger_tolerances_compress_more() -> None:
     problem = TASK.problem(0)
-    told = []
+    collected = []
     for theta in (0.05, 0.3):
         run = Run([0])
         network = AdaptiveDynamicalLowRank(theta=theta, epochs=4.0).fit_network(problem, run)
         assert network.parameter_count() < 26_122
-        told.append(run.facts)
-    assert told[1]["compression"] > told[0]["compression"]
-    assert told[1]["rank_2"] < told[0]["rank_2"]
+        collected.append(run.facts)
+    assert collected[1]["compression"] > collected[0]["compression"]
+    assert collected[1]["rank_2"] < collected[0]["rank_2"]
 
 
 def test_members_do_not_depend_on_their_neighbors() -> None:

@@ -63,12 +63,12 @@ def test_jacobians_are_those_of_differences(method: NextGenerationReservoir | Ec
     x = henon(200, count=3)
     model = method.fit_forecaster(posed(x), Run((3,)))
     state = model.initial_state(Trajectories(x[:, :50]))
-    found = model.jacobian(state)
+    jacobian = model.jacobian(state)
     h = 1e-6
     for i in range(state.shape[-1]):
         e = h * torch.eye(state.shape[-1], dtype=state.dtype)[i]
         wanted = (model.step(state + e) - model.step(state - e)) / (2 * h)
-        torch.testing.assert_close(found[..., i], wanted, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(jacobian[..., i], wanted, atol=1e-6, rtol=1e-5)
 
 
 def test_the_reservoir_follows_its_equations() -> None:
@@ -124,8 +124,8 @@ def test_parroting_copies_a_periodic_orbit_for_ever() -> None:
 def test_parroting_copies_what_followed_the_nearest_stretch() -> None:
     x = henon(300, count=2)
     model = ContextParroting(motif=3).fit_forecaster(posed(x), Run())
-    told = model.forecast(Trajectories(x[1:, 100:140] + 1e-9), 50)
-    torch.testing.assert_close(told[0], x[1, 140:190], atol=1e-12, rtol=0)
+    forecast = model.forecast(Trajectories(x[1:, 100:140] + 1e-9), 50)
+    torch.testing.assert_close(forecast[0], x[1, 140:190], atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("method", [NextGenerationReservoir(taps=9), EchoStateNetwork(), ContextParroting()])

@@ -41,12 +41,12 @@ def test_states_and_gradients_are_those_of_autograd(interval: int) -> None:
 
 def test_a_unit_is_the_sum_over_its_branches() -> None:
     z, alpha, thresholds = drawn(1, 3, 2), drawn(2, 4), drawn(3, 2, 4)
-    found = dendrites(z, alpha, thresholds)
+    actual = dendrites(z, alpha, thresholds)
     for s in range(3):
         for i in range(2):
             value = float(z[s, i])
             branches = [max(value - float(h), 0) - max(value, 0) for h in thresholds[i]]
-            assert float(found[s, i]) == pytest.approx(
+            assert float(actual[s, i]) == pytest.approx(
                 sum(a * v for a, v in zip(alpha.tolist(), branches, strict=True))
             )
 

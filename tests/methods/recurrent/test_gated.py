@@ -33,8 +33,8 @@ def test_a_step_is_that_of_the_lstm_cell() -> None:
     c, h = state.chunk(2, dim=-1)
     wanted_h, wanted_c = cell(x, (h, c))
     gates = x @ ours(cell.weight_ih) + ours(cell.bias_ih) + ours(cell.bias_hh)
-    found = advanced("lstm", gates, state, ours(cell.weight_hh))
-    torch.testing.assert_close(found, torch.cat([wanted_c, wanted_h], dim=-1))
+    actual = advanced("lstm", gates, state, ours(cell.weight_hh))
+    torch.testing.assert_close(actual, torch.cat([wanted_c, wanted_h], dim=-1))
 
 
 def test_a_step_is_that_of_the_gru_cell() -> None:
@@ -83,8 +83,8 @@ def test_the_jacobian_is_that_of_autograd(cell: str) -> None:
     model = GatedModel.of(network(cell))
     states = drawn(4, 3, 8 if cell == "lstm" else 4)
     with torch.no_grad():  # as the runner asks
-        found = model.jacobian(states)
-    for one, got in zip(states, found, strict=True):
+        jacobian = model.jacobian(states)
+    for one, got in zip(states, jacobian, strict=True):
         torch.testing.assert_close(got, torch.autograd.functional.jacobian(lambda v: model.step(v[None])[0], one))
 
 
@@ -92,9 +92,9 @@ def test_the_jacobian_is_that_of_autograd(cell: str) -> None:
 def test_the_free_run_feeds_on_itself(cell: str) -> None:
     """Continuing from the context and the first predictions gives the later ones."""
     model, context = GatedModel.of(network(cell)), drawn(5, 2, 6, 2)
-    told = model.forecast(Trajectories(context), 9)
-    longer = torch.cat([context, told[:, :4]], dim=1)
-    torch.testing.assert_close(model.forecast(Trajectories(longer), 5), told[:, 4:])
+    forecast = model.forecast(Trajectories(context), 9)
+    longer = torch.cat([context, forecast[:, :4]], dim=1)
+    torch.testing.assert_close(model.forecast(Trajectories(longer), 5), forecast[:, 4:])
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -30,8 +30,8 @@ def test_the_step_is_the_classical_runge_kutta_step() -> None:
 def test_the_jacobian_is_that_of_autograd() -> None:
     net, states = model(), drawn(2, 3, 2)
     with torch.no_grad():  # as the runner asks
-        found = net.jacobian(states)
-    for one, got in zip(states, found, strict=True):
+        jacobian = net.jacobian(states)
+    for one, got in zip(states, jacobian, strict=True):
         torch.testing.assert_close(got, torch.autograd.functional.jacobian(lambda v: net.step(v[None])[0], one))
 
 
@@ -42,8 +42,8 @@ def test_members_keep_their_own_loss() -> None:
     for i, net in enumerate(fields):
         weights, shifts = ([p.detach() for p in part] for part in net.parts())
         own = NeuralODEModel(tuple(weights), tuple(shifts))
-        told = own.forecast(Trajectories(x[i, :, :1]), 5)
-        torch.testing.assert_close(together[i], (told - x[i, :, 1:]).square().mean())
+        forecast = own.forecast(Trajectories(x[i, :, :1]), 5)
+        torch.testing.assert_close(together[i], (forecast - x[i, :, 1:]).square().mean())
 
 
 def test_training_learns_a_rotation() -> None:

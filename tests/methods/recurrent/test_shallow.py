@@ -39,12 +39,12 @@ def test_states_and_gradients_are_those_of_autograd(interval: int, clipped: bool
     weight = torch.randn(3, 13, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     leaves = [m.clone().requires_grad_() for m in members[:6]]
     out = mixed(tuple(leaves[:5]), leaves[5], members[6], alpha, interval, clipped)
-    found = torch.autograd.grad((out * weight).sum(), leaves)
+    actual = torch.autograd.grad((out * weight).sum(), leaves)
     for i in range(3):
         own = [m[i].clone().requires_grad_() for m in members[:6]]
         eager = mixed_eagerly(tuple(own[:5]), own[5], members[6][i], alpha[i], interval, clipped)
         torch.testing.assert_close(out[i], eager, rtol=1e-12, atol=1e-12)
-        for got, want in zip(found, torch.autograd.grad((eager * weight[i]).sum(), own), strict=True):
+        for got, want in zip(actual, torch.autograd.grad((eager * weight[i]).sum(), own), strict=True):
             torch.testing.assert_close(got[i], want, rtol=1e-10, atol=1e-12)
 
 
@@ -152,5 +152,5 @@ def test_the_compiled_free_run_is_that_of_the_steps(clipped: bool) -> None:
     context = Trajectories(torch.randn(4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
     for model in (shallow, linear):
         assert isinstance(model, StateForecaster)
-        found, wanted = model.forecast(context, 50), StateForecaster.forecast(model, context, 50)
-        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+        forecast, wanted = model.forecast(context, 50), StateForecaster.forecast(model, context, 50)
+        torch.testing.assert_close(forecast, wanted, rtol=1e-9, atol=1e-9)

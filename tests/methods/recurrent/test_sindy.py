@@ -33,8 +33,8 @@ def test_the_lorenz_equations_are_found(lorenz: Trajectories) -> None:
 def test_the_forecast_integrates_the_field(lorenz: Trajectories) -> None:
     model = SparseIdentification().fit_forecaster(Forecasting(lorenz, lorenz), Run())
     context = Trajectories(lorenz.observations[:, :500], dt=0.01)
-    told = model.forecast(context, 100)
-    assert (told - lorenz.observations[:, 500:600]).abs().max() < 0.05
+    forecast = model.forecast(context, 100)
+    assert (forecast - lorenz.observations[:, 500:600]).abs().max() < 0.05
     state = lorenz.observations[0, :5]
     slope = torch.stack([torch.autograd.functional.jacobian(lambda v: model.step(v[None])[0], s) for s in state])
     torch.testing.assert_close(model.jacobian(state), slope)
@@ -44,10 +44,10 @@ def test_thresholding_keeps_what_is_large_and_fits_it_anew() -> None:
     g = torch.Generator().manual_seed(0)
     features = torch.randn(200, 4, generator=g, dtype=torch.float64)
     targets = features @ torch.tensor([[2.0, 0], [0.03, -1], [0, 0], [0, 0.02]], dtype=torch.float64)
-    found = thresholded(features, targets, 0.1, 10)
-    assert (found != 0).tolist() == [[True, False], [False, True], [False, False], [False, False]]
+    actual = thresholded(features, targets, 0.1, 10)
+    assert (actual != 0).tolist() == [[True, False], [False, True], [False, False], [False, False]]
     alone = torch.linalg.lstsq(features[:, :1], targets[:, :1], driver="gelsd").solution
-    torch.testing.assert_close(found[:1, :1], alone)
+    torch.testing.assert_close(actual[:1, :1], alone)
     assert (thresholded(features, targets, 9.0, 10) == 0).all()
 
 

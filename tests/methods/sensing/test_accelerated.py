@@ -44,8 +44,8 @@ def test_momentum_starts_with_plain_steps_and_beats_them(cls: type[LowRankRecove
 def test_preconditioned_momentum_does_not_feel_the_condition() -> None:
     for condition in (1.0, 100.0):
         task = AsymmetricSensing.at("tiny", condition=condition, passes=500)
-        (told, *_) = scores(AcceleratedDescent(preconditioned=True), task)
-        assert told["steps_8"] < 90
+        (outcome, *_) = scores(AcceleratedDescent(preconditioned=True), task)
+        assert outcome["steps_8"] < 90
 
 
 def test_the_two_loops_apply_the_inverse_hessian_of_bfgs() -> None:
@@ -81,9 +81,9 @@ def test_the_line_minimum_is_that_of_a_fine_grid() -> None:
 @pytest.mark.parametrize("cls", [AsymmetricSensing, PositiveSensing, Completion])
 def test_quasi_newton_takes_fewer_passes_than_momentum(cls: type[LowRankRecovery]) -> None:
     task = cls.at("tiny", condition=10.0, passes=1600)
-    (told, *_), (momentum, *_) = scores(QuasiNewton(), task), scores(AcceleratedDescent(), task)
-    assert told["rel"] < 1e-12
-    assert told["passes_8"] < momentum.get("passes_8", np.inf)
+    (outcome, *_), (momentum, *_) = scores(QuasiNewton(), task), scores(AcceleratedDescent(), task)
+    assert outcome["rel"] < 1e-12
+    assert outcome["passes_8"] < momentum.get("passes_8", np.inf)
 
 
 def test_soft_imputation_solves_the_penalized_problem() -> None:
@@ -153,7 +153,7 @@ def test_decoupled_modes_follow_their_own_equation(depth: int) -> None:
     steps = np.array([step for step, _ in run.snapshots], dtype=float)
     strengths = np.array([torch.einsum("ia,ij,ja->a", u, f @ g.T, v).numpy() for _, (f, g) in run.snapshots])
     for i, s in enumerate(task.spectrum()):
-        told = solve_ivp(
+        result = solve_ivp(
             lambda _, a, s=s: depth * a ** (2 - 2 / depth) * (s - a),
             (0, steps[-1] * rate),
             [0.02 * 8],
@@ -161,7 +161,7 @@ def test_decoupled_modes_follow_their_own_equation(depth: int) -> None:
             rtol=1e-9,
             atol=1e-12,
         )
-        assert np.abs(strengths[:, i] - told.y[0]).max() < 0.02 * s
+        assert np.abs(strengths[:, i] - result.y[0]).max() < 0.02 * s
 
 
 def test_an_orthogonal_start_bears_depth_that_a_gaussian_one_does_not() -> None:

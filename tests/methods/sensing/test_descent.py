@@ -75,25 +75,25 @@ EXACT = [
 
 @pytest.mark.parametrize(("method", "cls"), EXACT)
 def test_methods_of_exact_rank_reach_rounding(method: Any, cls: type[LowRankRecovery]) -> None:
-    for told in scores(method, cls.at("tiny")):
-        assert told["rel"] < 1e-12
-        assert told["fact.kind"] in (0.0, 1.0)
+    for outcome in scores(method, cls.at("tiny")):
+        assert outcome["rel"] < 1e-12
+        assert outcome["fact.kind"] in (0.0, 1.0)
 
 
 def test_exact_rank_converges_linearly() -> None:
     """C03."""
-    for told in scores(GradientDescent(absolute=True), PositiveSensing.at("tiny", passes=4000)):
-        assert told["rel"] < 1e-12
-        assert told["fact.kind"] == 1
-        assert told["steps_8"] < 2000
+    for outcome in scores(GradientDescent(absolute=True), PositiveSensing.at("tiny", passes=4000)):
+        assert outcome["rel"] < 1e-12
+        assert outcome["fact.kind"] == 1
+        assert outcome["steps_8"] < 2000
 
 
 def test_surplus_rank_slows_symmetric_descent_to_one_over_t_squared() -> None:
     """C01 at a tenth of its length: the squared error falls like 1/t^2 and no faster."""
     task = PositiveSensing.at("tiny", fit_rank=4, passes=4000, share=2)
-    for told in scores(GradientDescent(absolute=True), task):
-        assert told["fact.kind"] == 2
-        assert 1.7 < told["power"] < 2.1
+    for outcome in scores(GradientDescent(absolute=True), task):
+        assert outcome["fact.kind"] == 2
+        assert 1.7 < outcome["power"] < 2.1
 
 
 def test_surplus_rank_keeps_two_factors_linear_at_a_rate_that_grows_with_the_start() -> None:
@@ -104,9 +104,9 @@ def test_surplus_rank_keeps_two_factors_linear_at_a_rate_that_grows_with_the_sta
     rates = []
     for scale in (1.0, 0.5):
         task = AsymmetricSensing.at("tiny", condition=1.0, fit_rank=4, passes=3000, share=8)
-        told = scores(GradientDescent(step=0.2, start_scale=scale, absolute=True), task, seeds=8)
-        assert all(t["rate_r2"] > 0.99 and t["fact.kind"] == 1 for t in told)
-        rates.append(np.array([t["rate"] for t in told]))
+        outcome = scores(GradientDescent(step=0.2, start_scale=scale, absolute=True), task, seeds=8)
+        assert all(t["rate_r2"] > 0.99 and t["fact.kind"] == 1 for t in outcome)
+        rates.append(np.array([t["rate"] for t in outcome]))
     assert 2.8 < np.median(rates[0] / rates[1]) < 4.5
 
 
@@ -115,9 +115,9 @@ def test_one_modified_step_frees_the_rate_from_the_start() -> None:
     rates = []
     for scale in (0.5, 0.1):
         task = AsymmetricSensing.at("tiny", condition=1.0, fit_rank=4, passes=1500, share=2)
-        told = scores(GradientDescent(step=0.2, start_scale=scale, balance=0.7, absolute=True), task)
-        assert all(t["rel"] < 1e-8 for t in told)
-        rates.append(np.mean([t["rate"] for t in told]))
+        outcome = scores(GradientDescent(step=0.2, start_scale=scale, balance=0.7, absolute=True), task)
+        assert all(t["rel"] < 1e-8 for t in outcome)
+        rates.append(np.mean([t["rate"] for t in outcome]))
     assert 1 / 1.3 < rates[0] / rates[1] < 1.3
 
 
@@ -137,8 +137,8 @@ def test_rebalancing_keeps_the_product_and_levels_the_columns() -> None:
 @pytest.mark.parametrize("condition", [1.0, 100.0])
 def test_steps_of_scaled_descent_do_not_depend_on_the_condition(condition: float) -> None:
     """C10: about 60 steps to 1e-8 here at any condition, where plain descent needs thousands."""
-    (told, _) = scores(ScaledGradientDescent(), AsymmetricSensing.at("tiny", condition=condition, passes=400))
-    assert 25 < told["steps_8"] < 90
+    (outcome, _) = scores(ScaledGradientDescent(), AsymmetricSensing.at("tiny", condition=condition, passes=400))
+    assert 25 < outcome["steps_8"] < 90
 
 
 @pytest.mark.parametrize("transposed", [False, True])

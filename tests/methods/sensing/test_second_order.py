@@ -42,17 +42,17 @@ def test_a_surplus_of_rank_and_a_bad_condition_stay_linear(
     method: Any, cls: type[LowRankRecovery], condition: float
 ) -> None:
     """C11 and C12: where plain descent is sublinear."""
-    for told in scores(method, cls.at("tiny", condition=condition, fit_rank=4, passes=1600)):
-        assert told["rel"] < 1e-10
-        assert told["fact.kind"] == 1
+    for outcome in scores(method, cls.at("tiny", condition=condition, fit_rank=4, passes=1600)):
+        assert outcome["rel"] < 1e-10
+        assert outcome["fact.kind"] == 1
 
 
 def test_a_constant_damping_slows_down_below_it() -> None:
     """ScaledGD(lambda) is fast to 1e-3 and sublinear afterward when the rank is a surplus."""
     task = PositiveSensing.at("tiny", fit_rank=4, passes=1600)
-    for told in scores(PreconditionedDescent(damping="constant", start="random"), task):
-        assert told["steps_2"] < 100
-        assert told["rel"] > 1e-8
+    for outcome in scores(PreconditionedDescent(damping="constant", start="random"), task):
+        assert outcome["steps_2"] < 100
+        assert outcome["rel"] > 1e-8
 
 
 EXACT = [
@@ -69,8 +69,8 @@ EXACT = [
 
 @pytest.mark.parametrize(("method", "cls"), EXACT)
 def test_methods_of_exact_rank_reach_rounding(method: Any, cls: type[LowRankRecovery]) -> None:
-    for told in scores(method, cls.at("tiny")):
-        assert told["rel"] < 1e-12
+    for outcome in scores(method, cls.at("tiny")):
+        assert outcome["rel"] < 1e-12
 
 
 def test_gauss_newton_is_quadratic() -> None:
@@ -133,9 +133,9 @@ def test_the_tangent_projection_is_the_projection() -> None:
     problem, f, g = small()
     u, v, z = torch.linalg.qr(f)[0], torch.linalg.qr(g)[0], normals(1, 7, 6, seed=2)
     core, left, right = tangent(z, u, v)
-    made = (u @ core + left) @ v.mT + u @ right.mT
+    result = (u @ core + left) @ v.mT + u @ right.mT
     off = torch.eye(7, dtype=torch.float64) - u @ u.mT, torch.eye(6, dtype=torch.float64) - v @ v.mT
-    torch.testing.assert_close(made, z - off[0] @ z @ off[1])
+    torch.testing.assert_close(result, z - off[0] @ z @ off[1])
     # The exact step minimizes |A(X - a P) - y|^2 in a, Z being the gradient.
     measurements = measure([problem])
     residual, gradient = measurements.normal(f @ g.mT)
@@ -195,8 +195,8 @@ def test_least_nuclear_norm_recovers_above_the_statistical_dimension_and_not_bel
         scores(NuclearNorm(), AsymmetricSensing.at("tiny", rows=24, columns=24, measurements=m, passes=3000))
         for m in (240, 120)
     )
-    assert all(told["rel"] < 1e-4 for told in far)
-    assert all(told["rel"] > 1e-2 for told in near)
+    assert all(result["rel"] < 1e-4 for result in far)
+    assert all(result["rel"] > 1e-2 for result in near)
 
 
 def test_the_penalized_problem_is_solved_to_optimality() -> None:

@@ -38,26 +38,26 @@ def sequences(seed: int = 0, channels: int = 2) -> torch.Tensor:
 
 def perturbed(method: SequenceMethod) -> Stack:
     """A network none of whose parameters is zero."""
-    made = network(method)
+    model = network(method)
     draw = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for p in made.parameters():
+        for p in model.parameters():
             p.add_(0.1 * torch.randn(p.shape, generator=draw))
-    return made
+    return model
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 @pytest.mark.parametrize("cut", [0, 1, 11, 23])
 def test_layers_are_causal(method: SequenceMethod, cut: int) -> None:
-    made, x = perturbed(method), sequences()
+    result, x = perturbed(method), sequences()
     other = torch.cat([x[:, :cut], 3 * sequences(1)[:, cut:]], dim=1)
-    a, b = made(x), made(other)
+    a, b = result(x), result(other)
     assert a.shape == (2, LENGTH, 3)
     assert (a - b)[:, :cut].abs().sum() <= 1e-4 * a.abs().sum()
     assert (a - b)[:, cut].abs().min() > 1e-6
     # And the gradient of an output with respect to later inputs is nothing.
     x.requires_grad_()
-    (slope,) = torch.autograd.grad(made(x)[:, cut].sum(), x)
+    (slope,) = torch.autograd.grad(result(x)[:, cut].sum(), x)
     assert slope[:, cut + 1 :].abs().sum() <= 1e-4 * slope.abs().sum()
 
 

@@ -38,14 +38,14 @@ def test_the_kernel_is_that_of_the_dense_system(basis: str, length: int) -> None
     poles, p, drive = (torch.from_numpy(part) for part in low_rank_form(basis, 8))
     # Reading C = Re-coordinates of a random row in the eigenbasis.
     c = torch.randn(2, 4, generator=torch.Generator().manual_seed(0), dtype=torch.complex128)
-    found = dplr_kernel(poles, p, drive, c, torch.tensor([0.05], dtype=torch.float64), length)
+    actual = dplr_kernel(poles, p, drive, c, torch.tensor([0.05], dtype=torch.float64), length)
     full = np.concatenate([poles.numpy(), poles.numpy().conj()])
     both = np.concatenate([p.numpy(), p.numpy().conj()], axis=1)
     matrix = np.diag(full) - both.conj().T @ both
     ends = np.concatenate([drive.numpy(), drive.numpy().conj()])
     states = bilinear(matrix, ends, 0.05, length)
     expected = 2 * np.real(states[:, :4] @ c.numpy().T).T
-    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6 * np.abs(expected).max())
+    np.testing.assert_allclose(actual.numpy(), expected, atol=1e-6 * np.abs(expected).max())
     # The matrix is HiPPO's, up to a unitary change of basis.
     np.testing.assert_allclose(np.poly(matrix).real, np.poly(a), rtol=1e-8, atol=1e-8 * np.abs(np.poly(a)).max())
     moments = [np.vdot(ends, np.linalg.matrix_power(matrix, k) @ ends) for k in range(4)]
@@ -58,8 +58,8 @@ def test_perturbed_modes_are_those_of_a_nearby_matrix() -> None:
     assert len(poles) == 10
     assert (poles.imag >= 0).all()
     for t in (0.0, 0.3, 1.0):
-        found = 2 * np.real(vectors @ (np.exp(t * poles) * weights))
-        np.testing.assert_allclose(found, scipy.linalg.expm(t * a) @ b, atol=0.1 * np.abs(b).max() * 16**0.5)
+        actual = 2 * np.real(vectors @ (np.exp(t * poles) * weights))
+        np.testing.assert_allclose(actual, scipy.linalg.expm(t * a) @ b, atol=0.1 * np.abs(b).max() * 16**0.5)
     np.testing.assert_allclose(2 * np.real(vectors @ weights), b, rtol=1e-8)
 
 
@@ -68,28 +68,28 @@ def test_the_layers_start_as_their_kernels() -> None:
     method = S4PTD(modes=8, banks=1, size=1e-4, steps_range=(0.05, 0.05 + 1e-9))
     layer: Any = method.layer(1, 1, 30, torch.Generator().manual_seed(0))
     assert layer.log_decay.shape == layer.frequency.shape == (1, 1, 10)
-    found = layer.kernel(30)[1:, 0, 0].detach().numpy()
+    actual = layer.kernel(30)[1:, 0, 0].detach().numpy()
     a, b = legs(16)
-    held = scipy.linalg.expm(0.05 * np.block([[a, b[:, None]], [np.zeros((1, 17))]]))
-    x, states = held[:16, 16], []
+    exponential = scipy.linalg.expm(0.05 * np.block([[a, b[:, None]], [np.zeros((1, 17))]]))
+    x, states = exponential[:16, 16], []
     for _ in range(30):
         states.append(x)
-        x = held[:16, :16] @ x
-    c = np.linalg.lstsq(np.array(states)[1:], found, rcond=1e-10)[0]
-    np.testing.assert_allclose(np.array(states)[1:] @ c, found, atol=0.02 * np.abs(found).max())
+        x = exponential[:16, :16] @ x
+    c = np.linalg.lstsq(np.array(states)[1:], actual, rcond=1e-10)[0]
+    np.testing.assert_allclose(np.array(states)[1:] @ c, actual, atol=0.02 * np.abs(actual).max())
 
 
 def test_the_selective_scan_is_its_recurrence() -> None:
     draw = torch.Generator().manual_seed(0)
     x, step, b, c = (torch.randn(2, 9, n, generator=draw, dtype=torch.float64) for n in (3, 3, 4, 4))
     step, a = step.exp(), -torch.rand(3, 4, generator=draw, dtype=torch.float64)
-    found = selective_scan(x, step, a, b, c)
+    actual = selective_scan(x, step, a, b, c)
     for n in range(2):
         for lane in range(3):
             h = torch.zeros(4, dtype=torch.float64)
             for t in range(9):
                 h = torch.exp(step[n, t, lane] * a[lane]) * h + step[n, t, lane] * x[n, t, lane] * b[n, t]
-                assert float(found[n, t, lane]) == pytest.approx(float(h @ c[n, t]), abs=1e-12)
+                assert float(actual[n, t, lane]) == pytest.approx(float(h @ c[n, t]), abs=1e-12)
 
 
 @pytest.mark.skipif(not compiling.available(), reason="numba not there")
@@ -97,16 +97,16 @@ def test_the_compiled_selective_scan_has_the_gradients_of_the_recorded_one(monke
     draw = torch.Generator().manual_seed(0)
     layers = [Mamba(lanes=5, states=3).layer(2, 2, 11, draw).double() for _ in range(3)]
     x = torch.randn(3, 4, 11, 2, generator=draw, dtype=torch.float64)
-    found = {}
+    by_name = {}
     for engine in (False, True):
         monkeypatch.setattr(compiling, "available", lambda engine=engine: engine)
         parameters, buffers = stack_module_state(layers)
         seen = x.clone().requires_grad_(True)
         out = vmap(lambda p, b, x: functional_call(layers[0], (p, b), (x,)))(parameters, buffers, seen)
         out.square().sum().backward()
-        found[engine] = {"out": out, "x": seen.grad, **{name: p.grad for name, p in parameters.items()}}
-    for name, wanted in found[False].items():
-        torch.testing.assert_close(found[True][name], wanted, rtol=1e-10, atol=1e-11, msg=name)
+        by_name[engine] = {"out": out, "x": seen.grad, **{name: p.grad for name, p in parameters.items()}}
+    for name, wanted in by_name[False].items():
+        torch.testing.assert_close(by_name[True][name], wanted, rtol=1e-10, atol=1e-11, msg=name)
 
 
 def test_mamba_starts_as_the_paper_says() -> None:

@@ -20,9 +20,9 @@ from dynamark.tasks.problems import Run
 
 def test_log_norms_of_products_are_those_of_the_products() -> None:
     factors = torch.randn(3, 6, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for own, found in zip(factors, log_product_norms(factors), strict=True):
+    for own, actual in zip(factors, log_product_norms(factors), strict=True):
         product = torch.linalg.multi_dot(list(own.flip(0)))
-        assert float(found) == pytest.approx(float(torch.linalg.matrix_norm(product, ord=2).log()))
+        assert float(actual) == pytest.approx(float(torch.linalg.matrix_norm(product, ord=2).log()))
 
 
 def test_log_norms_do_not_underflow() -> None:
@@ -61,8 +61,8 @@ def test_the_integrator_of_the_data_is_remembered_by_the_model() -> None:
 
 
 def test_what_follows_what_is_counted_from_each_region() -> None:
-    found = followers(np.array([1, 1, 1, 2, 1, 2, 2, 3]))
-    assert found == {(1, 1): 0.5, (1, 2): 0.5, (2, 1): 1 / 3, (2, 2): 1 / 3, (2, 3): 1 / 3}
+    actual = followers(np.array([1, 1, 1, 2, 1, 2, 2, 3]))
+    assert actual == {(1, 1): 0.5, (1, 2): 0.5, (2, 1): 1 / 3, (2, 2): 1 / 3, (2, 3): 1 / 3}
 
 
 def test_wings_are_the_regions_that_never_follow_each_other() -> None:

@@ -28,8 +28,8 @@ def check(low: float, high: float, relation: Any, **more: Any) -> Check:
     return Check("x", lambda rows: Interval((low + high) / 2, low, high), relation, **more)
 
 
-def evaluated(made: Claim, *rows: dict[str, Any]) -> Evaluation:
-    return evaluate(listed(made), index_of(*rows))
+def evaluated(tested: Claim, *rows: dict[str, Any]) -> Evaluation:
+    return evaluate(listed(tested), index_of(*rows))
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def evaluated(made: Claim, *rows: dict[str, Any]) -> Evaluation:
     ],
 )
 def test_verdicts_of_intervals(relation: Any, low: float, high: float, verdict: str) -> None:
-    made = claim(ONE, checks=[check(low, high, relation)], convergence="no budget")
-    assert evaluated(made, row()).verdict == verdict
+    tested = claim(ONE, checks=[check(low, high, relation)], convergence="no budget")
+    assert evaluated(tested, row()).verdict == verdict
 
 
 def test_a_value_outside_does_not_count_while_its_interval_covers() -> None:
@@ -74,9 +74,9 @@ def test_missing_rows_are_not_run_and_failed_ones_inconclusive() -> None:
 
 
 def test_one_claim_whose_rows_lack_a_score_does_not_end_the_list() -> None:
-    made = evaluated(claim(ONE, checks=[Check("e", median("renamed"), Below(2))]), row())
-    assert made.verdict == "not run"
-    assert "no row of this claim has the score 'renamed'" in report.whole(made)
+    tested = evaluated(claim(ONE, checks=[Check("e", median("renamed"), Below(2))]), row())
+    assert tested.verdict == "not run"
+    assert "no row of this claim has the score 'renamed'" in report.whole(tested)
 
 
 # --- one seed
@@ -142,13 +142,13 @@ def test_where_there_is_no_budget_a_negative_verdict_stands_and_theorems_need_no
 
 
 def test_a_later_look_is_taken_only_where_the_earlier_ones_decide_nothing() -> None:
-    made = claim(Runs("f/t", "gd", seeds=3), looks=(1, 3), convergence="none")
-    decided = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate([1.0, 1.1, 1.2, *[9.0] * 6])))
+    tested = claim(Runs("f/t", "gd", seeds=3), looks=(1, 3), convergence="none")
+    decided = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate([1.0, 1.1, 1.2, *[9.0] * 6])))
     assert (decided.verdict, decided.look) == ("reproduced", 0)
     open_ = [1.0, 1.5, 3.0]
-    further = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate([*open_, *[1.0] * 6])))
+    further = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate([*open_, *[1.0] * 6])))
     assert (further.verdict, further.look) == ("reproduced", 1)
-    waiting = evaluated(made, *(row(seed=k, value=v) for k, v in enumerate(open_)))
+    waiting = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate(open_)))
     assert (waiting.verdict, waiting.look) == ("inconclusive", 0)
     assert "look 2 of 2 needs 6 more rows" in waiting.reason
 
@@ -165,8 +165,8 @@ def test_the_error_level_is_spent_over_the_looks() -> None:
 
 def test_reports_say_what_was_measured() -> None:
     two = Runs("f/t", "gd", seeds=2)
-    made = claim(two, note="a note", published="3.5", registered="0.1.0", changes=(Change("0.1.0", "a | b", "why"),))
-    evaluation = evaluated(made, row(), row(seed=1, value=1.5))
+    tested = claim(two, note="a note", published="3.5", registered="0.1.0", changes=(Change("0.1.0", "a | b", "why"),))
+    evaluation = evaluated(tested, row(), row(seed=1, value=1.5))
     assert "1 claim of 1 paper: 1 reproduced" in report.listing([evaluation])
     whole = report.whole(evaluation)
     for line in (
@@ -197,18 +197,18 @@ def test_verdicts_on_held_out_data_stand_beside_the_public_ones() -> None:
     two = Runs("f/t", "gd", seeds=2)
     table = table_of(row(), row(seed=1), row(value=8.0, salt="w"), row(seed=1, value=9.0, salt="w"))
     chosen = {"X": listed(claim(two, convergence="none"))}
-    made = Claims(evaluate_all(chosen, table), evaluate_all(chosen, table, "w"))
-    (line,) = [line for line in str(made).splitlines() if " X " in line]
+    claims_list = Claims(evaluate_all(chosen, table), evaluate_all(chosen, table, "w"))
+    (line,) = [line for line in str(claims_list).splitlines() if " X " in line]
     assert line.startswith("✓")
     assert "✗ not reproduced" in line
-    assert "held out: ✗ not reproduced" in made.to_text()
-    assert "| ✓ reproduced | ✗ not reproduced |" in made.to_markdown()
+    assert "held out: ✗ not reproduced" in claims_list.to_text()
+    assert "| ✓ reproduced | ✗ not reproduced |" in claims_list.to_markdown()
 
 
 def test_the_list_as_a_data_frame_has_one_record_a_quantity() -> None:
     pytest.importorskip("pandas")
-    made = Claims([evaluated(claim(ONE, checks=[check(1, 1.5, Below(2))], fair_controls=[check(0, 1, None)]), row())])
-    frame = made.to_frame()
+    tested = Claims([evaluated(claim(ONE, checks=[check(1, 1.5, Below(2))], fair_controls=[check(0, 1, None)]), row())])
+    frame = tested.to_frame()
     assert frame["role"].tolist() == ["check", "fair control"]
     assert frame["value"].tolist() == [1.25, 0.5]
 
@@ -224,12 +224,12 @@ def test_every_claim_that_ships_can_be_evaluated_without_rows() -> None:
 
 def test_every_claim_that_ships_is_registered_and_cites_a_paper_with_a_link() -> None:
     for shipped in shipped_claims().values():
-        made = shipped.claim
-        assert made.registered, shipped.id
-        assert made.paper == "dynamark" or paper_of(made.paper).link.startswith("https://"), shipped.id
-        assert 1 == made.looks[0] <= len(made.looks) <= 3, shipped.id
-        assert list(made.looks) == sorted(set(made.looks)), shipped.id
-        assert made.kind == THEOREM or made.convergence, f"{shipped.id} says nothing of convergence"
+        claimed = shipped.claim
+        assert claimed.registered, shipped.id
+        assert claimed.paper == "dynamark" or paper_of(claimed.paper).link.startswith("https://"), shipped.id
+        assert 1 == claimed.looks[0] <= len(claimed.looks) <= 3, shipped.id
+        assert list(claimed.looks) == sorted(set(claimed.looks)), shipped.id
+        assert claimed.kind == THEOREM or claimed.convergence, f"{shipped.id} says nothing of convergence"
 
 
 def test_a_convergence_check_asks_for_the_same_runs_with_another_budget() -> None:

@@ -28,8 +28,10 @@ def test_inline_and_local_measure_the_same_bits(tmp_path: Path) -> None:
     suite = Suite("s", "", (), experiments=((Spec(ERROR), 2), (Spec(ERROR, {"draws": 400}), 1)))
     assert run(suite, store=tmp_path / "inline", engine="inline").statuses == {"ok": 3}
     assert run(suite, store=tmp_path / "local", workers=2).statuses == {"ok": 3}
-    told = [[(r["key"], r["task"], r["scores"], r["curves"]) for r in rows(tmp_path / e)] for e in ("inline", "local")]
-    assert told[0] == told[1]
+    result = [
+        [(r["key"], r["task"], r["scores"], r["curves"]) for r in rows(tmp_path / e)] for e in ("inline", "local")
+    ]
+    assert result[0] == result[1]
     assert len({r["scores"][0]["value"] for r in rows(tmp_path / "inline")}) == 3
     assert run(suite, store=tmp_path / "local").skipped == 3
 

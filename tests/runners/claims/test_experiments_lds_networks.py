@@ -12,7 +12,7 @@ from dynamark.tasks.problems import Run
 
 @pytest.mark.parametrize("total", [False, True])
 def test_the_time_of_a_mode_is_that_of_its_flow(total: bool) -> None:
-    found = ModeWidth(width=5, total=total).measure(Run((3,))).values["time"]
+    measured = ModeWidth(width=5, total=total).measure(Run((3,))).values["time"]
     b, c = 0.1 * np.abs(Run((3,)).numpy.standard_normal((2, 5)))
     if total:
         b, c = b / 5**0.5, c / 5**0.5
@@ -20,7 +20,7 @@ def test_the_time_of_a_mode_is_that_of_its_flow(total: bool) -> None:
     while b @ c < 0.5:
         pull = 1e-4 * (1 - b @ c)
         b, c, steps = b + pull * c, c + pull * b, steps + 1
-    assert found == pytest.approx(steps * 1e-4, rel=1e-3)
+    assert measured == pytest.approx(steps * 1e-4, rel=1e-3)
 
 
 def test_gradients_of_the_learned_filter_are_those_of_its_loss() -> None:

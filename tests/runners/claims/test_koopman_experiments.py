@@ -91,8 +91,8 @@ def test_the_population_spectrum_of_polynomials_is_the_one_published() -> None:
     """.312, .196, .202, .026 for three, five, seven and ten Chebyshev polynomials; the exact features have all of it."""
     published = {3: 0.312, 5: 0.196, 7: 0.202, 10: 0.026}
     for d, error in published.items():
-        found = spectral_error(lambda x, d=d: chebyshev.chebvander(2 * x - 1, d - 1))  # type: ignore[misc]
-        assert found == pytest.approx(error, abs=6e-4)
+        actual = spectral_error(lambda x, d=d: chebyshev.chebvander(2 * x - 1, d - 1))  # type: ignore[misc]
+        assert actual == pytest.approx(error, abs=6e-4)
     values = population_spectrum(lambda x: np.exp(-8j * np.pi * np.outer(x * (1 - x), np.arange(-10, 11))))
     truth = logistic_modes()[0]
     assert np.abs(values[:, None] - truth[:6]).min(axis=0).max() < 1e-10

@@ -28,9 +28,9 @@ def interval(quantity: Quantity, *rows: dict[str, Any], needs: list[Need] | None
 
 
 def test_median_with_its_interval() -> None:
-    found = interval(quantities.median("error"), *seeds(1.0, 2.0, 4.0, 8.0, 100.0))
-    assert found.value == 4.0
-    assert 1.0 <= found.low < 4.0 < found.high <= 100.0
+    actual = interval(quantities.median("error"), *seeds(1.0, 2.0, 4.0, 8.0, 100.0))
+    assert actual.value == 4.0
+    assert 1.0 <= actual.low < 4.0 < actual.high <= 100.0
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 20])
@@ -43,9 +43,9 @@ def test_the_quick_median_is_that_of_the_bootstrap(count: int) -> None:
 
 def test_the_upper_end_of_an_interval_is_at_975_of_a_thousand_draws() -> None:
     samples = np.random.default_rng(0).standard_normal(40)
-    found = intervals.bootstrap(samples, lambda x: x.mean(axis=1), 0.95)
+    actual = intervals.bootstrap(samples, lambda x: x.mean(axis=1), 0.95)
     half = stats.norm.ppf(0.975) * samples.std() / math.sqrt(40)
-    np.testing.assert_allclose([found.low, found.high], samples.mean() + np.array([-half, half]), atol=0.1 * half)
+    np.testing.assert_allclose([actual.low, actual.high], samples.mean() + np.array([-half, half]), atol=0.1 * half)
 
 
 def test_a_higher_level_widens_an_interval() -> None:
@@ -99,9 +99,9 @@ def test_of_several_rows_of_a_seed_the_worst_counts() -> None:
 @pytest.mark.parametrize("level", [0.95, 0.975])
 def test_a_share_has_the_interval_of_clopper_and_pearson(successes: int, count: int, level: float) -> None:
     exact = stats.binomtest(successes, count).proportion_ci(level, method="exact")
-    found = intervals.clopper_pearson(successes, count, level)
+    actual = intervals.clopper_pearson(successes, count, level)
     np.testing.assert_allclose(
-        [found.value, found.low, found.high], [successes / count, exact.low, exact.high], atol=1e-12
+        [actual.value, actual.low, actual.high], [successes / count, exact.low, exact.high], atol=1e-12
     )
 
 
@@ -130,8 +130,8 @@ def scaled(power: float) -> tuple[list[dict[str, Any]], list[Need]]:
 
 def test_power_law_recovers_its_exponent_whatever_the_seeds_factor() -> None:
     rows, needs = scaled(-1.5)
-    found = interval(quantities.power_law("error", "method.rate"), *rows, needs=needs)
-    np.testing.assert_allclose([found.value, found.low, found.high], -1.5, rtol=1e-12)
+    actual = interval(quantities.power_law("error", "method.rate"), *rows, needs=needs)
+    np.testing.assert_allclose([actual.value, actual.low, actual.high], -1.5, rtol=1e-12)
 
 
 def test_spread_is_the_largest_over_the_smallest_median() -> None:

@@ -99,7 +99,7 @@ def test_a_factor_of_the_seeds_multiplies_every_need() -> None:
 
 
 def suites(*claims: object, **more: object) -> list[Suite]:
-    return list(suites_of({str(k): listed(made) for k, made in enumerate(claims)}, **more))  # type: ignore[arg-type]
+    return list(suites_of({str(k): listed(result) for k, result in enumerate(claims)}, **more))  # type: ignore[arg-type]
 
 
 def test_what_claims_need_is_named_once_with_the_most_seeds() -> None:
@@ -113,8 +113,8 @@ def test_what_claims_need_is_named_once_with_the_most_seeds() -> None:
 
 
 def test_looks_and_convergence_checks_are_among_what_claims_need() -> None:
-    made = claim(Runs("f/t", "gd", seeds=2), looks=(1, 3), convergence=[Runs("f/t", "gd", {"steps": 20}, seeds=2)])
-    (whole,) = suites(made)
+    tested = claim(Runs("f/t", "gd", seeds=2), looks=(1, 3), convergence=[Runs("f/t", "gd", {"steps": 20}, seeds=2)])
+    (whole,) = suites(tested)
     assert {(e.methods[0].label, e.seeds) for e in whole.entries} == {("gd", 6), ("gd(steps=20)", 6)}
-    (first,) = suites(made, looks={"0": 0}, convergence=[])
+    (first,) = suites(tested, looks={"0": 0}, convergence=[])
     assert {(e.methods[0].label, e.seeds) for e in first.entries} == {("gd", 2)}

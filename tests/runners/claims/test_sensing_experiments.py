@@ -69,14 +69,14 @@ def test_orthogonal_starts_bear_depth_and_gaussian_ones_do_not() -> None:
 @pytest.mark.parametrize("samples", [30, 90])
 def test_the_flow_ends_in_least_squares_from_the_start(samples: int) -> None:
     experiment = Overtraining(samples=samples, inputs=60, start_scale=1.5)
-    told = experiment.measure(Run([3])).values
+    measured = experiment.measure(Run([3])).values
     rng = Run([3]).numpy
     x = rng.standard_normal((samples, 60)) / np.sqrt(60)
     w, start = rng.standard_normal(60), 1.5 * rng.standard_normal(60)
     y = x @ w + rng.standard_normal(samples) / np.sqrt(5.0)
     end = start + np.linalg.lstsq(x, y - x @ start, rcond=None)[0]
-    assert told["final"] == pytest.approx(np.mean((end - w) ** 2), rel=1e-8)
-    assert told["early"] <= told["final"]
+    assert measured["final"] == pytest.approx(np.mean((end - w) ** 2), rel=1e-8)
+    assert measured["early"] <= measured["final"]
 
 
 @pytest.mark.parametrize(("samples", "start"), [(20, 0.0), (20, 2.0), (100, 2.0)])

@@ -114,13 +114,13 @@ def test_wrong_answers_are_told_in_words() -> None:
         def forecast(self, context: Trajectories, horizon: int, inputs: Any = None) -> Any:
             return self.what
 
-    for what, told in (
+    for what, message in (
         (torch.zeros(3, 4, 2), r"forecast 'next': wanted shape \(3, 5, 2\), got \(3, 4, 2\)"),
         ("rain", "wanted a tensor of real floating-point numbers, got str"),
         (torch.zeros(3, 5, 2, dtype=torch.long), "got an array of int64"),
         (None, "got NoneType"),
     ):
-        with pytest.raises(BadAnswer, match=told):
+        with pytest.raises(BadAnswer, match=message):
             ask(Says(what), problem, Run())
 
 
@@ -198,6 +198,6 @@ def test_parameters_are_counted() -> None:
 def test_exceptions_become_a_status_and_one_line() -> None:
     assert failure(MemoryError()).status == "out_of_memory"
     assert failure(RuntimeError("DefaultCPUAllocator: not enough memory")).status == "out_of_memory"
-    told = failure(ValueError("first\nsecond"))
-    assert (told.status, told.reason) == ("error", "ValueError: first")
+    cause = failure(ValueError("first\nsecond"))
+    assert (cause.status, cause.reason) == ("error", "ValueError: first")
     assert failure(BadAnswer("looks ahead")).reason == "looks ahead"

@@ -44,9 +44,9 @@ def test_each_fault_is_one_row_with_its_status(tmp_path: Path) -> None:
     assert len(rows) == len(methods) + 2
     ended = {row["method_fields"]: (row["status"], row["reason"] or "") for row in rows}
     for how, (status, reason) in EXPECTED.items():
-        told = next(value for fields, value in ended.items() if f'"how":"{how}"' in fields)
-        assert told[0] == status, (how, told)
-        assert reason in told[1], (how, told)
+        result = next(value for fields, value in ended.items() if f'"how":"{how}"' in fields)
+        assert result[0] == status, (how, result)
+        assert reason in result[1], (how, result)
     others = [row for row in rows if "faulty" not in row["method"]]
     assert [row["status"] for row in others] == ["ok", "ok"]
     left = subprocess.run(["pgrep", "-f", marker], capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ def test_nothing_is_left_behind(tmp_path: Path, workers: int) -> None:
         f"run({write_suite(tmp_path / 's.toml', [LINE])!r}, store={str(tmp_path / 'store')!r}, workers={workers})"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    found = subprocess.run(
+    output = subprocess.run(
         ["pgrep", "-f", "dynamark.runners.execute.processes.*" + tmp_path.name], capture_output=True, check=False
     )
-    assert found.stdout == b""
+    assert output.stdout == b""

@@ -122,19 +122,19 @@ def test_test_data_cannot_influence_the_choice(name: str) -> None:
     task = resolve_task(parse(name), "tiny")
     methods = resolve_method(parse(METHOD.get(name, METHOD[task.family]))).candidates()
     posed = task.problem(0)
-    told = []
+    collected = []
     for problem in (posed, dataclasses.replace(posed, query=shuffled(posed.query))):
         (answer,) = solve(methods, [problem], [[0]], budget=20, criterion=task.criterion, share=4)
-        told.append([(c["fields"], c["score"], c["chosen"]) for c in answer.candidates])
-    assert told[0] == told[1]
-    assert len({score for _, score, _ in told[0] if score < math.inf}) > 1
+        collected.append([(c["fields"], c["score"], c["chosen"]) for c in answer.candidates])
+    assert collected[0] == collected[1]
+    assert len({score for _, score, _ in collected[0] if score < math.inf}) > 1
 
 
 def test_every_task_names_a_criterion_as_plain_data() -> None:
     for name in task_names():
-        told = resolve_task(parse(name), "tiny").criterion
-        assert told["name"] in CRITERIA
-        assert json.loads(json.dumps(told)) == told
+        criterion = resolve_task(parse(name), "tiny").criterion
+        assert criterion["name"] in CRITERIA
+        assert json.loads(json.dumps(criterion)) == criterion
 
 
 def test_an_attractor_is_judged_by_its_free_run_and_not_by_one_step() -> None:

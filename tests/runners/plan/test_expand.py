@@ -54,28 +54,31 @@ def test_a_method_that_joins_meets_each_task_once_with_choices_among_fields_that
 
 
 def test_a_bare_name_or_an_alias_keeps_the_fields_that_the_suite_gives() -> None:
-    told = suite(LINEAR, f"steep={LINE}(gain=2.0)", DRAWN)
-    assert {run.method.label for run in expand(told, method=specs(LINE)).runs} == {"walk.py:Line(gain=0.5)", "steep"}
-    assert {run.method.label for run in expand(told, method=specs("steep")).runs} == {"steep"}
+    listed_suite = suite(LINEAR, f"steep={LINE}(gain=2.0)", DRAWN)
+    assert {run.method.label for run in expand(listed_suite, method=specs(LINE)).runs} == {
+        "walk.py:Line(gain=0.5)",
+        "steep",
+    }
+    assert {run.method.label for run in expand(listed_suite, method=specs("steep")).runs} == {"steep"}
     other = f"{LINE}(gain=3.0)"
-    assert {run.method.label for run in expand(told, method=specs(other)).runs} == {"walk.py:Line(gain=3.0)"}
+    assert {run.method.label for run in expand(listed_suite, method=specs(other)).runs} == {"walk.py:Line(gain=3.0)"}
 
 
 def test_tasks_are_narrowed_by_globs_and_seeds_and_tier_replaced() -> None:
-    told = suite(LINE, tasks=(WALK, "chaos/lorenz63"))
-    plan = expand(told, task=specs("*walk*"), seeds=5, tier="standard")
+    listed_suite = suite(LINE, tasks=(WALK, "chaos/lorenz63"))
+    plan = expand(listed_suite, task=specs("*walk*"), seeds=5, tier="standard")
     assert [(run.task.tier, run.seed) for run in plan.runs if hasattr(run, "task")] == [
         ("standard", k) for k in range(5)
     ]
 
 
 def test_the_key_follows_parameters_tier_salt_and_device() -> None:
-    told = suite(LINE, seeds=1)
+    listed_suite = suite(LINE, seeds=1)
     plans = [
-        expand(told),
-        expand(told, tier="standard"),
-        expand(told, salt="x"),
-        expand(told, device="cuda"),
+        expand(listed_suite),
+        expand(listed_suite, tier="standard"),
+        expand(listed_suite, salt="x"),
+        expand(listed_suite, device="cuda"),
         expand(suite(LINEAR, seeds=1)),
         expand(suite(LINE, tasks=(f"{WALK}(noise=0.1)",), seeds=1)),
     ]
@@ -94,12 +97,12 @@ def test_what_does_not_apply_is_said(tmp_path: Path) -> None:
 
 
 def test_globs_find_tasks_and_the_methods_that_apply() -> None:
-    told = Suite("s", "", (entry(("lds/regret", "chaos/*"), ("persistence", "va*"), "tiny", 1),))
-    met = {(run.row["task"], run.row["method"]) for run in expand(told).runs}
+    listed_suite = Suite("s", "", (entry(("lds/regret", "chaos/*"), ("persistence", "va*"), "tiny", 1),))
+    met = {(run.row["task"], run.row["method"]) for run in expand(listed_suite).runs}
     assert ("chaos/lorenz63", "persistence") in met
     assert ("lds/regret", "vaw") in met
     assert not {pair for pair in met if pair[0].startswith("chaos") and pair[1].startswith("vaw")}
-    assert expand(told).not_applicable == (("lds/regret", "persistence", "has no fit_learner"),)
+    assert expand(listed_suite).not_applicable == (("lds/regret", "persistence", "has no fit_learner"),)
 
 
 def test_a_budget_of_the_suite_replaces_that_of_the_task_and_is_part_of_the_key() -> None:
@@ -114,10 +117,12 @@ def test_nothing_that_matches_is_an_error_that_lists_the_tasks() -> None:
 
 
 def test_seeds_may_be_named_one_by_one() -> None:
-    told = Suite("s", "", suite(LINE).entries, experiments=((parse("sensing/equal_factors"), 2),))
-    plan = expand(told, seeds=[7, 2, 7])
+    listed_suite = Suite("s", "", suite(LINE).entries, experiments=((parse("sensing/equal_factors"), 2),))
+    plan = expand(listed_suite, seeds=[7, 2, 7])
     assert [run.seed for run in plan.runs] == [7, 2, 7, 2]
-    assert {run.key for run in expand(told, seeds=[2]).runs} < {run.key for run in expand(told, seeds=3).runs}
+    assert {run.key for run in expand(listed_suite, seeds=[2]).runs} < {
+        run.key for run in expand(listed_suite, seeds=3).runs
+    }
     assert [asked("--seeds", text) for text in ("5", "-1", "4-4", "0,3,7-9")] == [5, -1, [4], [0, 3, 7, 8, 9]]
 
 
@@ -144,11 +149,11 @@ def test_only_what_is_missing_is_pending() -> None:
 
 def test_cohorts_hold_seeds_of_one_method_and_task_only() -> None:
     plan = expand(suite(DRAWN, LINE, tasks=(WALK, f"{WALK}(noise=0.1)"), seeds=10))
-    made = cohorts(plan.runs)
-    for cohort in made:
+    batches = cohorts(plan.runs)
+    for cohort in batches:
         assert len({(run.task.name, run.method.label) for run in cohort.runs if hasattr(run, "task")}) == 1
-    assert sorted(len(c.runs) for c in made if c.method.label == "walk.py:Drawn") == [2, 2, 8, 8]
-    assert {len(c.runs) for c in made if c.method.label == "walk.py:Line"} == {1}
+    assert sorted(len(c.runs) for c in batches if c.method.label == "walk.py:Drawn") == [2, 2, 8, 8]
+    assert {len(c.runs) for c in batches if c.method.label == "walk.py:Line"} == {1}
 
 
 def test_shipped_suites_expand() -> None:
@@ -173,13 +178,13 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), MALFORMED.items(), ids=range(len(MALFORMED)))
-def test_malformed_suites_are_named_with_the_fault(tmp_path: Path, text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), MALFORMED.items(), ids=range(len(MALFORMED)))
+def test_malformed_suites_are_named_with_the_fault(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=r"bad\.toml") as error:
         load_suite(str(path))
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value).strip()
 
 

@@ -53,9 +53,9 @@ def test_leaving_the_box_is_not_rewarded() -> None:
     outside = np.full_like(truth, 1e6)
     one = outside.copy()
     one[0] = truth[0]
-    found = [state_space_divergence(truth, g) for g in (outside, one, np.zeros_like(truth))]
-    assert max(found) - min(found) < 0.15
-    assert min(found) > 13
+    actual = [state_space_divergence(truth, g) for g in (outside, one, np.zeros_like(truth))]
+    assert max(actual) - min(actual) < 0.15
+    assert min(actual) > 13
 
 
 def test_hellinger_of_white_noise_without_smoothing_has_its_closed_form() -> None:
@@ -66,8 +66,8 @@ def test_hellinger_of_white_noise_without_smoothing_has_its_closed_form() -> Non
 
 def test_hellinger_with_smoothing_has_its_floor() -> None:
     """Smoothing over s bins leaves variance e2 = 1/(2 sqrt(pi) s), so D_H is about sqrt(e2)/2 = 0.059 at s = 20."""
-    found = np.mean([hellinger(*RNG.standard_normal((2, 50_000, 1))) for _ in range(4)])
-    assert found == pytest.approx(np.sqrt(1 / (2 * np.sqrt(np.pi) * 20)) / 2, rel=0.05)
+    actual = np.mean([hellinger(*RNG.standard_normal((2, 50_000, 1))) for _ in range(4)])
+    assert actual == pytest.approx(np.sqrt(1 / (2 * np.sqrt(np.pi) * 20)) / 2, rel=0.05)
 
 
 def test_hellinger_is_zero_for_itself_and_one_for_other_lines_or_nothing() -> None:
@@ -141,10 +141,10 @@ def test_the_delay_is_where_the_correlation_has_fallen_to_1_over_e() -> None:
 
 
 def test_the_embedding_holds_a_series_and_its_shifts() -> None:
-    found = embedded(np.arange(10.0)[:, None], 3)
-    assert found.shape == (4, 3)
-    assert found[0].tolist() == [0, 3, 6]
-    assert found[-1].tolist() == [3, 6, 9]
+    actual = embedded(np.arange(10.0)[:, None], 3)
+    assert actual.shape == (4, 3)
+    assert actual[0].tolist() == [0, 3, 6]
+    assert actual[-1].tolist() == [3, 6, 9]
 
 
 def test_the_sliced_distance_of_a_shift_is_the_mean_projection() -> None:
@@ -165,8 +165,8 @@ def test_the_correlation_dimension_of_a_cube_has_its_closed_form(powers: tuple[f
     share = np.geomspace(1e-3, 0.1, 20)
     expected = np.polyfit(np.log(np.interp(share, within, radius)), np.log(share), 1)[0]
     assert 0.9 * dim < expected <= dim
-    found = np.mean([correlation_dimension(RNG.uniform(size=(2500, dim))) for _ in range(4)])
-    assert found == pytest.approx(expected, rel=0.02)
+    actual = np.mean([correlation_dimension(RNG.uniform(size=(2500, dim))) for _ in range(4)])
+    assert actual == pytest.approx(expected, rel=0.02)
 
 
 def test_the_correlation_dimension_of_a_cycle_is_one_and_of_a_point_zero() -> None:

@@ -119,10 +119,10 @@ def test_bits_do_not_depend_on_neighbors(name: str) -> None:
 
 
 def test_groups_are_independent_orbits_of_their_lengths() -> None:
-    made = orbits(LORENZ63, {"b": (2, 5), "a": (3, 40), "c": (1, 40)}, np.random.default_rng(0))
-    assert {name: x.shape for name, x in made.items()} == {"a": (3, 40, 3), "b": (2, 5, 3), "c": (1, 40, 3)}
-    assert len(np.unique(np.concatenate([x[:, 0] for x in made.values()]), axis=0)) == 6
-    for path in [*made["a"], *made["b"], *made["c"]]:
+    paths = orbits(LORENZ63, {"b": (2, 5), "a": (3, 40), "c": (1, 40)}, np.random.default_rng(0))
+    assert {name: x.shape for name, x in paths.items()} == {"a": (3, 40, 3), "b": (2, 5, 3), "c": (1, 40, 3)}
+    assert len(np.unique(np.concatenate([x[:, 0] for x in paths.values()]), axis=0)) == 6
+    for path in [*paths["a"], *paths["b"], *paths["c"]]:
         assert np.array_equal(moved(LORENZ63, path[:-1], 1), path[1:])
 
 
@@ -133,9 +133,9 @@ def test_starts_that_escape_are_drawn_again() -> None:
 
         return double
 
-    made = orbits(System(bind, 1.0, (0.0,), (0.0,)), {"a": (40, 3)}, np.random.default_rng(0))["a"]
-    assert (made <= 0).all()
-    assert len(np.unique(made[:, 0])) == 40
+    paths = orbits(System(bind, 1.0, (0.0,), (0.0,)), {"a": (40, 3)}, np.random.default_rng(0))["a"]
+    assert (paths <= 0).all()
+    assert len(np.unique(paths[:, 0])) == 40
 
 
 def test_mackey_glass_is_the_delay_equation() -> None:
@@ -162,9 +162,9 @@ def test_the_lyapunov_spectrum_is_the_stated_one(name: str, every: int) -> None:
     system, field, substeps = FIELDS[name]
     starts = orbits(system, {"a": (400, 1)}, np.random.default_rng(0))["a"]
     truth = Truth(field, system.dt, substeps)
-    found = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 1700, 400, every=every)
-    mean = found.mean(0) / system.dt
-    error = float(found[:, 0].std()) / 20 / system.dt
+    spectrum = lyapunov_spectrum(truth, Trajectories(torch.from_numpy(starts)), 1500, 1700, 400, every=every)
+    mean = spectrum.mean(0) / system.dt
+    error = float(spectrum[:, 0].std()) / 20 / system.dt
     assert error < 0.013 * system.lyapunov[0]
     assert float(mean[0]) == pytest.approx(system.lyapunov[0], abs=0.01 * system.lyapunov[0] + 2 * error)
     assert float(mean[1]) == pytest.approx(0.0, abs=0.005)

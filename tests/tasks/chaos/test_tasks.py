@@ -22,9 +22,9 @@ from dynamark.tasks.chaos.tasks import Reconstruction
 
 @pytest.fixture(scope="module", params=[Lorenz63, Rossler])
 def task(request: pytest.FixtureRequest) -> Reconstruction:
-    made = request.param.at("tiny", name=f"chaos/{request.param.__name__}")
-    assert isinstance(made, Reconstruction)
-    return made
+    instance = request.param.at("tiny", name=f"chaos/{request.param.__name__}")
+    assert isinstance(instance, Reconstruction)
+    return instance
 
 
 def answers(task: Reconstruction, fill: float) -> dict[str, np.ndarray]:
@@ -59,13 +59,13 @@ def test_noise_is_on_training_data_alone() -> None:
 
 def test_the_truth_scores_perfectly(task: Reconstruction) -> None:
     data = task.data(0)
-    told = answers(task, 0.0)
-    told["forecast.long"][0, -task.test :] = data["test"][0]
-    told["forecast.short"][:] = data["short"][:, 100:]
-    told["forecast.windows"][:] = data["windows"][:, 100:]
-    told["forecast.places"][:, -task.test :] = data["test"]
-    told["lyapunov"] = np.array([task.system.lyapunov]) * task.system.dt
-    scored = task.score(told, 0)
+    solution = answers(task, 0.0)
+    solution["forecast.long"][0, -task.test :] = data["test"][0]
+    solution["forecast.short"][:] = data["short"][:, 100:]
+    solution["forecast.windows"][:] = data["windows"][:, 100:]
+    solution["forecast.places"][:, -task.test :] = data["test"]
+    solution["lyapunov"] = np.array([task.system.lyapunov]) * task.system.dt
+    scored = task.score(solution, 0)
     values = scored.values
     assert values["d_stsp"] == task.oracle(0) / 10  # nothing counts as better than a tenth of the floor
     assert values["d_h"] == pytest.approx(0, abs=1e-7)
@@ -84,9 +84,9 @@ def test_the_truth_scores_perfectly(task: Reconstruction) -> None:
 
 @pytest.mark.parametrize("fill", [np.nan, np.inf, 11.0])
 def test_what_escapes_counts_as_a_fixed_point_at_the_mean(task: Reconstruction, fill: float) -> None:
-    told = answers(task, fill)
-    told["lyapunov"] = np.full((8, 3), np.nan)
-    values = task.score(told, 0).values
+    solution = answers(task, fill)
+    solution["lyapunov"] = np.full((8, 3), np.nan)
+    values = task.score(solution, 0).values
     assert all(np.isfinite(v) for v in values.values())
     assert values["escaped"] == 1
     assert values["d_stsp"] == task.baseline(0)
@@ -109,17 +109,17 @@ def test_an_instance_depends_on_its_seed_only() -> None:
 
 def test_the_floors_at_ten_thousand_samples_are_the_known_ones() -> None:
     """Independent Lorenz orbits of 1e4 samples: D_stsp 0.525 +- 0.171 with k = 30, D_H 0.053 +- 0.026."""
-    made = orbits(LORENZ63, {"a": (20, 10_000)}, np.random.default_rng(0))["a"]
-    made = (made - made.mean(axis=(0, 1))) / made.std(axis=(0, 1))
-    pairs = list(zip(made[:10], made[10:], strict=True))
+    paths = orbits(LORENZ63, {"a": (20, 10_000)}, np.random.default_rng(0))["a"]
+    paths = (paths - paths.mean(axis=(0, 1))) / paths.std(axis=(0, 1))
+    pairs = list(zip(paths[:10], paths[10:], strict=True))
     assert np.median([state_space_divergence(a, b) for a, b in pairs]) == pytest.approx(0.525, abs=2 * 0.171)
     assert np.mean([hellinger(a, b) for a, b in pairs]) == pytest.approx(0.053, abs=0.026)
 
 
 def pairs_of(system: System, count: int, steps: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    made = orbits(system, {"a": (2 * count, steps)}, np.random.default_rng(0))["a"]
-    made = (made - made.mean(axis=(0, 1))) / made.std(axis=(0, 1))
-    return list(zip(made[:count], made[count:], strict=True))
+    paths = orbits(system, {"a": (2 * count, steps)}, np.random.default_rng(0))["a"]
+    paths = (paths - paths.mean(axis=(0, 1))) / paths.std(axis=(0, 1))
+    return list(zip(paths[:count], paths[count:], strict=True))
 
 
 def test_the_floors_of_the_other_lengths_and_systems_are_the_known_ones() -> None:
@@ -134,33 +134,33 @@ def test_the_floors_of_the_other_lengths_and_systems_are_the_known_ones() -> Non
 
 def test_every_distance_has_its_floor_beside_it(task: Reconstruction) -> None:
     """Another true orbit is about as far from the test trajectory as the floor says."""
-    told = answers(task, 0.0)
-    told["forecast.long"][0, -task.test :] = task.data(0)["references"][5]
-    values = task.score(told, 0).values
+    solution = answers(task, 0.0)
+    solution["forecast.long"][0, -task.test :] = task.data(0)["references"][5]
+    values = task.score(solution, 0).values
     for name in ("d_stsp", "d_h", "d_h_fixed", "sliced_w1", "dimension_error"):
         assert values[f"{name}_floor"] > 0
         assert values[name] < 6 * values[f"{name}_floor"], name
 
 
 def test_a_model_with_an_attractor_of_its_own_is_told_by_its_basin(task: Reconstruction) -> None:
-    told = answers(task, 0.0)
-    places = told["forecast.places"]
+    solution = answers(task, 0.0)
+    places = solution["forecast.places"]
     places[:, -task.test :] = task.data(0)["test"]
     places[:10] = 0.3
     places[10:14] = np.nan
-    assert task.score(told, 0).values["basin"] == 14 / 40
+    assert task.score(solution, 0).values["basin"] == 14 / 40
 
 
 def test_the_true_lorenz_system_has_one_attractor_in_the_box_of_its_data() -> None:
-    made = orbits(LORENZ63, {"a": (1, 20_000)}, np.random.default_rng(0))["a"][0]
-    state = np.random.default_rng(1).uniform(made.min(axis=0), made.max(axis=0), (20, 3)).T.copy()
+    paths = orbits(LORENZ63, {"a": (1, 20_000)}, np.random.default_rng(0))["a"][0]
+    state = np.random.default_rng(1).uniform(paths.min(axis=0), paths.max(axis=0), (20, 3)).T.copy()
     sample, ends = LORENZ63.bind(state), np.empty((5000, 3, 20))
     for _ in range(2000):
         sample()
     for place in ends:
         sample()
         place[:] = state
-    space = StateSpace(made)
+    space = StateSpace(paths)
     assert max(space.divergence(ends[..., i]) for i in range(20)) < 5
 
 
@@ -173,10 +173,10 @@ def test_times_of_the_neuron_are_counted_in_periods() -> None:
     late = np.argmin([np.abs(test[lag : lag + 500] - test[:500]).mean() for lag in range(250, 350)]) + 250
     assert abs(late - period) <= 1
     assert task.horizon == round(3 * task.system.unit / task.system.dt)
-    told = answers(task, 0.0)
-    told["forecast.short"][:] = task.data(0)["short"][:, 100:]
-    told["lyapunov"] = np.array([[0.0, -0.035, -0.279]])
-    values = task.score(told, 0).values
+    solution = answers(task, 0.0)
+    solution["forecast.short"][:] = task.data(0)["short"][:, 100:]
+    solution["lyapunov"] = np.array([[0.0, -0.035, -0.279]])
+    values = task.score(solution, 0).values
     assert values["valid_time"] == pytest.approx(3, rel=0.01)
     assert values["lyapunov_error"] == 0
     assert values["kaplan_yorke"] == 1
@@ -196,10 +196,10 @@ def test_every_system_has_a_scale_and_scores_what_cannot_be_scored(kind: type[Re
     assert isinstance(task, Reconstruction)
     query = task.problem(0).query
     assert query is not None
-    told = {
+    solution = {
         f"forecast.{name}": np.full((len(r.context), r.horizon, channels), np.nan) for name, r in query.rollouts.items()
     }
-    values = task.score(told, 0).values
+    values = task.score(solution, 0).values
     assert values["escaped"] == 1
     assert values["d_stsp"] == task.baseline(0)
     assert 0 < task.oracle(0) < 0.8 * task.baseline(0)

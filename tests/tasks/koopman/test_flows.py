@@ -132,9 +132,9 @@ def test_the_basin_indicator_of_duffing_tells_the_basins() -> None:
 
 
 def test_rates_of_duffing_are_those_of_its_linearization() -> None:
-    found = tiny(Duffing).spectrum
-    assert found is not None
-    rates = np.log(found[1]) / 0.25
+    actual = tiny(Duffing).spectrum
+    assert actual is not None
+    rates = np.log(actual[1]) / 0.25
     expected = np.append(0, np.linalg.eigvals([[0, 1], [-2, -0.5]]))
     assert spectral_gap(rates, expected) < 1e-12
     assert tiny(Duffing, damping=0.0).spectrum is None

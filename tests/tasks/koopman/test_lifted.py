@@ -17,8 +17,8 @@ def pendulum(**fields: object) -> LiftedPendulum:
 
 def test_the_polynomial_pendulum_against_an_adaptive_integrator() -> None:
     times = 0.1 * np.arange(301)
-    found = swing(np.array([[2.4, 0.0], [0.8, -0.5]]), 0.1, 300)
-    for start, path in zip(([2.4, 0.0], [0.8, -0.5]), found, strict=True):
+    actual = swing(np.array([[2.4, 0.0], [0.8, -0.5]]), 0.1, 300)
+    for start, path in zip(([2.4, 0.0], [0.8, -0.5]), actual, strict=True):
         known = solve_ivp(
             lambda _, x: [x[1], -GRAVITY * np.sin(x[0])], (0, 30), start, "DOP853", times, rtol=1e-13, atol=1e-13
         )

@@ -59,10 +59,10 @@ def answer(task: TorusMap, functions: np.ndarray, values: np.ndarray) -> dict[st
 @pytest.mark.parametrize("skew", [False, True])
 def test_true_characters_have_no_residual_and_the_whole_leading_spectrum(skew: bool) -> None:
     task = tiny(skew=skew)
-    found = answer(task, task.eigenfunctions(pool(task)), task.spectrum[1])
+    actual = answer(task, task.eigenfunctions(pool(task)), task.spectrum[1])
     for name in ("spec_err", "spec_miss", "eigfun_err", "residual_max"):
-        assert found[name] < 1e-12, name
-    assert found["rho"] == pytest.approx(1)
+        assert actual[name] < 1e-12, name
+    assert actual["rho"] == pytest.approx(1)
 
 
 def test_a_character_of_y_is_an_eigenfunction_of_the_rotation_and_of_the_skew_product_not() -> None:

@@ -52,6 +52,6 @@ def test_the_energy_spectrum_of_a_damped_wave() -> None:
     x = 2 * np.pi * np.arange(32) / 32
     field = np.sin(x) + 0.1 * np.cos(3 * x)
     damped = np.sin(x) + 0.1 * np.exp(-1) * np.cos(3 * x + 1)
-    truth, made = (np.tile(f, (2, 3, 1)) for f in (field, damped))
+    truth, result = (np.tile(f, (2, 3, 1)) for f in (field, damped))
     assert metrics.log_spectrum_rmse(truth, truth) == 0
-    assert metrics.log_spectrum_rmse(truth, made) == pytest.approx(2 / np.sqrt(2))
+    assert metrics.log_spectrum_rmse(truth, result) == pytest.approx(2 / np.sqrt(2))

@@ -33,16 +33,16 @@ def test_a_spectrum_that_is_not_finite_scores_the_worst() -> None:
 
 
 def test_the_lattice_holds_products() -> None:
-    made = spectra.lattice((-0.1, 2j), [(0, 0), (1, 0), (2, 1)], dt=0.5)
-    np.testing.assert_allclose(made, [1, np.exp(-0.05), np.exp(-0.1 + 1j)], rtol=1e-15)
+    result = spectra.lattice((-0.1, 2j), [(0, 0), (1, 0), (2, 1)], dt=0.5)
+    np.testing.assert_allclose(result, [1, np.exp(-0.05), np.exp(-0.1 + 1j)], rtol=1e-15)
 
 
 def test_residuals_leave_the_constant_out_and_are_exact_to_rounding() -> None:
     x = np.random.default_rng(0).standard_normal((200, 1))
     at_x = np.concatenate([np.ones_like(x), x, x**2], axis=1).astype(complex)
     at_y = np.concatenate([np.ones_like(x), 0.9 * x, 0.5 * x**2], axis=1).astype(complex)
-    found = spectra.residuals(at_x, at_y, np.array([1, 0.9, 0.8], dtype=complex))
-    np.testing.assert_allclose(found, [np.nan, 0, 0.3], atol=1e-15)
+    residual = spectra.residuals(at_x, at_y, np.array([1, 0.9, 0.8], dtype=complex))
+    np.testing.assert_allclose(residual, [np.nan, 0, 0.3], atol=1e-15)
     at_y[3, 1] = np.nan
     assert spectra.residuals(at_x, at_y, np.array([1, 0.9, 0.8], dtype=complex))[1] == 1e3
 
@@ -82,10 +82,10 @@ def test_an_eigenfunction_counts_up_to_a_complex_factor() -> None:
     assert spectra.eigenfunction_error(given, values, true, np.array([1, 0.8 + 0.1j])) == pytest.approx(0, abs=1e-14)
     # Beside psi lies psi + 0.1: the best factor leaves sin of the angle between them.
     angle = np.abs(np.vdot(psi, psi + 0.1)) / np.linalg.norm(psi) / np.linalg.norm(psi + 0.1)
-    found = spectra.eigenfunction_error(given, values, psi, np.array([0.5 + 0j]))
-    assert found == pytest.approx(np.sqrt(1 - angle**2), rel=1e-6)
+    actual = spectra.eigenfunction_error(given, values, psi, np.array([0.5 + 0j]))
+    assert actual == pytest.approx(np.sqrt(1 - angle**2), rel=1e-6)
     crowded = spectra.eigenfunction_error(given, np.array([0.8, 0.8001], dtype=complex), psi, np.array([0.8 + 0j]))
-    assert crowded == found
+    assert crowded == actual
     assert spectra.eigenfunction_error(given * np.nan, values, psi, np.array([0.5 + 0j])) == 1
     assert spectra.eigenfunction_error(given, values, np.ones_like(psi), np.array([1 + 0j])) is None
 
@@ -93,10 +93,10 @@ def test_an_eigenfunction_counts_up_to_a_complex_factor() -> None:
 def test_the_picture_holds_the_leading_eigenvalues_and_residuals_by_rank() -> None:
     values = np.concatenate([[0.3, 1.0, np.nan, 0.9j], np.full(200, 0.1)]).astype(complex)
     residual = np.concatenate([[0.5, np.nan, 1e3, 0.25], np.full(200, 0.7)])
-    found = {c.name: c for c in spectra.picture(values, residual, np.array([1, 0.5j]))}
-    assert len(found["eigenvalues"].axis) == 128
-    np.testing.assert_allclose(found["eigenvalues"].axis[:3], [1, 0, 0.3])
-    np.testing.assert_allclose(found["eigenvalues"].values[:3], [0, 0.9, 0])
-    np.testing.assert_allclose(found["eigenvalues_true"].values, [0, 0.5])
-    np.testing.assert_allclose(found["residual_by_mode"].axis[:3], [2, 3, 4])
-    np.testing.assert_allclose(found["residual_by_mode"].values[:3], [0.25, 0.5, 0.7])
+    actual = {c.name: c for c in spectra.picture(values, residual, np.array([1, 0.5j]))}
+    assert len(actual["eigenvalues"].axis) == 128
+    np.testing.assert_allclose(actual["eigenvalues"].axis[:3], [1, 0, 0.3])
+    np.testing.assert_allclose(actual["eigenvalues"].values[:3], [0, 0.9, 0])
+    np.testing.assert_allclose(actual["eigenvalues_true"].values, [0, 0.5])
+    np.testing.assert_allclose(actual["residual_by_mode"].axis[:3], [2, 3, 4])
+    np.testing.assert_allclose(actual["residual_by_mode"].values[:3], [0.25, 0.5, 0.7])

@@ -62,10 +62,10 @@ def test_double_well_paths_keep_their_law() -> None:
     paths = processes.double_well_paths(400, 100, np.random.default_rng(0))
     edges = np.linspace(-2, 2, 41)
     both = np.concatenate([paths.ravel(), -paths.ravel()])  # how many are in which well is a matter of luck
-    found = np.histogram(both, bins=edges, density=True)[0]
+    actual = np.histogram(both, bins=edges, density=True)[0]
     middle = (edges[1:] + edges[:-1]) / 2
     density = np.exp(-3 * (middle**2 - 1) ** 2)
-    assert np.abs(found - density / (density.sum() * 0.1)).max() < 0.08
+    assert np.abs(actual - density / (density.sum() * 0.1)).max() < 0.08
 
 
 def test_ou_moments() -> None:
@@ -124,8 +124,8 @@ def test_twin_residuals_see_a_wrong_eigenvalue() -> None:
     x = rng.standard_normal(200_000)
     y, z = (processes.ou_step(x, 0.5, rng) for _ in range(2))
     parts = [part[:, None].astype(complex) for part in (x, y, z)]
-    found = spectra.twin_residuals(*parts, np.array([np.exp(-0.5) + 0.2 + 0j]))
-    assert found[0] == pytest.approx(0.2, abs=0.02)
+    residual = spectra.twin_residuals(*parts, np.array([np.exp(-0.5) + 0.2 + 0j]))
+    assert residual[0] == pytest.approx(0.2, abs=0.02)
 
 
 def test_characters_of_the_rotation_are_eigenfunctions_and_those_of_the_skew_product_are_not() -> None:

@@ -52,8 +52,8 @@ def test_pendulum_starts_stay_below_the_separatrix() -> None:
 def test_lotka_volterra_conserves_its_quantity() -> None:
     start = np.random.default_rng(0).uniform(0.5, 2, (8, 2))
     x, y = np.moveaxis(dop853(systems.lotka_volterra(0.5, 0.4, 0.3, 0.2), start, 0.2, 200), 2, 0)
-    kept = 0.2 * x - 0.3 * np.log(x) + 0.4 * y - 0.5 * np.log(y)
-    assert np.ptp(kept, axis=1).max() < 1e-12
+    invariant = 0.2 * x - 0.3 * np.log(x) + 0.4 * y - 0.5 * np.log(y)
+    assert np.ptp(invariant, axis=1).max() < 1e-12
     assert np.ptp(x, axis=1).min() > 0.1
 
 
@@ -68,8 +68,8 @@ def test_period_and_floquet_exponent_of_van_der_pol(mu: float) -> None:
         return float(x[1])
 
     crossing.direction = -1  # type: ignore[attr-defined]
-    found = solve_ivp(rates, (0, 100), [2.0, 0.1, 0.0], "DOP853", rtol=1e-12, atol=1e-12, events=crossing)
-    (before, after), states = found.t_events[0][-2:], found.y_events[0][-2:]
+    actual = solve_ivp(rates, (0, 100), [2.0, 0.1, 0.0], "DOP853", rtol=1e-12, atol=1e-12, events=crossing)
+    (before, after), states = actual.t_events[0][-2:], actual.y_events[0][-2:]
     period, floquet = systems.VDP_CYCLES[mu]
     assert after - before == pytest.approx(period, abs=1e-8)
     assert (states[1][2] - states[0][2]) / (after - before) == pytest.approx(floquet, abs=1e-7)

@@ -62,63 +62,67 @@ def test_known_facts_of_the_series() -> None:
 
 @pytest.mark.parametrize("series", NAMES)
 def test_parts_follow_each_other_and_only_the_training_part_sets_the_scale(series: str) -> None:
-    made = task(series)
-    problem = made.problem(0)
+    recorded_task = task(series)
+    problem = recorded_task.problem(0)
     train, validation = problem.train.observations[0, :, 0], problem.validation.observations[0, :, 0]
     assert problem.query is not None
     whole = problem.query.sequences.observations[0, :, 0]
-    np.testing.assert_array_equal(whole[: made.start], np.concatenate([train, validation]))
+    np.testing.assert_array_equal(whole[: recorded_task.start], np.concatenate([train, validation]))
     assert float(train.mean()) == pytest.approx(0, abs=1e-12)
     assert float(train.square().mean()) == pytest.approx(1)
-    assert len(whole) - made.start == {"sunspots": 2008 - 1955, "elnino": 11 * 12}[series]
+    assert len(whole) - recorded_task.start == {"sunspots": 2008 - 1955, "elnino": 11 * 12}[series]
 
 
 @pytest.mark.parametrize("series", NAMES)
 def test_the_baseline_is_the_best_of_three_trivial_answers(series: str) -> None:
-    made = task(series)
-    y, period = made.scaled(0)[0], made.record.period
+    recorded_task = task(series)
+    y, period = recorded_task.scaled(0)[0], recorded_task.record.period
     seasons = np.arange(len(y)) % period
-    month = np.array([y[: made.record.train][seasons[: made.record.train] == s].mean() for s in seasons])
-    tested = slice(made.start, None)
+    month = np.array(
+        [y[: recorded_task.record.train][seasons[: recorded_task.record.train] == s].mean() for s in seasons]
+    )
+    tested = slice(recorded_task.start, None)
     errors = [np.mean((y - answer)[tested] ** 2) for answer in (np.zeros(len(y)), np.roll(y, 1), month)]
-    assert made.baseline(0) == pytest.approx(min(errors))
+    assert recorded_task.baseline(0) == pytest.approx(min(errors))
     assert int(np.argmin(errors)) == {"sunspots": 1, "elnino": 2}[series]
-    assert made.oracle(0) is None
+    assert recorded_task.oracle(0) is None
 
 
 @pytest.mark.parametrize(("series", "order"), [("sunspots", 2), ("sunspots", 9), ("elnino", 13)])
 def test_arx_predicts_as_an_autoregression_of_statsmodels(series: str, order: int) -> None:
     """Theirs has a constant and starts at its order, ours starts from the mean: equal but for a few first values."""
-    made = task(series)
-    y = made.scaled(0)[0]
-    fit = importlib.import_module("statsmodels.tsa.ar_model").AutoReg(y[: made.record.train], order).fit()
-    lags = np.stack([y[made.start - k : len(y) - k] for k in range(1, order + 1)], axis=1)
-    theirs = np.mean((fit.params[0] + lags @ fit.params[1:] - y[made.start :]) ** 2)
-    assert nmse(ARX(order), made) == pytest.approx(theirs, rel=0.06)
+    recorded_task = task(series)
+    y = recorded_task.scaled(0)[0]
+    fit = importlib.import_module("statsmodels.tsa.ar_model").AutoReg(y[: recorded_task.record.train], order).fit()
+    lags = np.stack([y[recorded_task.start - k : len(y) - k] for k in range(1, order + 1)], axis=1)
+    theirs = np.mean((fit.params[0] + lags @ fit.params[1:] - y[recorded_task.start :]) ** 2)
+    assert nmse(ARX(order), recorded_task) == pytest.approx(theirs, rel=0.06)
     assert fit.sigma2 < theirs, "the cycles of the last decades are the largest"
 
 
 @pytest.mark.parametrize("series", NAMES)
 @pytest.mark.parametrize("method", [ARX(), RealPoles(recursive=True), N4SID()], ids=str)
 def test_methods_that_use_the_past_beat_the_baseline(method: Any, series: str) -> None:
-    made = task(series)
-    assert nmse(method, made) < made.baseline(0)
-    assert nmse(FIR(), made) == pytest.approx(nmse_of_mean(made)), "without inputs it predicts the training mean"
+    recorded_task = task(series)
+    assert nmse(method, recorded_task) < recorded_task.baseline(0)
+    assert nmse(FIR(), recorded_task) == pytest.approx(nmse_of_mean(recorded_task)), (
+        "without inputs it predicts the training mean"
+    )
 
 
 def test_filters_for_real_poles_do_not_suit_an_oscillation_of_eleven_years() -> None:
-    made = task("sunspots")
-    fit = ARX(2).fit_predictor(made.problem(0), Run())
+    recorded_task = task("sunspots")
+    fit = ARX(2).fit_predictor(recorded_task.problem(0), Run())
     assert fit.from_outputs is not None
     first, second = fit.from_outputs[:2, 0, 0].tolist()
     assert first**2 + 4 * second < 0, "the poles of the autoregression of order 2 are complex"
-    assert nmse(SpectralARX(), made) > 2 * nmse(ARX(2), made)
+    assert nmse(SpectralARX(), recorded_task) > 2 * nmse(ARX(2), recorded_task)
 
 
 def test_a_record_is_the_same_for_every_seed_while_methods_start_differently() -> None:
-    made = task("elnino")
-    np.testing.assert_array_equal(made.data(0)["record"], made.data(4)["record"])
-    assert made.entropy(0, "method") != made.entropy(1, "method")
+    recorded_task = task("elnino")
+    np.testing.assert_array_equal(recorded_task.data(0)["record"], recorded_task.data(4)["record"])
+    assert recorded_task.entropy(0, "method") != recorded_task.entropy(1, "method")
 
 
 def test_no_salt_makes_a_record_anew_so_that_a_plan_leaves_it_out() -> None:

@@ -14,9 +14,9 @@ from dynamark.tasks.lds.systems import Shape, draw
 @pytest.mark.parametrize(("spectrum", "dim"), [("sym", 1), ("asym", 2), ("dense_ginibre", 2)])
 def test_a_response_has_the_poles_of_its_system(spectrum: str, dim: int) -> None:
     system = draw(spectrum, Shape(6, 40, dim, dim), np.random.default_rng(1))
-    found = modes(system)
-    assert found is not None
-    poles, weights = found
+    actual = modes(system)
+    assert actual is not None
+    poles, weights = actual
     assert len(poles) == 6
     assert spectral_error(poles, weights, realized_poles(system.markov(200), 6)) < 1e-4
     assert spectral_error(poles, weights, 0 * poles) == pytest.approx(np.sum(weights * np.abs(poles)) / np.sum(weights))
@@ -25,9 +25,9 @@ def test_a_response_has_the_poles_of_its_system(spectrum: str, dim: int) -> None
 def test_contributions_are_those_of_the_modes() -> None:
     """One real mode of gain g contributes g / sqrt(1 - a^2), a pair twice what each of its two modes does."""
     system = draw("asym", Shape(2, 40, 1, 1, 1.0), np.random.default_rng(0))
-    found = modes(system)
-    assert found is not None
-    poles, weights = found
+    actual = modes(system)
+    assert actual is not None
+    poles, weights = actual
     response = (np.sqrt(1 - np.abs(poles) ** 2) * weights)[0] * np.abs(poles[0]) ** np.arange(40)
     # G_i = 2 Re(c b lambda^i) touches 2 |c b| |lambda|^i, and never exceeds it.
     g = np.abs(system.markov(40)[:, 0, 0])
@@ -45,8 +45,8 @@ def test_defective_systems_have_no_error_of_poles() -> None:
 
 def test_poles_are_assigned_at_least_cost() -> None:
     poles, weights = np.array([0.9, 0.5, -0.5]) + 0j, np.array([1.0, 2.0, 1.0])
-    found = np.array([-0.5, 0.5, 0.8]) + 0j
-    assert spectral_error(poles, weights, found) == pytest.approx(0.1 / 4)
+    actual = np.array([-0.5, 0.5, 0.8]) + 0j
+    assert spectral_error(poles, weights, actual) == pytest.approx(0.1 / 4)
     # One pole that was found stands for all three.
     assert spectral_error(poles, weights, np.array([0.5 + 0j])) == pytest.approx((0.4 + 1.0) / 4)
     assert realized_poles(np.zeros((9, 1, 1)), 4) == pytest.approx([0.0])

@@ -47,11 +47,11 @@ def test_a_combination_of_filters_is_the_convolution_with_their_sum(time: int) -
 
 def test_a_bank_filters_every_channel() -> None:
     x, bank = draw(2, 11, 3), draw(11, 4)
-    made = filtered(x, bank)
+    result = filtered(x, bank)
     for c in range(3):
         for j in range(4):
             expected = np.stack([np.convolve(line, bank[:, j])[:11] for line in x[..., c]])
-            np.testing.assert_allclose(made[..., c, j], expected, atol=1e-13)
+            np.testing.assert_allclose(result[..., c, j], expected, atol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])

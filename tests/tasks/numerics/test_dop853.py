@@ -18,8 +18,8 @@ LOTKA = systems.lotka_volterra(0.5, 0.5, 0.5, 0.5)
 )
 def test_five_trajectories_agree_with_an_adaptive_integration(rates: Rates, dt: float, substeps: int) -> None:
     start = np.random.default_rng(0).uniform(0.5, 2.0, (5, 2))
-    made = dop853(rates, start, dt, 40, substeps)
-    for x0, path in zip(start, made, strict=True):
+    result = dop853(rates, start, dt, 40, substeps)
+    for x0, path in zip(start, result, strict=True):
         times = dt * np.arange(41)
         exact = solve_ivp(lambda _, x: rates(x), (0, times[-1]), x0, "DOP853", times, rtol=1e-13, atol=1e-13)
         np.testing.assert_allclose(path, exact.y.T, rtol=0, atol=1e-10)

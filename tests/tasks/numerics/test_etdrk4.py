@@ -30,8 +30,8 @@ def test_wavenumbers_differentiate() -> None:
     n, length = 32, 3.0
     x = length * np.arange(n) / n
     k = wavenumbers(n, length)
-    made = np.fft.ifft(1j * k * np.fft.fft(np.sin(2 * np.pi * 4 * x / length))).real
-    np.testing.assert_allclose(made, 2 * np.pi * 4 / length * np.cos(2 * np.pi * 4 * x / length), atol=1e-12)
+    result = np.fft.ifft(1j * k * np.fft.fft(np.sin(2 * np.pi * 4 * x / length))).real
+    np.testing.assert_allclose(result, 2 * np.pi * 4 / length * np.cos(2 * np.pi * 4 * x / length), atol=1e-12)
     assert kept_modes(n).sum() == 21
 
 

@@ -29,8 +29,8 @@ def test_elementary_functions(name: str, x: np.ndarray) -> None:
 
 
 def test_elementary_functions_at_special_places() -> None:
-    found = [float(f(x)) for f, x in ((exact.exp, 0.0), (exact.log, 1.0), (exact.sin, 0.0), (exact.cos, 0.0))]
-    assert found == [1, 0, 0, 1]
+    actual = [float(f(x)) for f, x in ((exact.exp, 0.0), (exact.log, 1.0), (exact.sin, 0.0), (exact.cos, 0.0))]
+    assert actual == [1, 0, 0, 1]
     assert exact.exp(-700.0) == pytest.approx(np.exp(-700.0), rel=1e-14)
     assert exact.arctan(1e150) == pytest.approx(np.pi / 2)
 

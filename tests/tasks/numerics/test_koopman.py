@@ -80,10 +80,10 @@ def test_residuals_are_those_of_the_expansion_and_of_the_pairs(both: tuple[torch
 def test_the_distance_is_the_least_residual_over_all_functions(both: tuple[torch.Tensor, torch.Tensor]) -> None:
     c = compress([both])
     z = torch.tensor([0.3 + 0.4j, -1.0 + 0j, 1.5 - 0.2j], dtype=torch.complex128)
-    found = c.distance(z)
+    actual = c.distance(z)
     draw = torch.Generator().manual_seed(1)
     trial = torch.randn(4, 500, generator=draw, dtype=torch.complex128)
-    for value, least in zip(z, found, strict=True):
+    for value, least in zip(z, actual, strict=True):
         assert c.residuals(value.expand(500), trial).min() >= least
         # attained: the right singular vector of the least singular value, taken back through xx
         stack = torch.cat([c.xy - value * c.xx, c.yy]) @ torch.linalg.inv(c.xx.to(torch.complex128))
@@ -102,16 +102,16 @@ def test_the_distance_sees_below_the_root_of_rounding() -> None:
 
 def test_the_unitary_section_keeps_norms_and_is_exact_for_isometries() -> None:
     x, y = lifted()
-    made = compress([(x, y)])
-    k = made.unitary()
+    compressed = compress([(x, y)])
+    k = compressed.unitary()
     gram = x.T @ x
     np.testing.assert_allclose(k.T @ gram @ k, gram, atol=1e-10)
     # among isometries of the span, the polar factor is the nearest to the data
     q = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)).Q
-    other = torch.linalg.solve(made.xx, q @ made.xx)
-    whiten = torch.linalg.inv(made.xx)
+    other = torch.linalg.solve(compressed.xx, q @ compressed.xx)
+    whiten = torch.linalg.inv(compressed.xx)
     assert ((x @ k - y) @ whiten).norm() < ((x @ other - y) @ whiten).norm()
-    rotation = torch.linalg.solve(made.xx, q @ made.xx)
+    rotation = torch.linalg.solve(compressed.xx, q @ compressed.xx)
     np.testing.assert_allclose(compress([(x, x @ rotation)]).unitary(), rotation, atol=1e-11)
 
 

@@ -40,8 +40,8 @@ def test_the_path_agrees_with_single_solves_in_scaled_columns() -> None:
 def test_validation_prefers_little_shrinkage_without_noise_and_more_with_few_noisy_samples() -> None:
     features, _ = problem(400)
     clean = features @ torch.ones(6, 1, dtype=torch.float64)
-    kept = validated_ridge(features[:200], clean[:200], features[200:], clean[200:])
-    np.testing.assert_allclose(kept, 1.0, rtol=1e-6)
+    remaining = validated_ridge(features[:200], clean[:200], features[200:], clean[200:])
+    np.testing.assert_allclose(remaining, 1.0, rtol=1e-6)
     noise = 30 * torch.randn(400, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     shrunk = validated_ridge(features[:8], noise[:8], features[200:], noise[200:])
     assert shrunk.norm() < 0.5 * ridge(features[:8], noise[:8], 1e-10).norm()

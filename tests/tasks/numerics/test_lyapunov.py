@@ -47,16 +47,16 @@ def test_a_linear_map_has_the_logarithms_of_its_moduli() -> None:
     g = torch.Generator().manual_seed(1)
     matrix = 0.5 * torch.randn(4, 4, generator=g, dtype=torch.float64)
     moduli = torch.linalg.eigvals(matrix).abs().log().sort(descending=True).values
-    found = lyapunov_spectrum(Linear(matrix), contexts(3, 4), 4000, burn_in=0)
-    assert found.shape == (3, 4)
-    torch.testing.assert_close(found, moduli.expand(3, -1), atol=2e-3, rtol=0)
+    spectrum = lyapunov_spectrum(Linear(matrix), contexts(3, 4), 4000, burn_in=0)
+    assert spectrum.shape == (3, 4)
+    torch.testing.assert_close(spectrum, moduli.expand(3, -1), atol=2e-3, rtol=0)
 
 
 def test_henon_has_its_known_exponents() -> None:
     """0.419 and ln 0.3 - 0.419: their sum is the logarithm of the determinant, exactly."""
-    found = lyapunov_spectrum(Henon(torch.empty(0)), contexts(8, 2), 4000)
-    assert float(found[:, 0].mean()) == pytest.approx(0.419, abs=0.004)
-    torch.testing.assert_close(found.sum(1), torch.full((8,), 0.3, dtype=torch.float64).log())
+    spectrum = lyapunov_spectrum(Henon(torch.empty(0)), contexts(8, 2), 4000)
+    assert float(spectrum[:, 0].mean()) == pytest.approx(0.419, abs=0.004)
+    torch.testing.assert_close(spectrum.sum(1), torch.full((8,), 0.3, dtype=torch.float64).log())
 
 
 def test_fewer_factorizations_and_fewer_exponents_give_the_same() -> None:
@@ -75,16 +75,16 @@ def test_a_tangent_spares_the_jacobian() -> None:
         def jacobian(self, x: Tensor) -> Tensor:
             raise AssertionError
 
-    found = lyapunov_spectrum(Spared(torch.empty(0)), contexts(2, 2), 50)
-    torch.testing.assert_close(found, lyapunov_spectrum(Henon(torch.empty(0)), contexts(2, 2), 50))
+    spectrum = lyapunov_spectrum(Spared(torch.empty(0)), contexts(2, 2), 50)
+    torch.testing.assert_close(spectrum, lyapunov_spectrum(Henon(torch.empty(0)), contexts(2, 2), 50))
 
 
 def test_an_orbit_that_blows_up_is_nan_and_the_others_are_not() -> None:
     start = contexts(3, 2).observations.clone()
     start[1] = 50.0
-    found = lyapunov_spectrum(Henon(torch.empty(0)), Trajectories(start), 300)
-    assert found[1].isnan().all()
-    assert found[[0, 2]].isfinite().all()
+    spectrum = lyapunov_spectrum(Henon(torch.empty(0)), Trajectories(start), 300)
+    assert spectrum[1].isnan().all()
+    assert spectrum[[0, 2]].isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_the_jacobian_of_a_runge_kutta_step_is_that_of_autograd() -> None:
     def three(y: Tensor) -> Tensor:
         return rk4_jacobian(field, slope, y, 0.2, 3)[0]
 
-    end, found = rk4_jacobian(field, slope, x, 0.2, 3)
+    end, jacobian = rk4_jacobian(field, slope, x, 0.2, 3)
     plain = x.numpy()
     for _ in range(3):
         plain = rk4_step(lambda y: field(torch.from_numpy(y)).numpy(), plain, 0.2)
     np.testing.assert_allclose(end.numpy(), plain, rtol=1e-12)
-    torch.testing.assert_close(found, torch.func.vmap(torch.func.jacrev(three))(x))
+    torch.testing.assert_close(jacobian, torch.func.vmap(torch.func.jacrev(three))(x))

@@ -15,10 +15,10 @@ from dynamark.tasks.numerics.polynomials import exponents, monomials
 def test_every_monomial_once(dim: int, degree: int) -> None:
     assert len(set(exponents(dim, degree))) == comb(dim + degree, degree) - 1
     x = torch.rand(7, dim, dtype=torch.float64)
-    made = monomials(x, degree)
-    assert made.shape == (7, comb(dim + degree, degree))
+    result = monomials(x, degree)
+    assert result.shape == (7, comb(dim + degree, degree))
     for column, factors in enumerate(exponents(dim, degree)):
-        np.testing.assert_allclose(made[:, column + 1], x[:, list(factors)].prod(dim=1), rtol=1e-14)
+        np.testing.assert_allclose(result[:, column + 1], x[:, list(factors)].prod(dim=1), rtol=1e-14)
 
 
 def test_without_the_constant() -> None:

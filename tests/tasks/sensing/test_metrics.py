@@ -51,9 +51,9 @@ def test_what_is_not_finite_has_the_worst_error(bad: float) -> None:
     assert metrics.spectral_error(broken, TRUTH) == metrics.WORST
     assert metrics.relative_error(metrics.truncate(broken, 2), TRUTH) == metrics.WORST
     stacked = tuple(np.stack([a, b]) for a, b in zip(broken, PAIR, strict=True))
-    told = metrics.relative_error((stacked[0], stacked[1]), TRUTH)
-    assert told[0] == metrics.WORST
-    assert told[1] == pytest.approx(metrics.relative_error(PAIR, TRUTH))
+    result = metrics.relative_error((stacked[0], stacked[1]), TRUTH)
+    assert result[0] == metrics.WORST
+    assert result[1] == pytest.approx(metrics.relative_error(PAIR, TRUTH))
 
 
 STEPS = np.unique(np.geomspace(1, 1e4, 200).astype(int)).astype(float)
@@ -67,16 +67,16 @@ def test_reach_interpolates_the_logarithm_and_is_censored() -> None:
 
 
 def test_a_line_is_linear() -> None:
-    told = convergence_rate(STEPS, 3 * np.exp(-0.004 * STEPS))
-    assert told.kind == "linear"
-    assert told.rate == pytest.approx(0.004, rel=1e-6)
-    assert told.rate_r2 == pytest.approx(1)
+    rate_fitted = convergence_rate(STEPS, 3 * np.exp(-0.004 * STEPS))
+    assert rate_fitted.kind == "linear"
+    assert rate_fitted.rate == pytest.approx(0.004, rel=1e-6)
+    assert rate_fitted.rate_r2 == pytest.approx(1)
 
 
 def test_a_power_is_a_power_of_the_squared_error() -> None:
-    told = convergence_rate(STEPS, 1 / (10 + 0.5 * STEPS))
-    assert told.kind == "power"
-    assert told.power == pytest.approx(2, abs=0.1)
+    rate_fitted = convergence_rate(STEPS, 1 / (10 + 0.5 * STEPS))
+    assert rate_fitted.kind == "power"
+    assert rate_fitted.power == pytest.approx(2, abs=0.1)
 
 
 def test_a_plateau_is_stalled_and_a_kink_is_mixed() -> None:
@@ -92,6 +92,6 @@ def test_rounding_is_left_out() -> None:
 
 
 def test_a_slow_line_is_unfinished_and_its_rate_is_of_the_last_half() -> None:
-    told = convergence_rate(STEPS, np.exp(-2e-4 * STEPS))
-    assert told.unfinished
-    assert told.rate == pytest.approx(2e-4, rel=1e-6)
+    rate_fitted = convergence_rate(STEPS, np.exp(-2e-4 * STEPS))
+    assert rate_fitted.unfinished
+    assert rate_fitted.rate == pytest.approx(2e-4, rel=1e-6)
