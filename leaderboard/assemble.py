@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamark.errors import UserError, unknown
-from dynamark.leaderboards.board_text import board_json, board_text
-from dynamark.leaderboards.boards import COLUMNS, BoardTable, board_frame, table_of
-from dynamark.leaderboards.formats import FORMATS, render
+from dynamark.leaderboards.board_text import board_json, board_records, board_text
+from dynamark.leaderboards.boards import COLUMNS, BoardTable, Place, board_frame, table_of
+from dynamark.leaderboards.formats import FORMATS, csv_records, csv_text, render
 from dynamark.leaderboards.rows import gather, gathered
-from dynamark.leaderboards.table import Table, in_order, tables
+from dynamark.leaderboards.table import Standing, Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store, published_store, read_rows
 from dynamark.runners.facts import facts
@@ -148,17 +148,27 @@ class Leaderboard:
         if format == "json":
             plain = [*map(board_json, self.boards), *json.loads(render(self.tables, format))]
             return json.dumps(plain, indent=2, allow_nan=False) + "\n"
-        first = board_text(self.boards, format) if format in ("terminal", "md") else ""
+        if format == "csv":
+            return self._csv()
+        first = board_text(self.boards, format)
         rest = self.tables
         return "\n".join(filter(None, [first, render(rest, format) if rest or not first else ""]))
 
     def to_frame(self) -> pandas.DataFrame:
-        """One row a method and table: what `--format csv` writes, as a data frame (names as they are)."""
+        """One row a method and table, boards first: what `--format csv` writes, as a data frame (names as they are).
+
+        board: the name of the board; NaN for the standings on other tasks. rank: the mean rank.
+        """
         import io
 
         import pandas
 
-        return pandas.read_csv(io.StringIO(render(self.tables, "csv", literal=True)), dtype={"salt": str, "track": str})
+        texts = dict.fromkeys(("board", "salt", "track"), str)
+        return pandas.read_csv(io.StringIO(self._csv(literal=True)), dtype=texts)
+
+    def _csv(self, literal: bool = False) -> str:
+        boards = [record for table in self.boards for record in board_records(table)]
+        return csv_text([*boards, *csv_records(self.tables)], literal)
 
     def to_html(self) -> str:
         """The whole page: one HTML file that loads nothing from elsewhere."""
@@ -177,20 +187,23 @@ class Leaderboard:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        parts = []
-        for table in self.tables:
-            frame = _short_frame(table)
-            parts.append(f"<h4>{_escaped(table.title)}</h4>{frame.to_html(index=False, na_rep='', escape=True)}")
+        titled: list[tuple[str, Sequence[Standing | Place]]] = []
+        titled += [(table.board.name, table.places) for table in self.boards if table.places]
+        titled += [(table.title, table.standings) for table in self.tables]
+        parts = [
+            f"<h4>{_escaped(title)}</h4>{_short_frame(lines).to_html(index=False, na_rep='', escape=True)}"
+            for title, lines in titled
+        ]
         return "\n".join(parts) or "no results yet; run <code>dynamark.run('quick')</code>"
 
 
-def _short_frame(table: Table) -> pandas.DataFrame:
-    """What a notebook shows of a table."""
+def _short_frame(lines: Sequence[Standing | Place]) -> pandas.DataFrame:
+    """What a notebook shows of a table or a board."""
     import pandas
 
     rows: list[dict[str, Any]] = [
         {"method": s.method, "band": s.band, "skill": s.skill, "low": s.low, "high": s.high, "failed": s.failed}
-        for s in table.standings
+        for s in lines
     ]
     return pandas.DataFrame(rows).round(3)
 

@@ -8,33 +8,35 @@ from typing import Any
 from dynamark.leaderboards.boards import BoardTable, Place
 from dynamark.leaderboards.formats import clean, markdown, number, short
 
-__all__ = ["board_json", "board_text"]
+__all__ = ["board_json", "board_records", "board_text"]
 
 _WIDEST = 12
+_STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
 
 
 def board_text(tables: Sequence[BoardTable], format: str) -> str:
-    """The boards that have places, for the terminal or in Markdown."""
+    """The boards that have places, for the terminal, in Markdown or in LaTeX."""
     import tabulate
 
-    escape = markdown if format == "md" else clean
+    escape = markdown if format == "md" else clean  # tabulate escapes for LaTeX itself
+    heading, line = {"md": ("## ", ""), "tex": ("% ", "% ")}.get(format, ("", ""))
     parts = []
     for table in tables:
         if not table.places:
             continue
         head, body = _head(table), [_line(table, place) for place in table.places]
-        parts.append(f"## {escape(table.board.name)}" if format == "md" else clean(table.board.name))
-        parts.append(escape(table.board.question))
+        parts.append(heading + escape(table.board.name))
+        parts.append(line + escape(table.board.question))
         parts.append(
             tabulate.tabulate(
                 [[escape(cell) for cell in row] for row in body],
                 [escape(cell) for cell in head],
-                tablefmt="github" if format == "md" else "simple",
+                tablefmt=_STYLES[format],
                 disable_numparse=True,
                 colalign=["left"] + ["right"] * (len(head) - 1),
             )
         )
-        parts += [escape(line) for line in _notes(table)]
+        parts += [line + escape(note) for note in _notes(table)]
     return "\n\n".join(parts) + ("\n" if parts else "")
 
 
@@ -81,3 +83,17 @@ def board_json(table: BoardTable) -> dict[str, Any]:
         "holes": [vars(hole) for hole in table.holes],
         "wins": [list(row) for row in table.wins],
     }
+
+
+def board_records(table: BoardTable) -> list[dict[str, Any]]:
+    """A board as records of CSV: its places, then the methods that are not ranked, with the number of their runs."""
+    board = table.board
+    where = {"table": board.family, "board": board.name, "tier": board.tier, "possible": table.cells}
+    records = []
+    for place in table.places:
+        values = {name: getattr(place, name) for name in ("method", "own", "skill", "low", "high", "band", "failed")}
+        places = {"rank": place.mean_rank, "place_low": place.best, "place_high": place.worst}
+        costs = {"fit_seconds": place.seconds, "parameters": place.parameters}
+        records.append({**where, **values, **places, **costs, "runs": table.cells})
+    records += [{**where, "method": hole.method, "runs": hole.runs, "possible": hole.possible} for hole in table.holes]
+    return records

@@ -6,12 +6,24 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynamark.leaderboards.table import Standing, Table
 
-__all__ = ["FORMATS", "clean", "harmless", "leader", "markdown", "number", "place", "render", "short"]
+__all__ = [
+    "FORMATS",
+    "clean",
+    "csv_records",
+    "csv_text",
+    "harmless",
+    "leader",
+    "markdown",
+    "number",
+    "place",
+    "render",
+    "short",
+]
 
 FORMATS = ("terminal", "md", "html", "tex", "csv", "json")
 
@@ -30,7 +42,7 @@ def render(tables: Sequence[Table], format: str, literal: bool = False) -> str:
     if format == "json":
         return json.dumps([_plain(table) for table in tables], indent=2, allow_nan=False) + "\n"
     if format == "csv":
-        return _csv(tables, literal)
+        return csv_text(csv_records(tables), literal)
     if not tables:
         return "no rows yet; `dynamark run quick` makes some\n"
     parts = []
@@ -177,25 +189,49 @@ def markdown(text: str) -> str:
 
 _COLUMNS = ["method", "own", "skill", "low", "high", "band", "rank", "runs", "possible", "failed"]
 _COLUMNS += ["fit_seconds", "peak_memory", "steps", "parameters"]
+_CSV = [
+    "table",
+    "board",
+    "tier",
+    "salt",
+    "track",
+    *_COLUMNS,
+    "place_low",
+    "place_high",
+    "held_out",
+    "held_out_difference",
+]
 
 
-def _csv(tables: Sequence[Table], literal: bool) -> str:
-    def cell(text: str) -> str:
-        return text if literal else harmless(text)
+def csv_text(records: Sequence[Mapping[str, Any]], literal: bool = False) -> str:
+    """Records as CSV, a line a method and table; what a record lacks is empty."""
+
+    def cell(value: Any) -> Any:
+        plain = int(value) if isinstance(value, bool) else value
+        return harmless(plain) if isinstance(plain, str) and not literal else plain
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(
-        ["table", "tier", "salt", "track", *_COLUMNS, "place_low", "place_high", "held_out", "held_out_difference"]
-    )
-    for table in tables:
-        for s in table.standings:
-            values = [int(v) if isinstance(v, bool) else v for v in (getattr(s, name) for name in _COLUMNS)]
-            away = ("", "") if s.held_out is None else (s.held_out.skill, s.held_out.difference)
-            texts = [table.family, table.tier, table.salt, table.track]
-            row = [*texts, *values, *(s.place or ("", "")), *away]
-            writer.writerow([cell(value) if isinstance(value, str) else value for value in row])
+    writer.writerow(_CSV)
+    writer.writerows([cell(record.get(name, "")) for name in _CSV] for record in records)
     return out.getvalue()
+
+
+def csv_records(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """The standings as records of CSV."""
+    records = []
+    for table in tables:
+        where = {"table": table.family, "tier": table.tier, "salt": table.salt, "track": table.track}
+        for s in table.standings:
+            low, high = s.place or ("", "")
+            away = (
+                {}
+                if s.held_out is None
+                else {"held_out": s.held_out.skill, "held_out_difference": s.held_out.difference}
+            )
+            values = {name: getattr(s, name) for name in _COLUMNS}
+            records.append({**where, **values, "place_low": low, "place_high": high, **away})
+    return records
 
 
 def harmless(text: str) -> str:

@@ -51,7 +51,8 @@ def main() -> None:
             whole = 1e6 * seconds(lambda m=model, c=context: m.forecast(c, WHOLE)) / WHOLE
         name = f"{type(method).__name__}, depth {method.depth}"
         print(
-            f"{name:16} {micros[0]:6.1f} us a step of {LENGTHS[0]}, {micros[1]:6.1f} of {LENGTHS[1]}; whole {whole:8.0f} of {WHOLE}"
+            f"{name:16} {micros[0]:6.1f} us a step of {LENGTHS[0]}, {micros[1]:6.1f} of {LENGTHS[1]}; "
+            f"whole {whole:8.0f} of {WHOLE}"
         )
 
 

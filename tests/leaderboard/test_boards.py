@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from synthetic import arrow, row
+from synthetic import arrow, row, rows_of
 
 from dynamark.leaderboards import statistics
+from dynamark.leaderboards.assemble import Leaderboard, Selection
 from dynamark.leaderboards.board_text import board_json, board_text
 from dynamark.leaderboards.boards import BoardTable, board_table, family_ranks
+from dynamark.leaderboards.rows import prepare
+from dynamark.leaderboards.table import tables
 from dynamark.runners.plan.board import Board
 from dynamark.runners.plan.suite import Entry
 from dynamark.runners.spec import Spec
@@ -210,3 +213,48 @@ def test_rows_of_a_method_with_a_search_space_that_did_not_compete_fill_no_board
     ranking = board_table(board(["persistence", "esn"]), arrow(rows))
     assert [p.method for p in ranking.places] == ["persistence"]
     assert [h.method for h in ranking.holes] == ["esn"]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Leaderboard:
+    """A leaderboard of one board with a hole and a dead method, and of a table on another task."""
+    skills: dict[str, Any] = {"good": 0.9, "=bad": 0.2, "dead": None, "absent": 0.1}
+    ranking = table(skills, [r for r in rows_with(skills) if r["method"] != "absent" or r["task"] == TASKS[0]])
+    others = tables(prepare(arrow(rows_of({"good": {"lds/a": [1.0]}, "other": {"lds/a": [2.0]}}))))
+    monkeypatch.setattr(Selection, "boards", lambda self, columns=(): [(ranking, None)])
+    monkeypatch.setattr(Leaderboard, "tables", others)
+    return Leaderboard(Selection((), published=False))
+
+
+def test_csv_and_the_data_frame_hold_boards_and_tables(shown: Leaderboard) -> None:
+    frame = shown.to_frame()
+    board_lines = frame[frame["board"] == "chaos/b"]
+    assert list(board_lines["method"]) == ["good", "=bad", "dead", "absent"]
+    assert list(board_lines["runs"]) == [35, 35, 35, 5]
+    assert set(board_lines["possible"]) == {35}
+    good, bad, _ = shown.boards[0].places
+    first = board_lines.iloc[0]
+    assert (first["skill"], first["low"], first["high"]) == pytest.approx((good.skill, good.low, good.high))
+    assert (first["place_low"], first["place_high"], first["band"], first["rank"]) == (1, 1, 1, good.mean_rank)
+    assert board_lines.iloc[1]["skill"] == pytest.approx(bad.skill)
+    assert (board_lines.iloc[2]["skill"], board_lines.iloc[2]["failed"]) == (0, 35)
+    assert board_lines["skill"].isna().tolist() == [False, False, False, True]
+    rest = frame[frame["board"].isna()]
+    assert (list(rest["method"]), set(rest["table"])) == (["good", "other"], {"lds"})
+    text = shown.to_text("csv")
+    assert len(text.splitlines()) == 1 + len(frame)
+    assert ",'=bad," not in text.splitlines()[1]
+    assert ",'=bad," in text.splitlines()[2]
+
+
+def test_a_notebook_and_latex_show_boards_first(shown: Leaderboard) -> None:
+    page = shown._repr_html_()
+    assert page.index("<h4>chaos/b</h4>") < page.index("lds")
+    assert page.count("<table") == 2
+    assert "<td>=bad</td>" in page
+    latex = shown.to_text("tex")
+    assert latex.startswith("% chaos/b\n")
+    assert latex.count("\\begin{tabular}") == 2
+    assert all(
+        line.startswith("%") for line in latex.splitlines() if "Not ranked" in line or "Columns of tasks" in line
+    )
