@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from dynamark.results.store import published_store, read_rows
 from dynamark.runners.claims.catalog import shipped_claims
-from dynamark.runners.claims.rows import Rows
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.select import COLUMNS, Index
 from dynamark.runners.claims.verdicts import evaluate
 

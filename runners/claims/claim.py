@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from dynamark.runners.claims.relations import Relation
 
 if TYPE_CHECKING:
-    from dynamark.runners.claims.rows import Rows
+    from dynamark.runners.claims.columns import Rows
 
 __all__ = [
     "EMPIRICAL",

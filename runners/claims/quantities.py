@@ -22,8 +22,8 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.runners.claims.claim import Interval, Quantity
+from dynamark.runners.claims.columns import Rows, Where
 from dynamark.runners.claims.intervals import bootstrap, clopper_pearson, median_of, upper_end
-from dynamark.runners.claims.rows import Rows, Where
 
 __all__ = [
     "always",

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from dynamark.results.schema import EXPERIMENT, RUN, SCORED
 from dynamark.runners.claims.claim import Claim, Experiment, Need
-from dynamark.runners.claims.rows import Rows
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.spec import parse
 
 __all__ = ["COLUMNS", "Index"]

@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from dynamark.runners.claims.catalog import Listed
 from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Interval, Need, Verdict
+from dynamark.runners.claims.columns import MissingScore, Rows
 from dynamark.runners.claims.relations import Between
-from dynamark.runners.claims.rows import MissingScore, Rows
 from dynamark.runners.claims.select import Index
 
 __all__ = ["CheckResult", "Evaluation", "RunGroup", "evaluate", "evaluate_all", "verdict_of"]

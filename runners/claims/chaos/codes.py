@@ -18,9 +18,9 @@ from dynamark.runners.claims.claim import (
     Quantity,
     Runs,
 )
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import counted, largest, median, ratio, share
 from dynamark.runners.claims.relations import Above, Below
-from dynamark.runners.claims.rows import Rows
 
 _LORENZ = "chaos/lorenz63"
 _NOISY = {"noise": 0.05}

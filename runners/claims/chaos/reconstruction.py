@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Change, Check, Claim, Experiment, Interval, Quantity, Runs
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import largest, median, ratio, share, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 _LORENZ = "chaos/lorenz63"
 _NOISY = {"noise": 0.05}

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from dynamark.runners.claims.claim import Interval, Quantity
+from dynamark.runners.claims.columns import Rows, Where
 from dynamark.runners.claims.intervals import bootstrap, clopper_pearson
-from dynamark.runners.claims.rows import Rows, Where
 
 __all__ = ["interior", "won"]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from dynamark.runners.claims.claim import EMPIRICAL, UNTRAINED, Change, Check, Claim, Interval, Quantity, Runs
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap, median_of
 from dynamark.runners.claims.quantities import median, ratio
 from dynamark.runners.claims.relations import Above, Below
-from dynamark.runners.claims.rows import Rows
 
 _ONLINE = "lds/regret"
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dynamark.runners.claims.claim import Interval, Quantity
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
 from dynamark.runners.claims.quantities import of_table
-from dynamark.runners.claims.rows import Rows
 
 __all__ = ["best", "decades", "more_decades"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, UNTRAINED, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import largest, median, of_table, ratio, smallest, upper_extreme
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 _POPULATION = "lds/population_error"
 

@@ -18,11 +18,11 @@ from dynamark.runners.claims.claim import (
     Quantity,
     Runs,
 )
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
 from dynamark.runners.claims.lds.rates import best, decades, more_decades
 from dynamark.runners.claims.quantities import lower_extreme, median, of_table, ratio, upper_extreme
 from dynamark.runners.claims.relations import Above, Below
-from dynamark.runners.claims.rows import Rows
 
 _SEEDS = "seeds had been added after a look at the data, without a rule fixed beforehand"
 

@@ -18,10 +18,10 @@ from dynamark.runners.claims.claim import (
     Quantity,
     Runs,
 )
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
 from dynamark.runners.claims.quantities import largest, mean, of_table, power_law
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 _GRID = (1.1, 1.3, 1.5, 1.8, 2.0, 2.2, 2.5)
 # Statistical dimension over degrees of freedom at n = 24, r = 2 (tasks/sensing/oracles.py computes it, a test compares).

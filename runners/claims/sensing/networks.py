@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Change, Check, Claim, Experiment, Interval, Quantity, Runs
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import difference, largest, mean, median, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 _SEEDS = "seeds had been added after a look at the data, without a rule fixed beforehand"
 

@@ -14,9 +14,9 @@ from numpy import ndarray
 from dynamark.results.store import published_store, read_rows
 from dynamark.runners.claims.catalog import shipped_claims
 from dynamark.runners.claims.claim import EMPIRICAL, Check, Runs
+from dynamark.runners.claims.columns import MissingScore, Rows
 from dynamark.runners.claims.quantities import ratio
 from dynamark.runners.claims.relations import Below
-from dynamark.runners.claims.rows import MissingScore, Rows
 from dynamark.runners.claims.select import COLUMNS, Index
 from dynamark.runners.claims.verdicts import CheckResult, verdict_of
 

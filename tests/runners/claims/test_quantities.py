@@ -12,7 +12,7 @@ from scipy import stats
 
 from dynamark.runners.claims import intervals, quantities
 from dynamark.runners.claims.claim import Interval, Need, Quantity, Runs
-from dynamark.runners.claims.rows import MissingScore, Rows
+from dynamark.runners.claims.columns import MissingScore, Rows
 
 
 def chosen(*rows: dict[str, Any], needs: list[Need] | None = None) -> Rows:

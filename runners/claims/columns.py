@@ -1,4 +1,4 @@
-"""The rows of one claim: named columns of equal length, on which its quantities are computed."""
+"""The rows of one claim as named columns of equal length, on which its quantities are computed."""
 
 from __future__ import annotations
 
