@@ -87,9 +87,9 @@ def _serve() -> None:
     os.dup2(2, 1)  # what else is printed must not stand between the replies
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
-    import dynamark
+    from dynamark import version
 
-    print(json.dumps({"tree": dynamark.__file__}), file=replies, flush=True)
+    print(json.dumps({"tree": version.__file__}), file=replies, flush=True)
     while (line := lines.get()) is not None:
         print(json.dumps(_reply(line)), file=replies, flush=True)
 

@@ -206,3 +206,37 @@ def test_bands_are_led_by_their_best_method() -> None:
     p[2, 3] = 0.001
     assert statistics.bands([0, 1, 2, 3], p) == [1, 1, 2, 3]
     assert statistics.bands([], np.ones((0, 0))) == []
+
+
+def test_a_p_value_at_the_level_tells_apart() -> None:
+    """As Holm 1979 has it: significant when the adjusted p-value is at most the level."""
+    adjusted = np.array([[1.0, 0.05], [0.05, 1.0]])
+    assert statistics.bands([0, 1], adjusted) == [1, 2]
+    values = np.stack([np.arange(12.0), np.arange(12.0) - np.linspace(-0.1, 1, 12)])
+    (p,) = statistics.against_leader(values, 0, [1])
+    assert 0 < p < 1
+    assert statistics.bands_by_leader([0, 1], values, level=p) == [1, 2]
+    assert statistics.bands_by_leader([0, 1], values, level=np.nextafter(p, 0)) == [1, 1]
+
+
+def test_tests_against_a_leader_are_adjusted_for_their_number() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((4, 20)) - np.array([[0.0], [0.8], [1.0], [0.9]])
+    single = np.array([statistics.against_leader(values, 0, [k])[0] for k in (1, 2, 3)])
+    np.testing.assert_allclose(statistics.against_leader(values, 0, [1, 2, 3]), statistics.holm(single))
+    assert not np.allclose(statistics.against_leader(values, 0, [1, 2, 3]), single)
+
+
+def test_two_seeds_have_an_interval_and_one_has_none() -> None:
+    """Of two values the t interval with one degree of freedom: 1.5 -+ 12.706 * 0.5."""
+    point, interval = statistics.mean_of_tasks(np.array([[1.0, 2.0]]))
+    assert point == 1.5
+    assert interval == pytest.approx((1.5 - 12.706205 / 2, 1.5 + 12.706205 / 2))
+    assert statistics.mean_of_tasks(np.array([[1.0]])) == (1.0, None)
+
+
+@pytest.mark.parametrize(("seed", "method", "interval"), [(11, 1, (2, 5)), (79, 3, (1, 3))])
+def test_the_interval_of_a_rank_is_rounded_outward(seed: int, method: int, interval: tuple[int, int]) -> None:
+    """Its percentiles are 2.975 and 5, and 1 and 2.025: the ranks between which they lie count as well."""
+    values = np.random.default_rng(seed).standard_normal((6, 1, 4)).round(2)
+    assert statistics.rank_intervals(values)[method] == interval

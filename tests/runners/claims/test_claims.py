@@ -58,6 +58,20 @@ def test_a_value_outside_does_not_count_while_its_interval_covers() -> None:
     assert evaluated(claim(ONE, checks=[outside]), row()).verdict == "inconclusive"
 
 
+def test_an_interval_around_a_whole_band_decides_nothing() -> None:
+    """Neither its ends nor its value lie in the band, which it covers all the same."""
+    around = Check("x", lambda rows: Interval(2.2, 0.5, 2.5), Between(1, 2))
+    assert evaluated(claim(ONE, checks=[around], convergence="none"), row()).verdict == "inconclusive"
+    beside = Check("x", lambda rows: Interval(2.2, 2.1, 2.5), Between(1, 2))
+    assert evaluated(claim(ONE, checks=[beside], convergence="none"), row()).verdict == "not reproduced"
+
+
+def test_one_check_that_fails_decides_beside_one_that_is_open() -> None:
+    bad, open_ = check(3, 3.5, Below(2)), check(1.5, 2.5, Below(2))
+    for checks in ([bad, open_], [open_, bad]):
+        assert evaluated(claim(ONE, checks=checks, convergence="none"), row()).verdict == "not reproduced"
+
+
 def test_all_checks_must_hold_and_controls_do_not_decide() -> None:
     good, bad = check(1, 1.5, Below(2)), check(3, 3.5, Below(2))
     assert evaluated(claim(ONE, checks=[good, bad], convergence="none"), row()).verdict == "not reproduced"
@@ -145,6 +159,8 @@ def test_a_later_look_is_taken_only_where_the_earlier_ones_decide_nothing() -> N
     tested = claim(Runs("f/t", "gd", seeds=3), looks=(1, 3), convergence="none")
     decided = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate([1.0, 1.1, 1.2, *[9.0] * 6])))
     assert (decided.verdict, decided.look) == ("reproduced", 0)
+    refuted = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate([9.0, 9.1, 9.2, *[1.0] * 6])))
+    assert (refuted.verdict, refuted.look) == ("not reproduced", 0)
     open_ = [1.0, 1.5, 3.0]
     further = evaluated(tested, *(row(seed=k, value=v) for k, v in enumerate([*open_, *[1.0] * 6])))
     assert (further.verdict, further.look) == ("reproduced", 1)

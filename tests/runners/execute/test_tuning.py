@@ -189,6 +189,20 @@ def test_online_the_first_eighth_of_the_stream_chooses_and_nothing_later() -> No
     assert [c["score"] for c in answer.candidates] == [4.0, 0.0, 16.0]
 
 
+def test_online_an_answer_of_nan_never_wins() -> None:
+    outputs = torch.ones(1, 16, 1, dtype=torch.float64)
+    problem = Online(1, 1, 16, OnlineQuery(torch.zeros(1, 16, 1, dtype=torch.float64), outputs))
+    (answer,) = solve([Constant(), Constant(math.nan), Constant(2.0)], [problem], [[0]], share=4)
+    assert [c["score"] for c in answer.candidates] == [2.0, math.inf, 2.0]
+    assert answer.candidates[0]["chosen"]
+
+
+def test_a_small_budget_leaves_a_step_for_each_candidate() -> None:
+    (answer,) = solve([Stepwise(), Stepwise(1.0)], [ramp(1.0)], [[0]], budget=3, share=4)
+    assert [c["budget"] for c in answer.candidates] == [1, 1]
+    assert answer.steps == 3
+
+
 @pytest.mark.parametrize("engine", ["inline", "local"])
 def test_rows_hold_candidates_whatever_the_neighbors(tmp_path: Path, engine: Any) -> None:
     tuned = entry(("koopman/duffing",), ("edmd",), "tiny", 3, candidates=4)
