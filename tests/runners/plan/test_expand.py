@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from support import DRAWN, LINE, WALK, entry, specs, write_suite
 from dynamark.cli import run as verb
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
-from dynamark.runners.plan.cohorts import cohorts
+from dynamark.runners.plan.cohorts import PlannedRun, cohorts
 from dynamark.runners.plan.expand import expand, pending
 from dynamark.runners.plan.suite import Suite, load_suite, suite_names
 from dynamark.runners.spec import open_fields, parse
@@ -200,3 +201,19 @@ def test_what_a_suite_leaves_out_is_kept(tmp_path: Path) -> None:
     path = Path(name)
     path.write_text(path.read_text() + '\n[[left_out]]\nwhat = "everything large"\nreason = "no time"\n')
     assert load_suite(name).left_out == (("everything large", "no time"),)
+
+
+@pytest.mark.parametrize(("seeds", "sizes"), [(1, [1]), (8, [8]), (9, [8, 1]), (17, [8, 8, 1])])
+def test_every_run_is_in_one_cohort_of_eight_at_most(seeds: int, sizes: list[int]) -> None:
+    runs = expand(suite(DRAWN, seeds=seeds)).runs
+    batches = cohorts(runs)
+    assert [len(cohort.runs) for cohort in batches] == sizes
+    assert [run.key for cohort in batches for run in cohort.runs] == [run.key for run in runs]
+
+
+def test_runs_of_one_label_with_other_fields_share_no_cohort() -> None:
+    """A suite lets a method choose fields that its label does not tell."""
+    first, second = (run for run in expand(suite(DRAWN, seeds=2)).runs if isinstance(run, PlannedRun))
+    other = replace(second, method=replace(second.method, fields={"noise": 2}))
+    assert [len(cohort.runs) for cohort in cohorts([first, other])] == [1, 1]
+    assert [len(cohort.runs) for cohort in cohorts([first, second])] == [2]
