@@ -23,7 +23,7 @@ Column = tuple[str, Callable[[Place], str]]
 
 
 def board_rows(table: BoardTable, links: Links) -> str:
-    """The table itself."""
+    """The rows of the board as an HTML table, one per method."""
     best = {task.name: _best(table, task) for task in table.tasks}
     columns = [*_leading(table), *_costs(table)]
     columns += [

@@ -13,7 +13,7 @@ class Relation(Protocol):
     """What a quantity must satisfy."""
 
     def holds(self, value: float) -> bool:
-        """Whether it does."""
+        """Whether a value of the quantity satisfies the relation."""
         ...
 
     def __str__(self) -> str: ...

@@ -68,7 +68,7 @@ class Base:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id of the base process."""
         return self._process.pid
 
     def receive(self) -> Pair | None:

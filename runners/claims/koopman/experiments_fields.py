@@ -25,7 +25,7 @@ class SpatialConvergence:
     time: float = 5.0
 
     def measure(self, run: Run) -> Scores:
-        """The error."""
+        """The largest difference from the solution on the grid of `reference` points."""
         fine, coarse = (self._solve(n)[:, :: n // 48, :: n // 48] for n in (self.reference, self.n))
         return Scores({"error": float(np.abs(fine - coarse).max())})
 

@@ -157,7 +157,7 @@ class OUSampling:
     tau: float = 0.5
 
     def measure(self, run: Run) -> Scores:
-        """The mean error."""
+        """The mean over `draws` of the Frobenius norm |K - K_true|_F."""
         truth = torch.diag(torch.exp(-self.tau * torch.arange(self.degree + 1, dtype=torch.float64)))
         errors = []
         for _ in range(self.draws):

@@ -36,7 +36,7 @@ class LiquidBounds:
     sequences: int = 8
 
     def measure(self, run: Run) -> Scores:
-        """The four margins."""
+        """The margins `state_low`, `state_high`, `slow` and `fast`."""
         layer: Any = LTC(units=self.units).layer(2, 1, self.length, run.generator).double()
         shape = (self.sequences, self.length, 1)
         draw = [torch.rand(shape, generator=run.generator, dtype=torch.float64) for _ in range(2)]

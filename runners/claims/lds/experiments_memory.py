@@ -34,7 +34,7 @@ class DelayMemory:
     length: int = 1200
 
     def measure(self, run: Run) -> Scores:
-        """The error."""
+        """The error of the delayed input on the 8 held-out sequences."""
         u = self._noise(run.numpy, 24)
         features, targets = self._features(u)[:, 2 * self.lag :], u[:, self.lag : -self.lag]
         train, test = features[:16].reshape(-1, self.states), features[16:].reshape(-1, self.states)

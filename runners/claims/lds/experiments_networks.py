@@ -29,7 +29,7 @@ class ModeWidth:
     total: bool = False
 
     def measure(self, run: Run) -> Scores:
-        """The time."""
+        """The time at which b.c reaches half of its limit s/e."""
         b, c = self.scale * np.abs(run.numpy.standard_normal((2, self.width)))
         if self.total:
             b, c = b / math.sqrt(self.width), c / math.sqrt(self.width)
