@@ -24,7 +24,16 @@ from dynamark.runners.registry import resolve_method, resolve_task, task_names
 from dynamark.runners.run import run
 from dynamark.runners.spec import parse
 from dynamark.tasks.criteria import CRITERIA, judged
-from dynamark.tasks.problems import Forecasting, ForecastingQuery, Online, OnlineQuery, Rollout, Run, Trajectories
+from dynamark.tasks.problems import (
+    Estimate,
+    Forecasting,
+    ForecastingQuery,
+    Online,
+    OnlineQuery,
+    Rollout,
+    Run,
+    Trajectories,
+)
 
 
 def chosen(answer: Answer) -> dict[str, Any]:
@@ -164,6 +173,24 @@ def test_a_kept_measurement_is_in_neither_part_twice_and_operators_stay_isometri
         ratio = part.problem.operator.forward(x).square().sum() / problem.operator.forward(x).square().sum()
         assert float(ratio) == pytest.approx(1, abs=0.1)
         assert not part.whole
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Estimates a constant matrix, and says how many measurements it was given. It takes no steps."""
+
+    size: float = 0.0
+
+    def fit_estimate(self, problem: Any, run: Run) -> Estimate:
+        run.fact("measurements", len(problem.y))
+        return Estimate((self.size * torch.ones(problem.operator.shape, dtype=torch.float64),), "dense")
+
+
+def test_what_competed_on_a_part_of_the_data_is_fitted_again_to_all_of_it() -> None:
+    problem = resolve_task(parse("sensing/asymmetric"), "tiny").problem(0)
+    (answer,) = solve([Counting(), Counting(5.0)], [problem], [[0]])
+    assert answer.facts["measurements"] == len(problem.y)
+    assert chosen(answer)["fields"] == "{}"
 
 
 @dataclass(frozen=True)
