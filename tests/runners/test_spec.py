@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from dynamark.runners.plan.suite import Suite, load_suite
 from dynamark.runners.registry import resolve_method
 from dynamark.runners.reproduce import rerun
 from dynamark.runners.run import run
-from dynamark.runners.spec import candidates, open_fields, parse
+from dynamark.runners.spec import candidates, field_text, halved, most_seeds, open_fields, parse, with_candidates
 from dynamark.tasks.criteria import judged
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Prediction, Rollout, Run, Trajectories
 
@@ -155,3 +156,22 @@ def test_a_row_of_the_catalog_that_chose_is_planned_again_with_its_key(tmp_path:
     (row,) = Store(tmp_path).rows().to_pylist()
     assert (row["method"], row["status"]) == ("stu", "ok")
     assert rerun(row)["key"] == row["key"]
+
+
+def test_the_text_of_a_spec_is_read_as_it_is_written() -> None:
+    assert field_text("m", {"a": (1,), "b": (1, 2)}) == "m(a=(1,), b=(1, 2))"
+    assert parse("m(a=(1,))").fields == {"a": (1,)}
+    assert parse("m(a={3, 1, 2})").label == "m(a={1, 2, 3})"
+    assert parse("m(a=inf, b=-inf)").fields == {"a": math.inf, "b": -math.inf}
+    for text in ("m(1)", "m(1, a=2)", "m(**a)"):
+        with pytest.raises(UserError, match="cannot read"):
+            parse(text)
+    assert parse("m").is_bare
+    assert not any(parse(text).is_bare for text in ("m(a=1)", "m(a={1, 2})", "n=m"))
+
+
+def test_candidates_of_a_board_change_the_fields_and_get_a_quarter_of_the_budget() -> None:
+    fields = with_candidates({"a": 1, "b": 2}, [{}, {"a": 3}])
+    assert candidates(fields) == [{"a": 1, "b": 2}, {"a": 3, "b": 2}]
+    assert (halved(fields), halved({"a": 1})) == (4, 1)
+    assert most_seeds([("x", 3), ("x", 2), ("y", 1)]) == {"x": 3, "y": 1}
