@@ -200,10 +200,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def _latest(rows: pa.Table) -> pa.Table:
-    """One row a key: the one that finished last, the later one in the table of two that finished together."""
+    """One row a key: the one that finished last, the later one in the table of two that finished together.
+
+    A row without a time, which no run leaves, counts as the oldest.
+    """
     if len(rows) == len(pc.unique(rows["key"])):
         return rows
-    numbered = pa.table({"key": rows["key"], "finished": rows["finished"], "place": range(len(rows))})
+    finished = rows["finished"].fill_null("")
+    numbered = pa.table({"key": rows["key"], "finished": finished, "place": range(len(rows))})
     order = pc.sort_indices(numbered, [("finished", "ascending"), ("place", "ascending")])
     last = numbered.take(order).group_by("key", use_threads=False).aggregate([("place", "last")])
     return rows.take(last["place_last"].combine_chunks().sort())

@@ -63,6 +63,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="re-run cached runs")
     add("--retry-failed", action="store_true", help="re-run failed runs")
     add(
+        "--refresh",
+        choices=["environment"],
+        help="environment: re-run cached runs that other versions of torch, NumPy, SciPy or numba made (default: only warn)",
+    )
+    add(
         "--salt",
         default="",
         metavar="S",
@@ -179,6 +184,7 @@ def main(args: argparse.Namespace) -> int:
         device=args.device,
         force=args.force,
         retry_failed=args.retry_failed,
+        refresh=args.refresh,
         salt=secret(args.salt),
         sandbox=args.sandbox,
         shard=args.shard,
@@ -197,5 +203,7 @@ def main(args: argparse.Namespace) -> int:
     print_failures(report.failures)
     if args.salt and sum(report.statuses.values()) and not report.sandbox:
         note("no sandbox: a method that tries to could read the salt in the results folder (see docs/limits.md)")
+    if report.warning:
+        note(f"warning: {report.warning}")
     note(report.summary)
     return 4 if report.failures else 0
