@@ -26,6 +26,7 @@ VERBS = {
     "claims": "list, show or run the claims of papers that the results check",
     "compare": "compare two sets of results and report regressions",
     "history": "show scores over revisions and where they changed",
+    "bisect": "name the commit at which a method became worse on a task",
     "reproduce": "re-run a result from its recorded configuration and compare scores",
     "results": "verify results before they are published",
     "list": "list available tasks, methods, suites and boards",
