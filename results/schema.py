@@ -84,6 +84,14 @@ _PROVENANCE = pa.struct(
     ]
 )
 
+_SUBMISSION = pa.struct(
+    [
+        ("by", pa.string()),  # who submitted it
+        ("link", pa.string()),  # the source of the method
+        ("rerun", pa.string()),  # what of the submission was run again, and where; null if nothing was
+    ]
+)
+
 _COLUMNS = [
     ("key", pa.string()),
     ("suite", pa.string()),
@@ -120,6 +128,7 @@ _COLUMNS = [
     ("candidates", pa.list_(_CANDIDATE)),  # those that competed on validation data; null where nothing was chosen
     ("finished", pa.string()),  # UTC, ISO 8601
     ("provenance", _PROVENANCE),
+    ("submission", _SUBMISSION),  # null in results of the project itself
 ]
 
 SCHEMA = pa.schema(_COLUMNS, metadata={"dynamark_schema": str(SCHEMA_VERSION)})

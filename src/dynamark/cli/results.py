@@ -1,9 +1,14 @@
-"""`dynamark results verify FILE`."""
+"""`dynamark results verify FILE` and `dynamark results submit METHOD`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynamark.results.schema import Row
+    from dynamark.results.verify import Current
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,35 +16,88 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     verify = verbs.add_parser("verify", help="verify results before they are published")
     verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file from a results folder")
+    verify.add_argument("--json", action="store_true", help="print JSON: each file with its problems")
+    submit = verbs.add_parser("submit", help="check the results of a method and bundle them for a pull request")
+    add = submit.add_argument
+    add("method", metavar="METHOD", help="name of the method as in the leaderboard, for example mine.py:Mine")
+    add("--by", required=True, metavar="NAME", help="who submits the results; shown in tables")
+    add("--link", required=True, metavar="URL", help="https address of the method's source, at the commit that ran")
+    add(
+        "--store",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="your results folder (repeatable; default: $DYNAMARK_STORE or results/runs)",
+    )
+    add("--out", metavar="FILE", help="write to FILE (default: results/published/submitted--METHOD-DIGEST.parquet)")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the problems of each file; the exit code is 1 when there are any, else 0."""
-    from dynamark.cli.output import note, say
+    """Verify or submit results; the exit code is 1 when there are any problems, else 0."""
+    return _submit(args) if args.what == "submit" else _verify(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from dynamark.cli.output import as_json, note, say
     from dynamark.errors import UserError
-    from dynamark.results.store import Store, published_store, read_file
-    from dynamark.results.verify import verify
+    from dynamark.results.store import read_file
 
     for file in map(Path, args.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; give a Parquet file from a results folder")
-    published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
-    any_problem = False
-    for file in map(Path, args.files):
-        rows = read_file(file, None).to_pylist()
-        problems = verify(rows, published, _known)
-        any_problem |= bool(problems)
-        say(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
-        for problem in problems:
+    checked: list[dict[str, Any]] = []
+    for name in args.files:
+        rows = read_file(Path(name), None).to_pylist()
+        checked.append({"file": name, "rows": len(rows), "problems": problems_of_file(rows)})
+    if args.json:
+        say(as_json(checked))
+    for entry in [] if args.json else checked:
+        say(f"{'FAIL' if entry['problems'] else 'ok  '}  {entry['file']}: {entry['rows']} rows")
+        for problem in entry["problems"]:
             note(f"      {problem}")
-    return 1 if any_problem else 0
+    return 1 if any(entry["problems"] for entry in checked) else 0
 
 
-def _known(task: str, tier: str) -> tuple[int, str] | None:
-    """Version and parameters of a task that ships with dynamark; None for any other task."""
+def problems_of_file(rows: list[Row]) -> list[str]:
+    """The problems of the rows of one file, against the published results and today's tasks; one line each."""
+    from dynamark.results.submission import problems_of
+    from dynamark.results.verify import published_for, verify
+
+    published = published_for(rows)
+    submitted = any(row["submission"] for row in rows)
+    return [*verify(rows, published, _known), *(problems_of(rows) if submitted else [])]
+
+
+def _submit(args: argparse.Namespace) -> int:
+    from collections import Counter
+
+    from dynamark.cli.output import note, say
+    from dynamark.results.store import default_store
+    from dynamark.results.submission import bundle, collect, file_name
+
+    rows = collect(args.method, args.store or [default_store()], args.by, args.link)
+    if problems := problems_of_file(rows):
+        for problem in problems:
+            note(problem)
+        note(f"not written: {len(problems)} problems")
+        return 1
+    path = Path(args.out or Path("results") / "published" / file_name(rows))
+    bundle(rows, path)
+    say(f"wrote {path}: {len(rows)} runs of {args.method}, source {rows[0]['method_source'][:16]}, from {args.link}")
+    for suite, count in sorted(Counter(row["suite"] for row in rows).items()):
+        say(f"  {count} runs of {suite}")
+    for name in ("processor", "torch", "numpy", "scipy", "numba"):
+        say(f"  {name}: {', '.join(sorted({str(row['provenance'][name] or 'none') for row in rows}))}")
+    say("add this file in a pull request; see CONTRIBUTING.md")
+    return 0
+
+
+def _known(task: str, tier: str) -> Current | None:
+    """A task that ships with dynamark, as it is now; None for any other task."""
     from dynamark.errors import UserError
     from dynamark.results.keys import canonical
-    from dynamark.runners.registry import resolve_task, task_names
+    from dynamark.results.verify import Current
+    from dynamark.runners.registry import class_source, resolve_task, task_names
     from dynamark.runners.spec import parse
 
     try:
@@ -48,4 +106,4 @@ def _known(task: str, tier: str) -> tuple[int, str] | None:
         resolved = resolve_task(spec, tier)
     except UserError:
         return None
-    return resolved.version, canonical(resolved.fields())
+    return Current(resolved.version, canonical(resolved.fields()), class_source(type(resolved)))
