@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from dynamark.errors import UserError, one_line
 from dynamark.leaderboards.gate.compare import compare
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Bisection", "Question", "Step", "bisect", "step"]
 
@@ -161,6 +164,7 @@ def _measure(question: Question, clone: Path, store: Path) -> None:
         f'about = "bisect"\ntier = {json.dumps(question.tier)}\nseeds = {question.seeds}\n\n'
         f"[[runs]]\ntasks = {task}\nmethods = {method}\n"
     )
+    _log.info("running %s on %s for %s", question.method, question.task, store.name)
     environment = _environment()
     # A generator that changed without a new version would be hidden by data of another commit.
     environment["DYNAMARK_CACHE"] = str(store.with_suffix(".cache"))
