@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Store", "default_store", "load_results", "published_store", "read_file", "read_rows"]
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0  # seconds that a compaction waits for another to end; what it leaves is read from the journals
 
@@ -79,6 +82,7 @@ class Store:
             with lease(self.journals, _PATIENCE) as held:
                 # Listed again under the lease: another command may have compacted them meanwhile.
                 journals = finished_journals(self.journals) if held else []
+                _log.debug("moving %d journals into the Parquet files of %s", len(journals), self.folder)
                 self._put([row for path in journals for row in read_journal(path)])
                 for path in journals:
                     disk.unlink(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -27,6 +28,8 @@ from dynamark.runners.plan.complete import load_named
 from dynamark.runners.plan.expand import Plan, expand, pending
 from dynamark.runners.plan.hours import Seconds
 from dynamark.runners.plan.suite import Suite
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Device", "Engine", "Refresh", "Report", "run"]
 
@@ -62,6 +65,23 @@ class Report:
     hours: float | None = None
     sandbox: bool = False
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data: what `--json` prints."""
+        named = ("status", "method", "task", "tier", "seed", "reason", "key")
+        return {
+            "store": str(self.store),
+            "planned": len(self.plan.runs),
+            "cached": self.skipped,
+            "statuses": dict(sorted(self.statuses.items())),
+            "failures": [{name: row[name] for name in named} for row in self.failures],
+            "skipped": [dict(zip(("task", "method", "reason"), s, strict=True)) for s in self.plan.not_applicable],
+            "to_do": self.to_do,
+            "hours": self.hours,
+            "sandbox": self.sandbox,
+            "warning": self.warning or None,
+            "keys": sorted(self.keys),
+        }
 
     @property
     def keys(self) -> set[str]:
@@ -179,6 +199,7 @@ def run(
     if dry_run:
         return replace(report, to_do=len(todo), hours=Seconds().hours(todo) if todo else 0.0)
     mine = cohorts(todo)
+    _log.info("%d runs planned, %d cached, %d to do in %d batches", len(part), report.skipped, len(todo), len(mine))
     if not mine:
         return report
     hidden = _hidden(sandbox, salt, engine, device, home.folder)
@@ -199,11 +220,17 @@ def run(
                 journal.write([row for row in rows if row["status"] != LOST], outcome.provenance)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
+                seconds = sum(row.get("fit_seconds") or 0.0 for row in rows)
+                _log.info("%s: %s, fit %.2f s", outcome.cohort.label, _counted(rows), seconds)
                 bar.set_postfix_str(outcome.cohort.label, refresh=False)
                 bar.update(len(rows))
     finally:
         home.compact()
     return report
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(row["status"] for row in rows).items()))
 
 
 def _check(

@@ -43,12 +43,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Name the first bad commit. Exit code: 0 when one is named, 3 when several remain because some could not be tested."""
-    import json
     from dataclasses import asdict
     from pathlib import Path
 
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import note, say
+    from dynamark.cli.output import as_json, note, say
     from dynamark.errors import UserError
     from dynamark.leaderboards.gate.bisect import Question, bisect, describe
 
@@ -63,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
     names = ("method", "task", "tier", "seeds", "effect", "slowdown", "level", "timeout")
     outcome = bisect(Question(**{name: getattr(args, name) for name in names}), args.good, args.bad, note)
     if args.json:
-        say(json.dumps(asdict(outcome), indent=2))
+        say(as_json(asdict(outcome)))
     elif len(outcome.first_bad) == 1:
         detail = next(step.detail for step in outcome.steps if step.commit == outcome.first_bad[0])
         say(f"first bad commit: {describe(outcome.first_bad)[0]}")

@@ -80,6 +80,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
     add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
+    add(
+        "--json",
+        action="store_true",
+        help="print JSON instead of the leaderboard: counts, failures and the results folder",
+    )
     add("--quiet", action="store_true", help="print no leaderboard and no progress bar")
     _recording_arguments(parser)
 
@@ -164,7 +169,7 @@ def _recording(args: argparse.Namespace) -> list[Any]:
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import note, print_failures, say
+    from dynamark.cli.output import as_json, note, print_failures, say
     from dynamark.cli.salt import secret
     from dynamark.runners.run import run
 
@@ -188,9 +193,12 @@ def main(args: argparse.Namespace) -> int:
         salt=secret(args.salt),
         sandbox=args.sandbox,
         shard=args.shard,
-        progress=not args.quiet,
+        progress=not (args.quiet or getattr(args, "verbose", 0)),
         dry_run=args.dry_run,
     )
+    if args.json:
+        say(as_json(report.to_dict()))
+        return 4 if report.failures else 0
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
         from dynamark.leaderboards.board_text import board_text
