@@ -86,7 +86,9 @@ def label(row: Row) -> str:
     origin = row["submission"]
     if not origin:
         return ""
-    return f"submitted by {origin['by']}, {'re-run: ' + origin['rerun'] if origin['rerun'] else 'not re-run'}"
+    # One clean line whatever a file holds: a line break could end the comment or the cell that it stands in.
+    mark = f"re-run: {origin['rerun']}" if origin["rerun"] else "not re-run"
+    return one_line(f"submitted by {origin['by']}, {mark}")
 
 
 def marked(rows: Sequence[Row], rerun: str | None) -> list[Row]:

@@ -136,7 +136,7 @@ def _of_row(row: Row, published: Mapping[str, Row], over_seeds: Spreads, known: 
 def _is_installed(row: Row) -> bool:
     """Whether a row comes from an installed package, which knows no commit."""
     place = row["provenance"] or {}
-    return bool(place) and place.get("commit") is None and not place.get("dirty")
+    return bool(place.get("dynamark")) and place.get("commit") is None and not place.get("dirty")
 
 
 def _changed(old: Row, new: Row, over_seeds: Spreads) -> Iterator[str]:

@@ -85,9 +85,10 @@ def test_every_reader_sees_the_newest_result_of_a_key(newest: str, here: Path) -
     stores = [second, first]
     assert find(read_rows(stores), key)["primary"]["value"] == 2.0
     assert [p["value"] for p in load_results(*stores, published=False)["primary"]] == [2.0]
-    board = json.loads(leaderboard(*stores, published=False).to_text("json"))
-    assert board[0]["standings"][0]["scores"] == {"chaos/a": 2.0}
-    if newest != "second store":
+    if newest == "second store":  # a second of statistics: once is enough
+        board = json.loads(leaderboard(*stores, published=False).to_text("json"))
+        assert board[0]["standings"][0]["scores"] == {"chaos/a": 2.0}
+    else:
         assert list(rows_of(first)["score"]) == [2.0]
         assert list(Store(first).rows()["primary"].to_pylist()[0].values())[1] == 2.0
 

@@ -174,6 +174,7 @@ def test_tables_say_who_submitted_a_method(rerun: str | None, tmp_path: Path) ->
     ]
     expected = "submitted by Ada <b>, " + ("not re-run" if rerun is None else f"re-run: {rerun}")
     assert label(table(rows[:1]).to_pylist()[0]) == expected
+    assert label({"submission": {**origin, "by": "a\n\\input{b}\x1b[2J"}}).startswith("submitted by a \\input{b}?[2J, ")
     board = leaderboard(store(tmp_path / "s", rows), published=False)
     text = board.to_text("terminal")
     assert f"† m: {expected}" in text
