@@ -41,14 +41,16 @@ def _verify(args: argparse.Namespace) -> int:
     from dynamark.cli.output import as_json, note, say
     from dynamark.errors import UserError
     from dynamark.results.store import read_file
+    from dynamark.results.verify import published_for
 
     for file in map(Path, args.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; give a Parquet file from a results folder")
-    checked: list[dict[str, Any]] = []
-    for name in args.files:
-        rows = read_file(Path(name), None).to_pylist()
-        checked.append({"file": name, "rows": len(rows), "problems": problems_of_file(rows)})
+    files = {name: read_file(Path(name), None).to_pylist() for name in args.files}
+    published = published_for([row for rows in files.values() for row in rows])  # read once for all files
+    checked: list[dict[str, Any]] = [
+        {"file": name, "rows": len(rows), "problems": problems_of_file(rows, published)} for name, rows in files.items()
+    ]
     if args.json:
         say(as_json(checked))
     for entry in [] if args.json else checked:
@@ -58,12 +60,16 @@ def _verify(args: argparse.Namespace) -> int:
     return 1 if any(entry["problems"] for entry in checked) else 0
 
 
-def problems_of_file(rows: list[Row]) -> list[str]:
-    """The problems of the rows of one file, against the published results and today's tasks; one line each."""
+def problems_of_file(rows: list[Row], published: dict[str, Row] | None = None) -> list[str]:
+    """The problems of the rows of one file, against the published results and today's tasks; one line each.
+
+    published: what `published_for` gives for these rows or more, if it was read before.
+    """
     from dynamark.results.submission import problems_of
     from dynamark.results.verify import published_for, verify
 
-    published = published_for(rows)
+    if published is None:
+        published = published_for(rows)
     submitted = any(row["submission"] for row in rows)
     return [*verify(rows, published, _known), *(problems_of(rows) if submitted else [])]
 
