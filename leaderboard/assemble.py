@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
+    from dynamark.leaderboards.gate.history import History
     from dynamark.runners.claims.verdicts import Evaluation
 
 __all__ = ["Leaderboard", "leaderboard"]
@@ -170,8 +171,8 @@ class Leaderboard:
         boards = [record for table in self.boards for record in board_records(table)]
         return csv_text([*boards, *csv_records(self.tables)], literal)
 
-    def to_html(self) -> str:
-        """The whole page: one HTML file that loads nothing from elsewhere."""
+    def to_html(self, history: History | None = None) -> str:
+        """The whole page: one HTML file that loads nothing from elsewhere. history: adds the trends of scores."""
         from dynamark.leaderboards.page.symbols import codes
         from dynamark.leaderboards.page.whole import page
 
@@ -179,7 +180,7 @@ class Leaderboard:
         boards = self._selection.boards(_PAGE)
         frame = _apart(self._selection.rows(_PAGE), [table for table, _ in boards])
         claims = self._selection.claims(rows)
-        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()), boards, facts)
+        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()), boards, facts, history)
 
     def __str__(self) -> str:
         return self.to_text()

@@ -50,7 +50,7 @@ def _line(table: BoardTable, place: Place) -> list[str]:
     if place.low is not None and place.high is not None:
         skill += f" [{place.low:.2f}, {place.high:.2f}]"
     cells = [
-        place.method + (" *" if place.own else ""),
+        place.method + (" *" if place.own else "") + (" †" if place.submitted else ""),
         f"{place.rank} [{place.best}, {place.worst}]",
         skill or f"mean rank {place.mean_rank:.1f}",
         str(place.band),
@@ -65,6 +65,7 @@ def _notes(table: BoardTable) -> list[str]:
     """What the table does not show: how many more tasks, and who is missing."""
     more = len(table.tasks) - (_WIDEST - 6)
     notes = [f"Columns of tasks: median {table.tasks[0].metric}." + (f" {more} more on the page." if more > 0 else "")]
+    notes += [f"† {place.method}: {place.submitted}" for place in table.places if place.submitted]
     if table.holes:
         names = ", ".join(f"{hole.method} ({hole.runs}/{hole.possible})" for hole in table.holes)
         notes.append(f"Not ranked, since runs are missing: {names}; `dynamark run {table.board.name}` makes them.")

@@ -39,6 +39,7 @@ class Place:
     rank: 1 for the first; best, worst its 95 % interval over other seeds. mean_rank: over tasks and seeds.
     lost: tasks on which it fails or stays at the baseline in the median.
     scores, spreads: median, smallest and largest primary score over seeds, by task. times: median seconds to fit, by task.
+    submitted: who submitted its rows and whether they were re-run; empty for the project's own.
     """
 
     method: str
@@ -59,6 +60,7 @@ class Place:
     skills: dict[str, float]
     spreads: dict[str, tuple[float, float]] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    submitted: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def _of_board(board: Board, rows: pa.Table) -> pa.Table:
     listed = pc.is_in(rows["method"], pa.array(board.methods))
     if "own" in rows.column_names:
         listed = pc.or_(listed, rows["own"])
+    if "submission" in rows.column_names:
+        listed = pc.or_(listed, pc.is_valid(rows["submission"]))
     return rows.filter(listed)
 
 
@@ -192,6 +196,7 @@ def _places(grid: Grid, seeds: int) -> tuple[tuple[Place, ...], list[int], ndarr
                 skills=own["skills"],
                 spreads=grid.spreads(i),
                 times=grid.times(i),
+                submitted=own["submitted"],
             )
         )
     return tuple(places), order, values

@@ -52,6 +52,8 @@ def render(tables: Sequence[Table], format: str, literal: bool = False) -> str:
     text = "\n\n".join(parts) + "\n"
     if any(s.own for table in tables for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "* includes your own, unpublished results\n"
+    for mark in sorted({f"† {s.method}: {s.submitted}" for table in tables for s in table.standings if s.submitted}):
+        text += {"tex": "% "}.get(format, "\n") + (markdown(mark) if format == "md" else clean(mark)) + "\n"
     if any(not s.complete for table in tables for s in table.standings):
         text += {"tex": "% "}.get(format, "\n") + "methods with missing runs stand last and have no place\n"
     return text
@@ -92,7 +94,7 @@ def _standing(s: Standing, tasks: Sequence[str], shows_held_out: bool) -> list[s
     away = s.held_out
     beside = ["", ""] if away is None else [number(away.skill, ".3f"), number(away.difference, "+.3f")]
     return [
-        s.method + (" *" if s.own else ""),
+        s.method + (" *" if s.own else "") + (" †" if s.submitted else ""),
         place(s),
         number(s.band, "d"),
         number(s.skill, ".3f"),

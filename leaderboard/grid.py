@@ -49,6 +49,7 @@ class Grid:
         self.skill, self._score, self._failed, self._own = (
             self._matrix(rows[name].to_numpy(float)) for name in ("skill", "score", "failed", "own")
         )
+        self._submitted = _submitted(rows) if "submitted" in rows else {}
         self._present = ~np.isnan(self._failed)
         # Whether a method answered at all: a run that ended in NaN counts as little as one that crashed.
         answered = np.nan_to_num(self._matrix((rows["status"] == "ok").to_numpy(float)))
@@ -116,6 +117,7 @@ class Grid:
         by_task = {name: (_plain(score[i]), _plain(mean[i])) for name, (score, mean) in self._by_task.items()}
         return {
             "own": bool((self._own[i] == 1).any()),
+            "submitted": self._submitted.get(self.methods[i], ""),
             "runs": int(self._present[i].sum()),
             "possible": len(self.task_of_cell),
             "failed": int((self._failed[i] == 1).sum()),
@@ -124,6 +126,13 @@ class Grid:
             "scores": {name: score for name, (score, _) in by_task.items() if score is not None},
             "skills": {name: mean for name, (_, mean) in by_task.items() if mean is not None},
         }
+
+
+def _submitted(rows: pandas.DataFrame) -> dict[str, str]:
+    """How methods with submitted rows are marked; of several marks `not re-run` counts."""
+    marked = rows[(rows["submitted"] != "").to_numpy()]
+    pairs = zip(marked["method"].astype(str), marked["submitted"].astype(str), strict=True)
+    return dict(sorted(set(pairs), reverse=True))
 
 
 def _over_seeds(statistic: Callable[..., ndarray], values: Float[ndarray, "method cell"]) -> Float[ndarray, " method"]:

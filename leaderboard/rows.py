@@ -14,6 +14,7 @@ from numpy import ndarray
 from dynamark.leaderboards.statistics import skill
 from dynamark.results.schema import EXPERIMENT, SCORED
 from dynamark.results.store import Store, published_store, read_rows
+from dynamark.results.submission import label
 
 if TYPE_CHECKING:
     import pandas
@@ -29,7 +30,7 @@ IDENTITY = ["method_fields", "method_source"]
 
 COLUMNS = [
     *("key", "suite", "kind", *INSTANCE, "task_version", "task_fields", "method", *IDENTITY, "seed"),
-    *("status", "primary", "fit_seconds", "parameters", "peak_memory", "steps", "finished"),
+    *("status", "primary", "fit_seconds", "parameters", "peak_memory", "steps", "finished", "submission"),
 ]
 _TEXTS = ["suite", "kind", *INSTANCE, "task_fields", "method", *IDENTITY, "status"]
 _NUMBERS = [
@@ -85,7 +86,8 @@ def _stamp(rows: pa.Table) -> pa.Array:
 
 
 def prepare(rows: pa.Table) -> pandas.DataFrame:
-    """Rows in one order, whatever theirs was, each run once, with what `primary` holds as columns, and with `skill`.
+    """Rows in one order, whatever theirs was, each run once, with what `primary` holds as columns, and with `skill`
+    and `submitted` (who submitted the row; no text for the project's own).
 
     Texts become categories in alphabetical order. Left out are: measurements of claims; variants that only claims ask for;
     skipped runs; and what newer rows replace (`attrs["replaced"]` counts them): runs of an older version of a task or with
@@ -98,8 +100,9 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
     for name in rows.column_names:
         if name in _NUMBERS:
             flat[name] = rows[name].to_numpy()
-        elif name not in flat and name != "primary":
+        elif name not in flat and name not in ("primary", "submission"):
             flat[name] = rows[name].to_pandas().to_numpy()
+    flat["submitted"] = _submitted(rows)
     primary = rows["primary"].combine_chunks()
     flat["metric"] = _categories(pc.struct_field(primary, "score"))
     for name in ("value", "floor", "baseline", "oracle"):
@@ -114,7 +117,7 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
     current = _current(frame)
     replaced = len(frame) - len(current)
     frame = frame.iloc[current].reset_index(drop=True)
-    for name in [n for n in [*_TEXTS, "metric"] if n in frame]:
+    for name in [n for n in [*_TEXTS, "metric", "submitted"] if n in frame]:
         frame[name] = frame[name].cat.remove_unused_categories()
     frame = frame.rename(columns={"value": "score"})
     if "own" not in frame:
@@ -124,6 +127,17 @@ def prepare(rows: pa.Table) -> pandas.DataFrame:
     frame["skill"] = _skill(frame)
     frame.attrs["replaced"] = replaced
     return frame
+
+
+def _submitted(rows: pa.Table) -> pandas.Categorical:
+    """How each row is marked in tables: who submitted it, or no text for the project's own."""
+    if "submission" not in rows.column_names:
+        return _categories(pa.array([""] * len(rows)))
+    origins = rows["submission"].combine_chunks()
+    plain = pc.is_null(origins)
+    if pc.all(plain).as_py():
+        return _categories(pc.if_else(plain, "", ""))
+    return _categories(pa.array([label({"submission": origin}) for origin in origins.to_pylist()], pa.string()))
 
 
 def _categories(column: Any) -> pandas.Categorical:

@@ -48,6 +48,7 @@ class Standing:
     scores: dict[str, float] = field(default_factory=dict)  # median primary score, by task
     skills: dict[str, float] = field(default_factory=dict)  # mean skill, by task
     held_out: HeldOut | None = None  # on other data of the same tasks (rows with a salt)
+    submitted: str = ""  # who submitted its rows and whether they were re-run; empty for the project's own
 
     @property
     def complete(self) -> bool:

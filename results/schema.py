@@ -95,6 +95,14 @@ _PROVENANCE = pa.struct(
     ]
 )
 
+_SUBMISSION = pa.struct(
+    [
+        ("by", pa.string()),  # who submitted it
+        ("link", pa.string()),  # the source of the method
+        ("rerun", pa.string()),  # what of the submission was run again, and where; null if nothing was
+    ]
+)
+
 _COLUMNS = [
     ("key", pa.string()),
     ("suite", pa.string()),
@@ -131,6 +139,7 @@ _COLUMNS = [
     ("candidates", pa.list_(_CANDIDATE)),  # those that competed on validation data; null where nothing was chosen
     ("finished", pa.string()),  # UTC, ISO 8601
     ("provenance", _PROVENANCE),
+    ("submission", _SUBMISSION),  # null in results of the project itself
     # How it came from the source that it ran with to that in its key: the oldest step first; null for a row that simply ran.
     ("carried_from", pa.list_(_CARRIED)),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = ["Store", "default_store", "load_results", "published_store", "read_file", "read_rows"]
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 30.0  # seconds that a compaction waits for another to end; what it leaves is read from the journals
 
@@ -79,6 +82,7 @@ class Store:
             with lease(self.journals, _PATIENCE) as acquired:
                 # Listed again under the lease: another command may have compacted them meanwhile.
                 journals = finished_journals(self.journals) if acquired else []
+                _log.debug("moving %d journals into the Parquet files of %s", len(journals), self.folder)
                 self._put([row for path in journals for row in read_journal(path)])
                 for path in journals:
                     disk.unlink(path)
@@ -200,10 +204,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def _latest(rows: pa.Table) -> pa.Table:
-    """One row a key: the one that finished last, the later one in the table of two that finished together."""
+    """One row a key: the one that finished last, the later one in the table of two that finished together.
+
+    A row without a time, which no run leaves, counts as the oldest.
+    """
     if len(rows) == len(pc.unique(rows["key"])):
         return rows
-    numbered = pa.table({"key": rows["key"], "finished": rows["finished"], "place": range(len(rows))})
+    finished = rows["finished"].fill_null("")
+    numbered = pa.table({"key": rows["key"], "finished": finished, "place": range(len(rows))})
     order = pc.sort_indices(numbered, [("finished", "ascending"), ("place", "ascending")])
     last = numbered.take(order).group_by("key", use_threads=False).aggregate([("place", "last")])
     return rows.take(last["place_last"].combine_chunks().sort())

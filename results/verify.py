@@ -7,22 +7,34 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynamark.errors import UserError
 from dynamark.results.keys import run_key
 from dynamark.results.schema import EXPERIMENT, FAILED, SCORED, STATUSES, Row
+from dynamark.results.store import Store, published_store
+from dynamark.results.tolerance import Spreads, changes, near, scores_of, spreads
+from dynamark.version import __version__
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["Current", "differences", "find", "places", "published_for", "sources", "verify"]
 
-__all__ = ["differences", "find", "places", "sources", "verify"]
 
-# The version and the fields (as JSON) of a task at a tier; None where it is unknown.
-Known = Callable[[str, str], tuple[int, str] | None]
+@dataclass(frozen=True)
+class Current:
+    """A task as it is now: its version, its fields (as JSON) and the digest of its source."""
+
+    version: int
+    fields: str
+    source: str
+
+
+# What a task is now, by its name and tier; None where it does not ship with dynamark.
+Known = Callable[[str, str], Current | None]
 
 
 def find(rows: pa.Table, key: str) -> Row:
@@ -63,25 +75,25 @@ def differences(old: Row, new: Row, tolerance: float) -> list[str]:
     """Differences between a result and its re-run: the status, or scores that differ by more than `tolerance` (relative)."""
     if (old["status"] in SCORED) != (new["status"] in SCORED):
         return [f"status: {old['status']} before, {new['status']} now ({new['reason'] or 'no reason given'})"]
-    changes = []
-    before, after = (_scores(row) for row in (old, new))
+    moved = []
+    before, after = (scores_of(row) for row in (old, new))
     for name in sorted(before.keys() | after.keys()):
         a, b = before.get(name, math.nan), after.get(name, math.nan)
-        if not _near(a, b, tolerance):
-            changes.append(f"{name}: {a:.6g} before, {b:.6g} now")
-    return changes
+        if not near(a, b, tolerance):
+            moved.append(f"{name}: {a:.6g} before, {b:.6g} now")
+    return moved
 
 
-def _scores(row: Mapping[str, Any]) -> dict[str, float]:
-    scores = {score["name"]: score["value"] for score in row["scores"] or ()}
-    # Scores that are times depend on the machine and are not compared.
-    return {name: math.nan if v is None else v for name, v in scores.items() if "seconds" not in name}
+# What a published row must say to be compared with another of its key, or to say how far seeds differ.
+_COMPARED = ("key", "task", "tier", "salt", "method", "status", "reason", "scores", "provenance")
 
 
-def _near(a: float, b: float, tolerance: float) -> bool:
-    if math.isnan(a) or math.isnan(b) or math.isinf(a) or math.isinf(b):
-        return a == b or (math.isnan(a) and math.isnan(b))
-    return abs(a - b) <= tolerance * max(abs(a), abs(b))
+def published_for(rows: Sequence[Row]) -> dict[str, Row]:
+    """The published rows by key, as far as `verify` needs them for these rows: those of the same tasks and methods."""
+    table = Store(published_store()).rows(_COMPARED)
+    for name in ("task", "method"):
+        table = table.filter(pc.is_in(table[name], pa.array(sorted({row[name] or "" for row in rows}), pa.string())))
+    return {row["key"]: row for row in table.to_pylist()}
 
 
 def verify(rows: Sequence[Row], published: Mapping[str, Row], known: Known) -> list[str]:
@@ -92,11 +104,12 @@ def verify(rows: Sequence[Row], published: Mapping[str, Row], known: Known) -> l
         f"key {key[:16]}… occurs in {count} rows" for key, count in Counter(r["key"] for r in rows).items() if count > 1
     ]
     seen: set[str] = set()
+    over_seeds = spreads(published.values())
     for row in rows:
         where = f"{row['method']} on {row['task']} [{row['tier']}], seed {row['seed']}"
-        for problem in _of_row(row, published, known):
+        for problem in _of_row(row, published, over_seeds, known):
             # A problem that all seeds share is reported once.
-            shared = problem.startswith("the task") or "checkout" in problem
+            shared = problem.startswith("the task") or "checkout" in problem or "installed" in problem
             line = f"{row['task']} [{row['tier']}]: {problem}" if shared else f"{where}: {problem}"
             if line not in seen:
                 seen.add(line)
@@ -104,7 +117,7 @@ def verify(rows: Sequence[Row], published: Mapping[str, Row], known: Known) -> l
     return problems
 
 
-def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[str]:
+def _of_row(row: Row, published: Mapping[str, Row], over_seeds: Spreads, known: Known) -> Iterator[str]:
     if row["key"] != run_key(row):
         yield "the key does not match the recorded configuration; make rows with `dynamark run`, not by hand"
     if row["status"] not in STATUSES:
@@ -117,10 +130,24 @@ def _of_row(row: Row, published: Mapping[str, Row], known: Known) -> Iterator[st
         yield "the provenance lacks the dynamark version or the processor; run again with `dynamark run`"
     if place.get("dirty"):
         yield "it ran in a checkout with uncommitted changes; commit them and run again"
+    elif _is_installed(row) and place.get("dynamark") != __version__:
+        yield f"it ran with an installed dynamark {place.get('dynamark')}, not {__version__}; upgrade and run again"
     if row["key"] in published:
-        changed = differences(published[row["key"]], row, 1e-9)
-        if changed:
-            yield f"it changes a published value ({changed[0]}); increase the version of the task or remove the row"
+        yield from _changed(published[row["key"]], row, over_seeds)
+
+
+def _is_installed(row: Row) -> bool:
+    """Whether a row comes from an installed package, which knows no commit."""
+    place = row["provenance"] or {}
+    return bool(place.get("dynamark")) and place.get("commit") is None and not place.get("dirty")
+
+
+def _changed(old: Row, new: Row, over_seeds: Spreads) -> Iterator[str]:
+    """A published value that another run of the same key contradicts."""
+    if (old["status"] in SCORED) != (new["status"] in SCORED):
+        yield f"its status is {new['status']}, but {old['status']} is published; run it again"
+    elif moved := changes(old, new, over_seeds):
+        yield f"it changes a published value ({moved[0]}); increase the version of the task or remove the row"
 
 
 def _origin(row: Row) -> Iterator[str]:
@@ -151,7 +178,7 @@ def _content(row: Row) -> Iterator[str]:
     primary = row["primary"]
     if primary is None or primary["value"] is None or not math.isfinite(primary["value"]):
         yield "the primary score is missing or not finite"
-    elif {primary["score"]: primary["value"]}.items() - _scores(row).items():
+    elif {primary["score"]: primary["value"]}.items() - scores_of(row).items():
         yield "the primary score is not among the scores"
 
 
@@ -169,7 +196,10 @@ def _task(row: Row, known: Known) -> Iterator[str]:
     current = known(row["task"], row["tier"])
     if current is None:
         yield "the task does not ship with dynamark; keep results of your own tasks in your own results folder"
-    elif row["task_version"] != current[0]:
-        yield f"the task has version {current[0]} now, not {row['task_version']}; run it again"
-    elif _parsed(row["task_fields"]) != json.loads(current[1]):
+    elif row["task_version"] != current.version:
+        yield f"the task has version {current.version} now, not {row['task_version']}; run it again"
+    elif _parsed(row["task_fields"]) != json.loads(current.fields):
         yield "the task has other parameters now; run it again"
+    elif _is_installed(row) and row["task_source"] != current.source:
+        # Without a commit, only the digest says which code ran: an installed package may be any.
+        yield "the task ran with an installed package whose code is not that of this checkout; run it in a checkout"

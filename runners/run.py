@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from dynamark.errors import UserError, unknown
 from dynamark.folders import cache_folder
+from dynamark.results.environment import Elsewhere, made_elsewhere
 from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import LOST, Row, refuse_unfit
@@ -27,10 +29,13 @@ from dynamark.runners.plan.expand import Plan, expand, pending
 from dynamark.runners.plan.hours import Seconds
 from dynamark.runners.plan.suite import Suite
 
-__all__ = ["Device", "Engine", "Report", "run"]
+_log = logging.getLogger(__name__)
+
+__all__ = ["Device", "Engine", "Refresh", "Report", "run"]
 
 Engine = Literal["local", "inline"]
 Device = Literal["cpu", "cuda"]
+Refresh = Literal["environment"]
 
 # The number of failures that a report lists; further ones are only counted.
 _SHOWN = 5
@@ -48,6 +53,7 @@ class Report:
     to_do, hours: of a dry run, the number of runs that are not cached, and their predicted hours on two cores (None if no
         published result allows a prediction).
     sandbox: whether the methods ran in a sandbox.
+    elsewhere: of the cached runs, those that other versions of torch, NumPy, SciPy or numba made.
     """
 
     plan: Plan
@@ -58,6 +64,24 @@ class Report:
     to_do: int | None = None
     hours: float | None = None
     sandbox: bool = False
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data: what `--json` prints."""
+        named = ("status", "method", "task", "tier", "seed", "reason", "key")
+        return {
+            "store": str(self.store),
+            "planned": len(self.plan.runs),
+            "cached": self.skipped,
+            "statuses": dict(sorted(self.statuses.items())),
+            "failures": [{name: row[name] for name in named} for row in self.failures],
+            "skipped": [dict(zip(("task", "method", "reason"), s, strict=True)) for s in self.plan.not_applicable],
+            "to_do": self.to_do,
+            "hours": self.hours,
+            "sandbox": self.sandbox,
+            "warning": self.warning or None,
+            "keys": sorted(self.keys),
+        }
 
     @property
     def keys(self) -> set[str]:
@@ -65,7 +89,8 @@ class Report:
         return {run.key for run in self.plan.runs}
 
     def __repr__(self) -> str:
-        return "\n".join([f"Report({self.summary})", *(f"  {line}" for line in self.failed[:_SHOWN]), *self._more])
+        lines = [*self.failed[:_SHOWN], *([self.warning] if self.warning else [])]
+        return "\n".join([f"Report({self.summary})", *(f"  {line}" for line in lines), *self._more])
 
     @property
     def summary(self) -> str:
@@ -76,6 +101,16 @@ class Report:
         words = {"ok": "succeeded"}
         done = [f"{count} {words.get(status, status)}" for status, count in sorted(self.statuses.items())]
         return f"{', '.join(done) or 'nothing to do'}; {self.skipped} cached; results in {self.store}"
+
+    @property
+    def warning(self) -> str:
+        """One line if other versions of the libraries made some of the cached runs; else empty."""
+        if not self.elsewhere.keys:
+            return ""
+        return (
+            f"{len(self.elsewhere.keys)} cached runs come from another environment ({'; '.join(self.elsewhere.changes)}); "
+            "re-run them with --refresh environment"
+        )
 
     @property
     def failed(self) -> list[str]:
@@ -103,6 +138,7 @@ def run(
     device: Device = "cpu",
     force: bool = False,
     retry_failed: bool = False,
+    refresh: Refresh | None = None,
     salt: str = "",
     shard: tuple[int, int] = (1, 1),
     progress: bool = False,
@@ -126,6 +162,8 @@ def run(
     device: "cpu" or "cuda".
     force: re-run cached runs.
     retry_failed: re-run failed runs.
+    refresh: "environment" re-runs cached runs that other versions of torch, NumPy, SciPy or numba made. The new result replaces
+        the old one wherever results are read. Default: such runs are only counted (`Report.warning`).
     salt: any string; regenerates all data from other seeds (held-out evaluation).
     shard: (i, n) runs only the i-th of n parts, 1 <= i <= n.
     progress: show a progress bar.
@@ -136,6 +174,8 @@ def run(
     Returns a `Report`. Raises `UserError` for invalid arguments. A run that fails does not raise: see `Report.failures`.
     """
     _check(timeout, memory_gb, workers, shard, device, engine)
+    if refresh not in (None, *get_args(Refresh)):
+        raise unknown("refresh", str(refresh), list(get_args(Refresh)))
     home = Store(store if store is not None else default_store())
     plan = expand(
         suite if isinstance(suite, Suite) else load_named(str(suite)),
@@ -151,10 +191,15 @@ def run(
     # Shards partition the whole plan, not the pending runs: a shard stays the same while other shards fill the store.
     part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
     todo = pending(part, home.status(), force=force, retry_failed=retry_failed)
-    report = Report(plan, home.folder, len(part) - len(todo))
+    elsewhere = _elsewhere(home, {run.key for run in part} - {run.key for run in todo}, device)
+    if refresh == "environment" and elsewhere.keys:
+        again = elsewhere.keys | {run.key for run in todo}
+        todo, elsewhere = [run for run in part if run.key in again], Elsewhere()
+    report = Report(plan, home.folder, len(part) - len(todo), elsewhere=elsewhere)
     if dry_run:
         return replace(report, to_do=len(todo), hours=Seconds().hours(todo) if todo else 0.0)
     mine = cohorts(todo)
+    _log.info("%d runs planned, %d cached, %d to do in %d batches", len(part), report.skipped, len(todo), len(mine))
     if not mine:
         return report
     hidden = _hidden(sandbox, salt, engine, device, home.folder)
@@ -175,11 +220,17 @@ def run(
                 journal.write([row for row in rows if row["status"] != LOST], outcome.provenance)
                 report.statuses.update(row["status"] for row in rows)
                 report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
+                seconds = sum(row.get("fit_seconds") or 0.0 for row in rows)
+                _log.info("%s: %s, fit %.2f s", outcome.cohort.label, _counted(rows), seconds)
                 bar.set_postfix_str(outcome.cohort.label, refresh=False)
                 bar.update(len(rows))
     finally:
         home.compact()
     return report
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(row["status"] for row in rows).items()))
 
 
 def _check(
@@ -199,6 +250,13 @@ def _check(
 
         if not torch.cuda.is_available():
             raise UserError("PyTorch finds no CUDA device; use device cpu")
+
+
+def _elsewhere(home: Store, cached: set[str], device: str) -> Elsewhere:
+    """Of the cached runs, those that other versions of the libraries made."""
+    if not cached:
+        return Elsewhere()
+    return made_elsewhere(home.rows(["key", "provenance"]), cached, provenance(device))
 
 
 def _hidden(sandbox: bool | None, salt: str, engine: str, device: str, store: Path) -> list[str] | None:

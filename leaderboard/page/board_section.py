@@ -84,6 +84,9 @@ def _notes(table: BoardTable) -> str:
         parts.append(
             f"<p>Not ranked, since runs are missing: {names}. <code>dynamark run {escape(table.board.name)}</code> adds them.</p>"
         )
+    parts += [
+        f"<p>† {escape(place.method)}: {escape(place.submitted)}.</p>" for place in table.places if place.submitted
+    ]
     if table.dead:
         parts.append(f"<p>Failed or answered NaN on every run: {escape(', '.join(table.dead))}.</p>")
     if table.board.excluded:
@@ -123,4 +126,5 @@ def _standing(place: Place, table: BoardTable) -> Standing:
         parameters=place.parameters,
         scores=place.scores,
         skills=place.skills,
+        submitted=place.submitted,
     )

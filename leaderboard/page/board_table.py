@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dynamark.leaderboards.boards import BoardTable, Place
 from dynamark.leaderboards.formats import number, short
 from dynamark.leaderboards.page.links import Links
-from dynamark.leaderboards.page.markup import accent, brief, cost, counted, escape, seconds, slug
+from dynamark.leaderboards.page.markup import accent, brief, cost, counted, dagger, escape, seconds, slug
 from dynamark.leaderboards.table import TaskInfo
 
 __all__ = ["board_rows"]
@@ -86,7 +86,7 @@ def _costs(table: BoardTable) -> list[Column]:
 
 def _name(place: Place) -> str:
     star = ' <span title="includes your own, unpublished results">*</span>' if place.own else ""
-    link = f'<a href="#{slug("method", place.method)}">{escape(place.method)}</a>{star}'
+    link = f'<a href="#{slug("method", place.method)}">{escape(place.method)}</a>{star}{dagger(place.submitted)}'
     fold = '<input type="checkbox" class="fold" aria-label="scores">'
     return f'<th scope="row" data-value="{escape(place.method)}">{fold}{link}</th>'
 

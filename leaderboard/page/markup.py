@@ -17,6 +17,7 @@ __all__ = [
     "brief",
     "cost",
     "counted",
+    "dagger",
     "equation",
     "escape",
     "memory",
@@ -31,6 +32,11 @@ __all__ = [
 def escape(text: str) -> str:
     """Text as HTML, in attributes too; control characters become signs."""
     return html.escape(clean(text))
+
+
+def dagger(submitted: str) -> str:
+    """The mark beside the name of a method whose results somebody submitted; empty for the project's own."""
+    return f' <span title="{escape(submitted)}">†</span>' if submitted else ""
 
 
 def prose(text: str) -> str:

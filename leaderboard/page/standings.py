@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from dynamark.leaderboards.formats import number, place, short
 from dynamark.leaderboards.page.links import Links
-from dynamark.leaderboards.page.markup import accent, brief, cost, counted, escape, memory, seconds, slug
+from dynamark.leaderboards.page.markup import accent, brief, cost, counted, dagger, escape, memory, seconds, slug
 from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
 __all__ = ["standings"]
@@ -99,7 +99,7 @@ def _line(s: Standing, cells: str, first_of_band: bool) -> str:
 
 def _name(s: Standing) -> str:
     star = ' <span title="rows of one\'s own, not among the published ones">*</span>' if s.own else ""
-    link = f'<a href="#{slug("method", s.method)}">{escape(s.method)}</a>{star}'
+    link = f'<a href="#{slug("method", s.method)}">{escape(s.method)}</a>{star}{dagger(s.submitted)}'
     return f'<th scope="row" data-value="{escape(s.method)}">{link}</th>'
 
 

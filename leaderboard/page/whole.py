@@ -23,12 +23,14 @@ from dynamark.leaderboards.page.pareto import plots
 from dynamark.leaderboards.page.picker import FactsOf, picker, picker_data
 from dynamark.leaderboards.page.sources import Sources
 from dynamark.leaderboards.page.standings import standings
+from dynamark.leaderboards.page.trends import trends_section
 from dynamark.leaderboards.page.win_rates import win_data
 from dynamark.leaderboards.table import Table, tables
 
 if TYPE_CHECKING:
     import pandas
 
+    from dynamark.leaderboards.gate.history import History
     from dynamark.runners.claims.verdicts import Evaluation
 
 __all__ = ["page"]
@@ -45,12 +47,13 @@ def page(
     figures: Mapping[str, str] | None = None,
     boards: Sequence[Shown] = (),
     facts: FactsOf = lambda task, tier: None,
+    history: History | None = None,
 ) -> str:
     """The whole page for gathered rows and for the claims evaluated on them, as one HTML file that loads nothing.
 
     frame: rows of tasks that are on no board. boards: tables of boards with their rows.
     methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
-    facts: what is known of a task, for the choice of a method.
+    facts: what is known of a task, for the choice of a method. history: for the trends of scores.
     """
     all_tables = tables(frame, family)
     if family is not None:
@@ -59,6 +62,7 @@ def page(
     links, sources = Links(whole_frame), Sources(methods or {})
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
     claims = claims_section(evaluations, figures)
+    trends = trends_section(history)
     sections, ranked = _grouped(all_tables), [table for table, _ in boards]
     shown = board_sections(boards, links, sources) + "".join(
         _section(own, frame, links, sources, ranked) for own in sections
@@ -69,11 +73,13 @@ def page(
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(whole_frame, len(boards)),
-        "names": _names(sections, all_tables, ranked) + ('<a href="#claims">Claims</a>' if claims else ""),
+        "names": _names(sections, all_tables, ranked)
+        + ('<a href="#claims">Claims</a>' if claims else "")
+        + ('<a href="#trends">Trends</a>' if trends else ""),
         "glance": glance(sections, evaluations, ranked),
         "picker": picker(ranked),
         "sections": shown or _EMPTY,
-        "methods": claims + _methods(all_tables, whole_frame, sources, ranked),
+        "methods": claims + trends + _methods(all_tables, whole_frame, sources, ranked),
         "count": f"{len(whole_frame):,}",
         "digest": _digest(whole_frame),
         "machines": _machines(whole_frame),

@@ -58,6 +58,11 @@ class Claims:
 
         return pandas.DataFrame(report.records(self.evaluations))
 
+    def records(self) -> list[dict[str, object]]:
+        """The same as plain data; a record on held-out data says so."""
+        pairs = ((False, self.evaluations), (True, self.held_out))
+        return [{"held_out": away, **record} for away, those in pairs for record in report.records(those)]
+
 
 def claims(
     *ids: str,

@@ -14,13 +14,14 @@ from dynamark.runners.plan.board import board_names
 from dynamark.runners.plan.complete import load_board
 from dynamark.runners.plan.expand import expand
 
-_COLUMNS = ["suite", "task", "method", "seed", "status", "candidates", "method_fields"]
+_COLUMNS = ["suite", "task", "method", "seed", "status", "candidates", "method_fields", "submission"]
 
 
 @cache
 def published() -> dict[str, list[dict[str, Any]]]:
-    """The published rows of every board that has any."""
+    """The published rows of every board that has any; not those that others submitted, of methods that it does not list."""
     rows = read_rows([published_store()], _COLUMNS).to_pylist()
+    rows = [row for row in rows if row["submission"] is None]
     boards = {name: [row for row in rows if row["suite"] == name] for name in board_names()}
     return {name: rows for name, rows in boards.items() if rows}
 

@@ -19,17 +19,21 @@ from dynamark.results.schema import table
 from dynamark.results.store import Store
 from dynamark.runners import reproduce as again_module
 from dynamark.runners.run import run
+from dynamark.version import __version__
 
 FIELDS = '{"n":1}'
+CHECKOUT = {**PLACE, "commit": "abc", "dirty": False}
 
 
-def known(task: str, tier: str) -> tuple[int, str] | None:
-    return (1, FIELDS) if task == "chaos/a" else None
+def known(task: str, tier: str) -> trust.Current | None:
+    return trust.Current(1, FIELDS, "digest") if task == "chaos/a" else None
 
 
 def honest(**more: Any) -> dict[str, Any]:
     """A row as a run leaves it."""
-    base_row = row(**{"task_fields": FIELDS, "budget": None, "value": 2.0, "reason": None, **more})
+    base_row = row(
+        **{"task_fields": FIELDS, "budget": None, "value": 2.0, "reason": None, "provenance": CHECKOUT, **more}
+    )
     base_row["scores"] = (
         None if base_row["primary"] is None else [{"name": "error", "value": base_row["primary"]["value"]}]
     )
@@ -127,6 +131,40 @@ def test_a_published_value_may_not_change() -> None:
     published = {old["key"]: table([old]).to_pylist()[0]}
     assert problems(honest(fit_seconds=99.0), published=published) == []
     assert "changes a published value (error: 2 before, 3 now)" in problems(honest(value=3.0), published=published)[0]
+    assert "changes a published value" in problems(honest(value=2.0 + 1e-6), published=published)[0]
+    assert (
+        "its status is crashed, but ok is published" in problems(honest(value=None, reason="x"), published=published)[0]
+    )
+
+
+def test_on_another_machine_a_published_value_may_move_as_seeds_do() -> None:
+    """Rounding of another processor, amplified by training, is no change; what no seed explains is one."""
+    seeds = [honest(seed=k, value=2.0 + 0.2 * k) for k in range(3)]
+    published = {r["key"]: r for r in table(seeds).to_pylist()}
+    other = {**CHECKOUT, "processor": "another"}
+    for provenance in (other, {**CHECKOUT, "blas_kernels": "x"}, {**CHECKOUT, "torch": "1"}):
+        assert problems(honest(value=2.79, provenance=provenance), published=published) == []
+        assert (
+            "changes a published value" in problems(honest(value=2.85, provenance=provenance), published=published)[0]
+        )
+    assert "changes a published value" in problems(honest(value=2.79), published=published)[0], "the same machine"
+    alone = {seeds[0]["key"]: published[seeds[0]["key"]]}
+    assert problems(honest(value=2.001, provenance=other), published=alone) == []
+    assert problems(honest(value=2.1, provenance=other), published=alone) != []
+    exact = honest(value=1e-15)
+    near = {exact["key"]: table([exact]).to_pylist()[0]}
+    assert problems(honest(value=8e-13, provenance=other), published=near) == []
+    assert problems(honest(value=2e-12, provenance=other), published=near) != []
+
+
+def test_results_of_an_installed_package_name_their_code() -> None:
+    """Without a commit, the version and the digests of the source say which code ran."""
+    installed = {**PLACE, "commit": None, "dirty": None, "dynamark": __version__}
+    assert problems(honest(provenance=installed, task_source="digest")) == []
+    (problem,) = problems(honest(provenance=installed, task_source="other"), honest(provenance=installed, seed=1))
+    assert "the task ran with an installed package whose code is not that of this checkout" in problem
+    (problem,) = problems(honest(provenance={**installed, "dynamark": "0"}, task_source="digest"))
+    assert "it ran with an installed dynamark 0" in problem
 
 
 def test_differences_beyond_a_tolerance() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.columns import Rows, Where
 from dynamark.runners.claims.quantities import counted, largest, mean, median, smallest
 from dynamark.runners.claims.relations import Above, Below
-from dynamark.runners.claims.rows import Rows, Where
 
 _RANKS = (4, 8, 16)
 

@@ -12,10 +12,12 @@ import sys
 from typing import NoReturn
 
 from dynamark.cli import interruption
+from dynamark.cli.examples import add_verbose, dress
+from dynamark.cli.output import logging_to_stderr
 from dynamark.errors import UserError, one_line
 from dynamark.version import __version__
 
-__all__ = ["main"]
+__all__ = ["main", "parser_of"]
 
 # The exit code of an internal error (EX_SOFTWARE); no verb uses it for a verdict.
 INTERNAL = 70
@@ -26,11 +28,13 @@ VERBS = {
     "claims": "list, show or run the claims of papers that the results check",
     "compare": "compare two sets of results and report regressions",
     "history": "show scores over revisions and where they changed",
+    "bisect": "name the commit at which a method became worse on a task",
     "reproduce": "re-run a result from its recorded configuration and compare scores",
-    "results": "verify results, or carry them over a change of the source code",
+    "results": "verify results before they are published, bundle them for a pull request, or keep them after a refactoring",
     "list": "list available tasks, methods, suites and boards",
     "check": "check a method for common faults before a long run",
     "data": "verify, record or export the data of tasks",
+    "completion": "print a script that completes commands in a shell",
 }
 
 
@@ -72,21 +76,30 @@ def main(argv: list[str] | None = None) -> int:
     if long := next((word for word in words if len(word) > _LONGEST), None):
         _say(f"error: an argument has more than {_LONGEST} characters: '{one_line(long, 60)}'; give a shorter one")
         return 2
+    # The verb is the first word that is no option: `dynamark -v run quick`.
+    args = parser_of(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
+    logging_to_stderr(getattr(args, "verbose", 0))
+    return _guarded(args)
+
+
+def parser_of(only: str | None) -> argparse.ArgumentParser:
+    """The parser of the command, with the arguments of one verb; of all verbs where none is given."""
     parser = _Parser(
         prog="dynamark",
         description="A reproducible benchmark suite and leaderboard for methods that learn dynamics.",
-        epilog="Run `dynamark VERB --help` for details.",
+        epilog="Example: dynamark run quick. Run `dynamark VERB --help` for details.",
     )
     parser.add_argument("--version", action="version", version=f"dynamark {__version__}")
+    add_verbose(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, about in VERBS.items():
         verb = verbs.add_parser(name, help=about, description=about)
-        if words[:1] == [name]:
+        if only in (None, name):
             module = importlib.import_module(f"dynamark.cli.{name}")
             module.arguments(verb)
+            dress(verb, name)
             verb.set_defaults(main=module.main)
-    args = parser.parse_args(words)
-    return _guarded(args)
+    return parser
 
 
 def _guarded(args: argparse.Namespace) -> int:

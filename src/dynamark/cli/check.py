@@ -19,18 +19,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout", type=float, default=120.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
     )
+    add("--json", action="store_true", help="print JSON: each finding with its detail")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the findings; the exit code is 1 when a check fails, else 0."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import say
+    from dynamark.cli.output import as_json, say
     from dynamark.errors import one_line
     from dynamark.runners.check import check
 
     end_gracefully("stopped")
     findings = check(args.method, task=args.task, timeout=args.timeout, device=args.device)
+    if args.json:
+        say(as_json([vars(finding) for finding in findings]))
+        return 0 if all(finding.ok for finding in findings) else 1
     for finding in findings:
         verdict = "ok  " if finding.ok else "FAIL"
         text = f"{finding.what}: {finding.detail}" if finding.detail else finding.what

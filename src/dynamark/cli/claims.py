@@ -25,6 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     ran.add_argument("--retry-failed", action="store_true", help="also re-run failed runs")
     for verb in (listed, shown, ran):
+        about = "failed runs" if verb is ran else "each quantity with its interval and verdict"
+        verb.add_argument("--json", action="store_true", help=f"print JSON: {about}")
         verb.add_argument(
             "ids",
             nargs="+" if verb is shown else "*",
@@ -54,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """List, show or run claims. `list` and `show` exit with 0; `run` exits with 0, or with 4 when runs failed."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import print_failures, write
+    from dynamark.cli.output import as_json, print_failures, write
     from dynamark.cli.salt import secret
     from dynamark.runners.claims.api import claims, run_claims
 
@@ -68,13 +70,20 @@ def main(args: argparse.Namespace) -> int:
             workers=args.workers,
             timeout=args.timeout,
             retry_failed=args.retry_failed,
-            progress=True,
+            progress=not (args.json or getattr(args, "verbose", 0)),
             salt=secret(args.salt),
         )
-        print_failures(failures)
+        if args.json:
+            named = ("status", "method", "task", "tier", "seed", "reason", "key")
+            write(as_json({"failures": [{name: row[name] for name in named} for row in failures]}), None)
+        else:
+            print_failures(failures)
         return 4 if failures else 0
     stores = [args.store] if args.store else []
     chosen = claims(*ids, family=args.family, stores=stores, published=not args.no_published, salt=args.salt)
+    if args.json:
+        write(as_json(chosen.records()), getattr(args, "out", None))
+        return 0
     if args.what == "show":
         write(chosen.to_text(), None)
         return 0

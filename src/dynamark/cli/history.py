@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="terminal",
         help="output format (default: %(default)s)",
     )
+    add("--json", action="store_const", const="json", dest="format", help="the same as --format json")
     add("--out", metavar="FILE", help="write to FILE instead of stdout")
 
 

@@ -28,12 +28,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="your results folder (repeatable; default: $DYNAMARK_STORE or results/runs)",
     )
+    add(
+        "--history",
+        type=int,
+        metavar="N",
+        help="with --format html: a section with the trends over the last N revisions of results/published in this checkout",
+    )
     add("--no-published", action="store_true", help="leave out the published results")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the leaderboard or write it to a file."""
     from dynamark.cli.output import write
+    from dynamark.errors import UserError
     from dynamark.leaderboards.assemble import leaderboard
 
     board = leaderboard(
@@ -44,5 +51,14 @@ def main(args: argparse.Namespace) -> int:
         method=args.method,
         published=not args.no_published,
     )
+    if args.history is not None:
+        from dynamark.leaderboards.gate.history import history, revisions
+
+        if args.format != "html" or args.history < 2:
+            raise UserError(
+                "--history needs --format html and at least 2 revisions; `dynamark history` prints other formats"
+            )
+        write(board.to_html(history(revisions(most=args.history))), args.out)
+        return 0
     write(board.to_text(args.format), args.out)
     return 0

@@ -5,6 +5,9 @@ No other module of the command prints: control characters could move a cursor, c
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 
 from dynamark.errors import UserError, clean, one_line
 
-__all__ = ["note", "print_failures", "say", "write"]
+__all__ = ["as_json", "logging_to_stderr", "note", "print_failures", "say", "write"]
 
 _WIDEST = 700  # characters of a line about a row
 
@@ -21,6 +24,39 @@ def say(text: object) -> None:
     """Print text to stdout."""
     text = clean(str(text))
     print(text, end="" if text.endswith("\n") else "\n")
+
+
+def as_json(value: object) -> str:
+    """Plain data as JSON text; NaN and infinities, which JSON does not have, are null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_finite(part) for part in value]
+    return value
+
+
+class _Lines(logging.Handler):
+    """Writes each record as one line without anything that could command a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        note(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def logging_to_stderr(verbose: int) -> None:
+    """Let the logger `dynamark` write to stderr: with 1 what happens, with 2 or more the details, with 0 nothing."""
+    logger = logging.getLogger("dynamark")
+    logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, _Lines)]
+    if verbose:
+        logger.addHandler(_Lines())
+    logger.setLevel(logging.NOTSET if not verbose else logging.INFO if verbose == 1 else logging.DEBUG)
+    logger.propagate = not verbose
 
 
 def note(text: str) -> None:

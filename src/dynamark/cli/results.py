@@ -1,93 +1,116 @@
-"""`dynamark results verify FILE` and `dynamark results carry OLD_REVISION`."""
+"""`dynamark results verify FILE`, `submit METHOD` and `carry OLD_REVISION`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynamark.results.schema import Row
+    from dynamark.results.verify import Current
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    from dynamark.cli import carry
+
     verbs = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    about = "verify results before they are published"
-    verify = verbs.add_parser("verify", help=about, description=about)
+    verify = verbs.add_parser("verify", help="verify results before they are published")
     verify.add_argument("files", nargs="+", metavar="FILE", help="a Parquet file from a results folder")
-    _carry_arguments(
-        verbs.add_parser(
-            "carry",
-            help="keep results after a change of the source code that does not change any result",
-            description="Write the results of an older revision again under the keys of the current source code, if a "
-            "re-run sample is bitwise equal: a tiny run of every task and method, by both revisions, and 5%% of the results "
-            "themselves. If anything differs, nothing is written.",
-        )
-    )
-
-
-def _carry_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("revision", metavar="OLD_REVISION", help="the git revision whose code produced the results")
-    add("--store", metavar="DIR", help="your results folder (default: $DYNAMARK_STORE or results/runs)")
-    for name in ("task", "method"):
-        add(
-            f"--{name}",
-            action="append",
-            default=[],
-            metavar="GLOB",
-            help=f"carry only results whose {name} matches (repeatable)",
-        )
-    add("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
+    verify.add_argument("--json", action="store_true", help="print JSON: each file with its problems")
+    submit = verbs.add_parser("submit", help="check the results of a method and bundle them for a pull request")
+    add = submit.add_argument
+    add("method", metavar="METHOD", help="name of the method as in the leaderboard, for example mine.py:Mine")
+    add("--by", required=True, metavar="NAME", help="who submits the results; shown in tables")
+    add("--link", required=True, metavar="URL", help="https address of the method's source, at the commit that ran")
     add(
-        "--timeout", type=float, default=600.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
+        "--store",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="your results folder (repeatable; default: $DYNAMARK_STORE or results/runs)",
     )
-    add(
-        "--memory-gb",
-        type=float,
-        default=8.0,
-        metavar="G",
-        help="memory limit per worker in GiB (default: %(default)g)",
-    )
-    add(
-        "--engine",
-        choices=["local", "inline"],
-        default="local",
-        help="local: isolated processes with limits; inline: one process, no limits (default: %(default)s)",
-    )
-    add("--dry-run", action="store_true", help="run nothing; print what would be carried, and what the sample needs")
-    add("--quiet", action="store_true", help="print no progress bar")
+    add("--out", metavar="FILE", help="write to FILE (default: results/published/submitted--METHOD-DIGEST.parquet)")
+    carry.arguments(verbs.add_parser("carry", help=carry.HELP, description=carry.DESCRIPTION))
 
 
 def main(args: argparse.Namespace) -> int:
-    """Verify or carry results. The exit code is that of the verb."""
-    return _verify(args) if args.what == "verify" else _carry(args)
+    """Verify or submit results (the exit code is 1 when there are any problems, else 0), or carry them."""
+    if args.what == "carry":
+        from dynamark.cli import carry
+
+        return carry.main(args)
+    return _submit(args) if args.what == "submit" else _verify(args)
 
 
 def _verify(args: argparse.Namespace) -> int:
-    """Print the problems of each file; the exit code is 1 when there are any, else 0."""
-    from dynamark.cli.output import note, say
+    from dynamark.cli.output import as_json, note, say
     from dynamark.errors import UserError
-    from dynamark.results.store import Store, published_store, read_file
-    from dynamark.results.verify import verify
+    from dynamark.results.store import read_file
+    from dynamark.results.verify import published_for
 
     for file in map(Path, args.files):
         if not file.is_file():
             raise UserError(f"{file} does not exist; give a Parquet file from a results folder")
-    published = {row["key"]: row for row in Store(published_store()).rows().to_pylist()}
-    any_problem = False
-    for file in map(Path, args.files):
-        rows = read_file(file, None).to_pylist()
-        problems = verify(rows, published, _known)
-        any_problem |= bool(problems)
-        say(f"{'FAIL' if problems else 'ok  '}  {file}: {len(rows)} rows")
-        for problem in problems:
+    files = {name: read_file(Path(name), None).to_pylist() for name in args.files}
+    published = published_for([row for rows in files.values() for row in rows])  # read once for all files
+    checked: list[dict[str, Any]] = [
+        {"file": name, "rows": len(rows), "problems": problems_of_file(rows, published)} for name, rows in files.items()
+    ]
+    if args.json:
+        say(as_json(checked))
+    for entry in [] if args.json else checked:
+        say(f"{'FAIL' if entry['problems'] else 'ok  '}  {entry['file']}: {entry['rows']} rows")
+        for problem in entry["problems"]:
             note(f"      {problem}")
-    return 1 if any_problem else 0
+    return 1 if any(entry["problems"] for entry in checked) else 0
 
 
-def _known(task: str, tier: str) -> tuple[int, str] | None:
-    """Version and parameters of a task that ships with dynamark; None for any other task."""
+def problems_of_file(rows: list[Row], published: dict[str, Row] | None = None) -> list[str]:
+    """The problems of the rows of one file, against the published results and today's tasks; one line each.
+
+    published: what `published_for` gives for these rows or more, if it was read before.
+    """
+    from dynamark.results.submission import problems_of
+    from dynamark.results.verify import published_for, verify
+
+    if published is None:
+        published = published_for(rows)
+    submitted = any(row["submission"] for row in rows)
+    return [*verify(rows, published, _known), *(problems_of(rows) if submitted else [])]
+
+
+def _submit(args: argparse.Namespace) -> int:
+    from collections import Counter
+
+    from dynamark.cli.output import note, say
+    from dynamark.results.store import default_store
+    from dynamark.results.submission import bundle, collect, file_name
+
+    rows = collect(args.method, args.store or [default_store()], args.by, args.link)
+    if problems := problems_of_file(rows):
+        for problem in problems:
+            note(problem)
+        note(f"not written: {len(problems)} problems")
+        return 1
+    path = Path(args.out or Path("results") / "published" / file_name(rows))
+    bundle(rows, path)
+    say(f"wrote {path}: {len(rows)} runs of {args.method}, source {rows[0]['method_source'][:16]}, from {args.link}")
+    for suite, count in sorted(Counter(row["suite"] for row in rows).items()):
+        say(f"  {count} runs of {suite}")
+    for name in ("processor", "torch", "numpy", "scipy", "numba"):
+        say(f"  {name}: {', '.join(sorted({str(row['provenance'][name] or 'none') for row in rows}))}")
+    say("add this file in a pull request; see CONTRIBUTING.md")
+    return 0
+
+
+def _known(task: str, tier: str) -> Current | None:
+    """A task that ships with dynamark, as it is now; None for any other task."""
     from dynamark.errors import UserError
     from dynamark.results.keys import canonical
-    from dynamark.runners.registry import resolve_task, task_names
+    from dynamark.results.verify import Current
+    from dynamark.runners.registry import class_source, resolve_task, task_names
     from dynamark.runners.spec import parse
 
     try:
@@ -96,44 +119,4 @@ def _known(task: str, tier: str) -> tuple[int, str] | None:
         resolved = resolve_task(spec, tier)
     except UserError:
         return None
-    return resolved.version, canonical(resolved.fields())
-
-
-def _carry(args: argparse.Namespace) -> int:
-    """Carry results. Exit code: 0; 1 when the sample differs; 4 when runs of the sample were lost; 130 when interrupted."""
-    from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import note, say
-    from dynamark.results.store import default_store
-    from dynamark.runners.carry.carry import carry
-
-    end_gracefully("interrupted; nothing was carried, run the same command to resume")
-    store = Path(args.store) if args.store else default_store()
-    report = carry(
-        args.revision,
-        store=store,
-        task=args.task,
-        method=args.method,
-        workers=args.workers,
-        timeout=args.timeout,
-        memory_gb=args.memory_gb,
-        engine=args.engine,
-        dry_run=args.dry_run,
-        progress=not args.quiet,
-    )
-    for reason, count in sorted(report.left_alone.items()):
-        note(f"left alone: {count} {reason}")
-    if report.refused:
-        note(f"refused, nothing was carried: {report.refused}")
-        return 4 if report.lost else 1
-    if not report.rows:
-        say(f"no results in {store} can be carried from {args.revision}")
-        return 0
-    sample = f"{report.tiny} tiny runs of each revision and {report.again} of the results"
-    if args.dry_run:
-        say(f"{report.rows} results can be carried from {args.revision} if the sample is bitwise equal")
-        say(f"sample: {sample}, about {report.seconds:.2g} seconds on two cores")
-        return 0
-    there = report.rows - report.written
-    say(f"{report.written} results carried from {args.revision}{f', {there} were there already' if there else ''}")
-    say(f"sample: {sample}, all bitwise equal; results in {store}")
-    return 0
+    return Current(resolved.version, canonical(resolved.fields()), class_source(type(resolved)))

@@ -63,6 +63,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="re-run cached runs")
     add("--retry-failed", action="store_true", help="re-run failed runs")
     add(
+        "--refresh",
+        choices=["environment"],
+        help="environment: re-run cached runs that other versions of torch, NumPy, SciPy or numba made (default: only warn)",
+    )
+    add(
         "--salt",
         default="",
         metavar="S",
@@ -75,6 +80,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help="run only part I of N (1 <= I <= N)")
     add("--dry-run", action="store_true", help="run nothing; print the number of runs and the predicted hours")
+    add(
+        "--json",
+        action="store_true",
+        help="print JSON instead of the leaderboard: counts, failures and the results folder",
+    )
     add("--quiet", action="store_true", help="print no leaderboard and no progress bar")
     _recording_arguments(parser)
 
@@ -159,7 +169,7 @@ def _recording(args: argparse.Namespace) -> list[Any]:
 def main(args: argparse.Namespace) -> int:
     """Run a suite and print its leaderboard. Exit code: 0, 4 when runs failed, 130 when interrupted."""
     from dynamark.cli.interruption import end_gracefully
-    from dynamark.cli.output import note, print_failures, say
+    from dynamark.cli.output import as_json, note, print_failures, say
     from dynamark.cli.salt import secret
     from dynamark.runners.run import run
 
@@ -179,12 +189,16 @@ def main(args: argparse.Namespace) -> int:
         device=args.device,
         force=args.force,
         retry_failed=args.retry_failed,
+        refresh=args.refresh,
         salt=secret(args.salt),
         sandbox=args.sandbox,
         shard=args.shard,
-        progress=not args.quiet,
+        progress=not (args.quiet or getattr(args, "verbose", 0)),
         dry_run=args.dry_run,
     )
+    if args.json:
+        say(as_json(report.to_dict()))
+        return 4 if report.failures else 0
     if not args.quiet and not args.dry_run:
         from dynamark.leaderboards.assemble import leaderboard
         from dynamark.leaderboards.board_text import board_text
@@ -197,5 +211,7 @@ def main(args: argparse.Namespace) -> int:
     print_failures(report.failures)
     if args.salt and sum(report.statuses.values()) and not report.sandbox:
         note("no sandbox: a method that tries to could read the salt in the results folder (see docs/limits.md)")
+    if report.warning:
+        note(f"warning: {report.warning}")
     note(report.summary)
     return 4 if report.failures else 0
