@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from dynamark.results.provenance import provenance
+from dynamark.runners.foreign.target import is_env
 from dynamark.runners.plan.cohorts import Cohort
 from dynamark.runners.spec import halved
 
@@ -109,7 +110,18 @@ class Inline:
                 # One member may have killed the others: each once more, alone.
                 self._waiting.extendleft(Cohort((run,), alone=True) for run in reversed(cohort.runs))
                 continue
-            yield Outcome(cohort, results, provenance(self._device))
+            yield Outcome(cohort, results, {**provenance(self._device), **self._versions(cohort)})
+
+    @staticmethod
+    def _versions(cohort: Cohort) -> dict[str, Any]:
+        """Those of the method's own interpreter, if it has one that still runs."""
+        from dynamark.runners.foreign.child import Died, ForeignError
+        from dynamark.runners.foreign.proxy import versions
+
+        try:
+            return versions(cohort.method.target) if is_env(cohort.method.target) else {}
+        except (Died, ForeignError):
+            return {}
 
     def _solve(self, cohort: Cohort) -> list[dict[str, Any]]:
         from dynamark.runners.execute import scorer, worker

@@ -23,7 +23,7 @@ from dynamark.runners.execute import scorer
 from dynamark.runners.execute.answers import BadAnswer
 from dynamark.runners.execute.base import Base, Pair
 from dynamark.runners.execute.channels import process_state, send
-from dynamark.runners.execute.ending import ANSWERED, Ending, ending
+from dynamark.runners.execute.ending import ANSWERED, Ending, ending, versions_in
 from dynamark.runners.execute.executor import Limits, Outcome, Settings, failed
 from dynamark.runners.execute.received import measured
 from dynamark.runners.execute.scratch import has_room
@@ -284,6 +284,7 @@ class Local:
         self, slot: _Slot, end: Ending | None = None, results: list[dict[str, Any]] | None = None
     ) -> Iterator[Outcome]:
         cohort, peak = slot.cohort, slot.ended.get("peak_memory")
+        provenance = {**self._provenance, **versions_in(slot.ended.get("report", ""))}
         assert cohort is not None
         self._release(slot)
         if results is None and len(cohort.runs) > 1:
@@ -293,7 +294,7 @@ class Local:
         if results is None:
             assert end is not None
             results = failed(cohort, end.status, end.reason)
-        yield Outcome(cohort, [{**result, "peak_memory": peak} for result in results], self._provenance)
+        yield Outcome(cohort, [{**result, "peak_memory": peak} for result in results], provenance)
 
 
 def local(settings: Settings) -> Local:

@@ -17,6 +17,7 @@ from typing import Any
 
 from dynamark.folders import cache_folder
 from dynamark.results.keys import canonical, in_package, source_digest, source_files
+from dynamark.runners.foreign.target import EnvTarget, is_env
 from dynamark.runners.loading import source_file
 
 __all__ = ["packed", "present_digest", "unpacked"]
@@ -24,6 +25,9 @@ __all__ = ["packed", "present_digest", "unpacked"]
 
 def packed(target: str) -> dict[str, Any]:
     """A target, `module:Class` or `path/mine.py:Class`, with the texts of the files that another machine needs for it."""
+    if is_env(target):
+        env = EnvTarget.read(target)
+        return {**packed(f"{env.file}:{env.cls}"), "python": str(env.python)}
     where, _, name = target.rpartition(":")
     if not where.endswith(".py") or in_package(Path(where)):
         return {"target": target}
@@ -35,6 +39,8 @@ def packed(target: str) -> dict[str, Any]:
 
 def unpacked(parcel: dict[str, Any]) -> str:
     """The target on this machine: its files are written to the cache, into a folder that their content names."""
+    if "python" in parcel:
+        return f"env:{parcel['python']}!{unpacked({n: v for n, v in parcel.items() if n != 'python'})}"
     if "target" in parcel:
         return str(parcel["target"])
     files: dict[str, str] = parcel["files"]
@@ -60,6 +66,11 @@ def _write(path: Path, text: str) -> None:
 
 def present_digest(target: str) -> str:
     """The source digest of a target on this machine."""
+    if is_env(target):
+        env = EnvTarget.read(target)
+        env.check()
+        with _beside(env.file.parent):
+            return env.digest()
     path = source_file(target)
     with _beside(path.parent):
         return source_digest(path)
