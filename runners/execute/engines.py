@@ -24,6 +24,7 @@ _HERE = "dynamark.runners.execute"
 ENGINES = {
     "local": f"{_HERE}.local:local",
     "inline": f"{_HERE}.executor:inline",
+    "ray": f"{_HERE}.on_ray:ray",
 }
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import sys
 from typing import BinaryIO
@@ -17,7 +19,7 @@ from dynamark.runners.execute.local import Local
 from dynamark.runners.execute.parcel import Differs, opened, outcomes_text
 from dynamark.runners.execute.sandbox import works
 
-__all__ = ["Lost", "Node"]
+__all__ = ["Lost", "Node", "standing"]
 
 
 class Lost(Exception):
@@ -65,6 +67,14 @@ class Node:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@functools.cache
+def standing() -> Node:
+    """The node of this process: it ends with the process."""
+    node = Node()
+    atexit.register(node.close)
+    return node
 
 
 def _serve(parcels: BinaryIO, answers: BinaryIO) -> None:

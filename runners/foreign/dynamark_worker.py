@@ -286,8 +286,7 @@ def _describe(cls: Any, fields: dict[str, Any]) -> dict[str, Any]:
     if not dataclasses.is_dataclass(cls):
         raise LookupError("it is not a dataclass; write @dataclass(frozen=True) above the class")
     names = [field.name for field in dataclasses.fields(cls) if field.init]
-    wrong = sorted(set(fields) - set(names))
-    if wrong:
+    if wrong := sorted(set(fields) - set(names)):
         raise LookupError(f"it has no field '{wrong[0]}'; its fields: {', '.join(sorted(names)) or 'none'}")
     make: Any = cls
     made = make(**fields)
@@ -386,8 +385,7 @@ def main() -> None:
     sys.path.pop(0)  # the folder of this file holds nothing for a method
     server = _Server(path, name)
     while True:
-        message = receive(requests)
-        if message is None:
+        if (message := receive(requests)) is None:
             return
         sent: list[bytes] = []
         try:
