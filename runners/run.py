@@ -268,7 +268,7 @@ def _hidden(sandbox: bool | None, salt: str, engine: Engine, device: str, store:
         return tuple(str(folder.absolute()) for folder in (cache_folder() / "data", store, default_store()))
     if sandbox:
         raise UserError(
-            "a sandbox needs an engine with one (local or ray), device cpu and a Linux kernel that lets users make namespaces"
+            "a sandbox needs engine local or ray, device cpu and a Linux kernel that lets users make namespaces"
         )
     return None
 

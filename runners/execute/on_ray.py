@@ -1,7 +1,7 @@
 """The engine `ray`: every cohort is one Ray task, which runs it in the isolated local engine of its node.
 
-Needs the extra `dynamark[ray]`. Without an address it starts a local cluster, and ends it with the command. Data is generated on each
-node from its task; only the plan, plug-ins and scores travel. The command alone writes rows.
+Needs the extra `dynamark[ray]`. Without an address it starts a local cluster, and ends it with the command. Data is generated on
+each node from its task; only the plan, plug-ins and scores travel. The command alone writes rows.
 """
 
 from __future__ import annotations

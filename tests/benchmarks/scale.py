@@ -3,8 +3,8 @@
     python tests/benchmarks/scale.py                 the simulation with the unit costs below
     python tests/benchmarks/scale.py measure 10000   a real run of so many trivial runs, its unit costs, and its simulation
 
-The command is one server: it plans all runs, then sends each cohort and writes its rows. Workers are others: each runs one cohort at a
-time. A worker fails at random, at a rate per hour; its cohort is sent again, and the worker is back after a restart.
+The command is one server: it plans all runs, then sends each cohort and writes its rows. Each worker runs one cohort at
+a time. A worker fails at random, at a rate per hour; its cohort is sent again, and the worker is back after a restart.
 """
 
 from __future__ import annotations
