@@ -19,7 +19,7 @@ from typing import Any
 from dynamark.folders import cache_folder
 from dynamark.results.syntax import code_digest
 
-__all__ = ["FOREIGN", "canonical", "run_key", "source_digest"]
+__all__ = ["FOREIGN", "canonical", "in_package", "run_key", "source_digest", "source_files"]
 
 KEY_VERSION = 4  # 3: methods see standardized data; 4: words are not digested
 
@@ -71,18 +71,36 @@ def source_digest(file: Path) -> str:
     Comments, docstrings, messages and names of local variables do not change the digest (see `syntax`); the code of imported
     helper modules does.
     """
-    seen: dict[str, str] = {}
+    digests = {name: digest for name, (_, digest) in _sources(file).items()}
+    return hashlib.sha256(canonical(sorted(digests.items())).encode()).hexdigest()
+
+
+def source_files(file: Path) -> dict[str, Path]:
+    """The files behind a source digest, by their names in it: paths relative to the folder of the file or of its package."""
+    return {name: path for name, (path, _) in _sources(file).items()}
+
+
+def _sources(file: Path) -> dict[str, tuple[Path, str]]:
+    """A module and all modules that it imports and that may change, each with the digest of its syntax tree."""
+    seen: dict[str, tuple[Path, str]] = {}
     waiting = [(file, *_package(file))]
     while waiting:
         path, root, package = waiting.pop()
         name = str(path.relative_to(root))
         if name in seen:
             continue
-        seen[name], imported = _parsed(path)
-        waiting.extend((other, root, package) for other in _within(imported, path, root, package))
+        digest, imported = _parsed(path)
+        seen[name] = path, digest
         waiting.extend(_elsewhere(imported, package))
+        # Taken first: a module beside a lone file, and not one of its name elsewhere that the path happens to hold.
+        waiting.extend((other, root, package) for other in _within(imported, path, root, package))
     _remember()
-    return hashlib.sha256(canonical(sorted(seen.items())).encode()).hexdigest()
+    return seen
+
+
+def in_package(file: Path) -> bool:
+    """Whether a file is part of a package, and not a lone module."""
+    return _package(file)[1] is not None
 
 
 def _package(file: Path) -> tuple[Path, str | None]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from dynamark.errors import UserError
 from dynamark.results.keys import source_digest
+from dynamark.runners.foreign.target import is_env
 
 __all__ = ["MissingFile", "class_source", "load", "missing", "plugin_file", "source_file", "target_of"]
 
@@ -25,6 +26,10 @@ class MissingFile(UserError):
 
 def load(target: str, kind: str) -> Any:
     """Import the object named by `module:name` or `path/file.py:name`, usually a class."""
+    if is_env(target):
+        from dynamark.runners.foreign.proxy import method_class
+
+        return method_class(target)
     where, _, name = target.rpartition(":")
     try:
         module = _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)

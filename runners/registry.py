@@ -19,6 +19,8 @@ from dynamark.methods.fields import check_fields
 from dynamark.results.keys import canonical, source_digest
 from dynamark.runners import probe
 from dynamark.runners.claims.experiments import EXPERIMENTS
+from dynamark.runners.foreign.describe import described_there
+from dynamark.runners.foreign.target import EnvTarget, is_env
 from dynamark.runners.loading import MissingFile, class_source, load, missing, plugin_file, source_file, target_of
 from dynamark.runners.recordings import RECORDED, recorded_task
 from dynamark.runners.spec import LONGEST, Choices, Spec, candidates, field_text, parse, with_choices
@@ -107,6 +109,9 @@ def _lookup(name: str, table: dict[str, str], kind: str) -> tuple[str, Spec]:
     """The name to show and the spec behind it, whose name is a target: `module:Class` or an absolute `file.py:Class`."""
     if name in table:
         return name, _entry(table[name])
+    if is_env(name) and kind == "method":
+        target = EnvTarget.read(name)
+        return target.shown, Spec(str(target))
     if name.endswith(".py"):
         raise UserError(f"{name} does not name a class; write {_suggestion(Path(name))}")
     if ":" in name:
@@ -167,6 +172,8 @@ def resolve_experiment(spec: Spec) -> Method:
 
 def _resolve(spec: Spec, kind: str, choose: Choices) -> Method:
     target = _lookup(spec.name, _TABLES[kind], kind)[1].name
+    if is_env(target):
+        return _received(target, spec, described_there(EnvTarget.read(target), spec, choose))
     if not _is_foreign(target):
         return described(kind, spec, choose)
     question = {"verb": "method", "kind": kind, "spec": _anchored(spec, target), "choose": dict(choose)}
@@ -210,6 +217,8 @@ def _abilities(cls: Any) -> frozenset[str]:
 
 def unpicklable(target: str, fields: Mapping[str, Any]) -> str:
     """Why a built method is not equal to its unpickled copy; empty if it is. A plug-in is built in another process."""
+    if is_env(target):  # it never leaves its interpreter
+        return ""
     if _is_foreign(target):
         return str(_ask(target, {"verb": "pickles", "target": target, "fields": dict(fields)}).get("reason"))
     built = _construct(target, load(target, "method"), candidates(fields)[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,8 @@ from dynamark.results.journal import Journal
 from dynamark.results.provenance import provenance
 from dynamark.results.schema import LOST, Row, refuse_unfit
 from dynamark.results.store import Store, default_store
-from dynamark.runners.execute.executor import Executor, Inline, Limits, Outcome
+from dynamark.runners.execute.engines import Engine, find_engine
+from dynamark.runners.execute.executor import Limits, Outcome, Settings
 from dynamark.runners.execute.sandbox import works
 from dynamark.runners.execute.secrets import closed_process
 from dynamark.runners.objects import Given, specs_of
@@ -31,9 +31,8 @@ from dynamark.runners.plan.suite import Suite
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["Device", "Engine", "Refresh", "Report", "run"]
+__all__ = ["Device", "Refresh", "Report", "run"]
 
-Engine = Literal["local", "inline"]
 Device = Literal["cpu", "cuda"]
 Refresh = Literal["environment"]
 
@@ -134,7 +133,8 @@ def run(
     workers: int | None = None,
     timeout: float = 600.0,
     memory_gb: float = 8.0,
-    engine: Engine = "local",
+    engine: str = "local",
+    address: str | None = None,
     device: Device = "cpu",
     force: bool = False,
     retry_failed: bool = False,
@@ -158,7 +158,9 @@ def run(
     workers: number of parallel workers. Default: the number of cores.
     timeout: time limit per run, in seconds. Seeds that are fitted together share the sum of their limits.
     memory_gb: memory limit per worker, in GiB.
-    engine: "local" runs methods in isolated processes with limits; "inline" runs them in this process, without limits.
+    engine: "local" runs methods in isolated processes with limits; "inline" runs them in this process, without limits. Other
+        packages may add engines (see docs/cluster.md). Options of an engine stand in parentheses.
+    address: of the cluster, for an engine that has one.
     device: "cpu" or "cuda".
     force: re-run cached runs.
     retry_failed: re-run failed runs.
@@ -173,9 +175,10 @@ def run(
 
     Returns a `Report`. Raises `UserError` for invalid arguments. A run that fails does not raise: see `Report.failures`.
     """
-    _check(timeout, memory_gb, workers, shard, device, engine)
+    _check(timeout, memory_gb, workers, shard, device)
     if refresh not in (None, *get_args(Refresh)):
         raise unknown("refresh", str(refresh), list(get_args(Refresh)))
+    chosen = find_engine(engine, address=address)
     home = Store(store if store is not None else default_store())
     plan = expand(
         suite if isinstance(suite, Suite) else load_named(str(suite)),
@@ -202,13 +205,13 @@ def run(
     _log.info("%d runs planned, %d cached, %d to do in %d batches", len(part), report.skipped, len(todo), len(mine))
     if not mine:
         return report
-    hidden = _hidden(sandbox, salt, engine, device, home.folder)
+    hidden = _hidden(sandbox, salt, chosen, device, home.folder)
     report.sandbox = hidden is not None
     try:
         with (
             closed_process(bool(salt)),
             Journal(home.journals, provenance(device)) as journal,
-            _executor(engine, workers, Limits(timeout, int(memory_gb * 2**30)), device, hidden) as executor,
+            chosen.start(Settings(workers, Limits(timeout, int(memory_gb * 2**30)), device, hidden)) as executor,
             _bar(sum(len(cohort.runs) for cohort in mine), progress) as bar,
         ):
             journal.write([])  # fail before the work, not after it, if the store is not writable
@@ -233,18 +236,15 @@ def _counted(rows: Sequence[Row]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(Counter(row["status"] for row in rows).items()))
 
 
-def _check(
-    timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str, engine: str
-) -> None:
+def _check(timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str) -> None:
     for name, value, most in (("timeout", timeout, 1e9), ("memory_gb", memory_gb, 1e6), ("workers", workers, 1000)):
         if value is not None and not 0 < value <= most:
             shown = value if abs(value) < 1e18 else "a very large number"
             raise UserError(f"invalid {name} = {shown}: expected a number greater than 0, at most {most:g}")
     if not 1 <= shard[0] <= shard[1]:
         raise UserError(f"invalid shard {shard[0]}/{shard[1]}: expected I/N with 1 <= I <= N")
-    for name, word, allowed in (("engine", engine, get_args(Engine)), ("device", device, get_args(Device))):
-        if word not in allowed:
-            raise unknown(name, word, list(allowed))
+    if device not in get_args(Device):
+        raise unknown("device", device, list(get_args(Device)))
     if device == "cuda":
         import torch
 
@@ -259,24 +259,18 @@ def _elsewhere(home: Store, cached: set[str], device: str) -> Elsewhere:
     return made_elsewhere(home.rows(["key", "provenance"]), cached, provenance(device))
 
 
-def _hidden(sandbox: bool | None, salt: str, engine: str, device: str, store: Path) -> list[str] | None:
+def _hidden(sandbox: bool | None, salt: str, engine: Engine, device: str, store: Path) -> tuple[str, ...] | None:
     """The folders that workers do not see; None without a sandbox."""
     if sandbox is False or (sandbox is None and not salt):
         return None
-    possible = engine == "local" and device == "cpu" and works()
+    possible = engine.sandboxes and device == "cpu" and works()
     if possible:
-        return [str(folder.absolute()) for folder in (cache_folder() / "data", store, default_store())]
+        return tuple(str(folder.absolute()) for folder in (cache_folder() / "data", store, default_store()))
     if sandbox:
-        raise UserError("a sandbox needs engine local, device cpu and a Linux kernel that lets users make namespaces")
+        raise UserError(
+            "a sandbox needs engine local or ray, device cpu and a Linux kernel that lets users make namespaces"
+        )
     return None
-
-
-def _executor(engine: str, workers: int | None, limits: Limits, device: str, hidden: list[str] | None) -> Executor:
-    if engine == "inline":
-        return Inline(device)
-    from dynamark.runners.execute.local import Local
-
-    return Local(workers or os.cpu_count() or 1, limits, device, hidden)
 
 
 def _bar(total: int, progress: bool) -> Any:

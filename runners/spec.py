@@ -153,6 +153,9 @@ def _is_file(head: str) -> bool:
 def relative_to(folder: Path, spec: Spec) -> Spec:
     """The spec with its paths, of a class in a file or of a recording, taken relative to a folder."""
     where, colon, name = spec.name.rpartition(":")
+    if where.startswith("env:") and "!" in where:
+        python, _, file = where.removeprefix("env:").partition("!")
+        return replace(spec, name=f"env:{_within(folder, python)}!{_within(folder, file)}:{name}")
     if where.endswith(".py"):
         return replace(spec, name=f"{_within(folder, where)}{colon}{name}")
     recording = spec.fields.get("path")

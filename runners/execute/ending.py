@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dynamark.errors import one_line
 from dynamark.results.schema import FAILED, LOST
 
-__all__ = ["ANSWERED", "Ending", "ending"]
+__all__ = ["ANSWERED", "Ending", "ending", "how_it_ended", "versions_in"]
 
 # A worker's report that its answers lie in the folder.
 ANSWERED = "answered"
@@ -46,8 +47,8 @@ def ending(ended: Mapping[str, Any], seconds: float, memory: int) -> Ending:
     if -code in _FROM_OUTSIDE:
         if ended["kernel_killed"]:
             return Ending(LOST, "the kernel killed the process: the machine is out of memory")
-        return Ending("crashed", _how(code), again=True)
-    return Ending("crashed", _how(code))
+        return Ending("crashed", how_it_ended(code), again=True)
+    return Ending("crashed", how_it_ended(code))
 
 
 def _reported(text: str) -> Ending:
@@ -61,8 +62,23 @@ def _reported(text: str) -> Ending:
     return Ending("error", "the worker's report cannot be read: the method changed the process that it ran in")
 
 
-def _how(code: int) -> str:
+def how_it_ended(code: int) -> str:
+    """The reason of a process that left no answer, by its exit code (minus the signal that killed it)."""
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"the process was killed by {signal.Signals(-code).name}"
     return f"the process ended without an answer (exit code {code})"
+
+
+# Of a row's provenance, what a worker's own interpreter says.
+_VERSIONS = {"python", "numpy", "torch", "scipy", "numba"}
+
+
+def versions_in(report: str) -> dict[str, str | None]:
+    """The versions of another interpreter that a worker reports; none if it reports none, or something else."""
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(report)
+        own = content.get("versions") if isinstance(content, dict) else None
+        if isinstance(own, dict) and set(own) == _VERSIONS:
+            return {name: None if value is None else one_line(str(value), 60) for name, value in own.items()}
+    return {}

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from dynamark.results.provenance import provenance
+from dynamark.runners.foreign.target import is_env
 from dynamark.runners.plan.cohorts import Cohort
 from dynamark.runners.spec import halved
 
-__all__ = ["Executor", "Inline", "Limits", "Outcome", "failed"]
+__all__ = ["Executor", "Inline", "Limits", "Needs", "Outcome", "Settings", "failed", "inline"]
 
 
 @dataclass(frozen=True)
@@ -23,20 +25,52 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What one cohort needs of a machine: cores, bytes of memory, and a share of a GPU (0 on the CPU)."""
+
+    cores: int
+    memory: int
+    gpu: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a command gives to the engine that it starts.
+
+    workers: number of cohorts at a time; None lets the engine decide.
+    device: "cpu" or "cuda".
+    hidden: folders that a sandbox keeps from workers; None without a sandbox.
+    """
+
+    workers: int | None = None
+    limits: Limits = Limits()
+    device: str = "cpu"
+    hidden: tuple[str, ...] | None = None
+
+    def needs(self, gpu: float = 1.0) -> Needs:
+        """What each cohort needs, with this share of a GPU where methods run on one."""
+        return Needs(1, self.limits.memory, gpu if self.device == "cuda" else 0.0)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The columns that each member's row gets from its run, in the order of the members.
 
-    provenance: of the process that made them; None for that of this process.
+    provenance: of the machine and process that made them.
     """
 
     cohort: Cohort
     results: list[dict[str, Any]]
-    provenance: dict[str, Any] | None = None
+    provenance: dict[str, Any]
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Takes cohorts, gives outcomes, in any order."""
+    """Takes cohorts, gives outcomes, in any order: each member of each cohort in one outcome.
+
+    What is not the method's own doing (a machine that is gone, a full disk) has the status `lost`: it is not stored, and the next
+    command runs it again. A method's failure has the status that says which, and is not tried again.
+    """
 
     def submit(self, cohort: Cohort) -> None:
         """Queue a cohort."""
@@ -76,7 +110,18 @@ class Inline:
                 # One member may have killed the others: each once more, alone.
                 self._waiting.extendleft(Cohort((run,), alone=True) for run in reversed(cohort.runs))
                 continue
-            yield Outcome(cohort, results)
+            yield Outcome(cohort, results, {**provenance(self._device), **self._versions(cohort)})
+
+    @staticmethod
+    def _versions(cohort: Cohort) -> dict[str, Any]:
+        """Those of the method's own interpreter, if it has one that still runs."""
+        from dynamark.runners.foreign.child import Died, ForeignError
+        from dynamark.runners.foreign.proxy import versions
+
+        try:
+            return versions(cohort.method.target) if is_env(cohort.method.target) else {}
+        except (Died, ForeignError):
+            return {}
 
     def _solve(self, cohort: Cohort) -> list[dict[str, Any]]:
         from dynamark.runners.execute import scorer, worker
@@ -144,3 +189,8 @@ class Inline:
         self._pools.restore_original_limits()
         torch.set_num_threads(self._threads)
         torch.set_deterministic_debug_mode(self._deterministic)
+
+
+def inline(settings: Settings) -> Inline:
+    """The engine `inline`."""
+    return Inline(settings.device)

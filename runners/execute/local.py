@@ -23,13 +23,13 @@ from dynamark.runners.execute import scorer
 from dynamark.runners.execute.answers import BadAnswer
 from dynamark.runners.execute.base import Base, Pair
 from dynamark.runners.execute.channels import process_state, send
-from dynamark.runners.execute.ending import ANSWERED, Ending, ending
-from dynamark.runners.execute.executor import Limits, Outcome, failed
+from dynamark.runners.execute.ending import ANSWERED, Ending, ending, versions_in
+from dynamark.runners.execute.executor import Limits, Outcome, Settings, failed
 from dynamark.runners.execute.received import measured
 from dynamark.runners.execute.scratch import has_room
 from dynamark.runners.plan.cohorts import Cohort
 
-__all__ = ["Local"]
+__all__ = ["Local", "local"]
 
 _LOSSES = 5  # times that a cohort is taken up again before its runs count as lost
 _CHECK_SECONDS = 1.0  # how often role processes are looked at
@@ -70,6 +70,7 @@ class Local:
         self._number = 0
         self._checked = time.monotonic()
         self._slots = [_Slot(number) for number in range(workers)]
+        self._provenance: dict[str, Any] = {}
         self._base = Base(workers, device)
 
     def submit(self, cohort: Cohort) -> None:
@@ -124,6 +125,7 @@ class Local:
             for slot in in_flight:
                 yield from self._again(slot, "the base process ended")
             return
+        self._provenance = pair.provenance
         slot = self._slots[pair.slot]
         if slot.pair is not None:
             slot.pair.close()
@@ -282,7 +284,7 @@ class Local:
         self, slot: _Slot, end: Ending | None = None, results: list[dict[str, Any]] | None = None
     ) -> Iterator[Outcome]:
         cohort, peak = slot.cohort, slot.ended.get("peak_memory")
-        provenance = slot.pair.provenance if slot.pair else None
+        provenance = {**self._provenance, **versions_in(slot.ended.get("report", ""))}
         assert cohort is not None
         self._release(slot)
         if results is None and len(cohort.runs) > 1:
@@ -293,6 +295,15 @@ class Local:
             assert end is not None
             results = failed(cohort, end.status, end.reason)
         yield Outcome(cohort, [{**result, "peak_memory": peak} for result in results], provenance)
+
+
+def local(settings: Settings) -> Local:
+    """The engine `local`."""
+    return Local(settings.workers or os.cpu_count() or 1, settings.limits, settings.device, settings.hidden)
+
+
+# It keeps the folders that a salt's data may lie in from workers.
+local.sandboxes = True  # type: ignore[attr-defined]
 
 
 def _keys(cohort: Cohort) -> tuple[str, ...]:

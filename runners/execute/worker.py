@@ -22,10 +22,13 @@ from dynamark.results.schema import LOST
 from dynamark.runners.execute import wire
 from dynamark.runners.execute.answers import Answer, BadAnswer, ask
 from dynamark.runners.execute.clock import seconds
-from dynamark.runners.execute.ending import ANSWERED
+from dynamark.runners.execute.ending import ANSWERED, how_it_ended
 from dynamark.runners.execute.scorer import measure
 from dynamark.runners.execute.tuning import Candidate, Fitted, tuned
 from dynamark.runners.execute.units import bare, restored, standardized, units_of
+from dynamark.runners.foreign.child import Died, ForeignError
+from dynamark.runners.foreign.proxy import versions
+from dynamark.runners.foreign.target import is_env
 from dynamark.runners.registry import MissingFile, load
 from dynamark.runners.spec import candidates, halved
 from dynamark.tasks.contract import accepted, resting
@@ -152,6 +155,10 @@ def failure(error: BaseException) -> Failure:
     if is_infrastructure(error):
         assert isinstance(error, OSError)
         return Failure(LOST, f"{error.strerror or type(error).__name__}: {error.filename or 'a file'}")
+    if isinstance(error, Died):
+        return Failure("crashed", how_it_ended(error.code))
+    if isinstance(error, ForeignError):
+        return Failure("error", str(error)[:600])
     if isinstance(error, MissingFile):
         return Failure(LOST, str(error))
     text = (_text(error).strip() or type(error).__name__).splitlines()[0]
@@ -196,12 +203,14 @@ def seed_everything(entropies: Sequence[Sequence[int]]) -> None:
     torch.manual_seed(int(words[0]) << 32 | int(words[1]))
 
 
-def work(folder: Path, job: dict[str, Any]) -> dict[str, str]:
+def work(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """In a fresh process: read problems and solve them, or measure; leave the answers in the folder, and say how it went."""
     steady()
     seed_everything(job["entropies"])
     try:
         answers = _answers(folder, job)
+    except Died as died:  # the supervisor sees how
+        died.follow()
     except BaseException as error:
         cause = failure(error)
         del error
@@ -216,7 +225,7 @@ def work(folder: Path, job: dict[str, Any]) -> dict[str, str]:
     except Exception as error:
         cause = failure(error)
         return {"status": cause.status, "reason": cause.reason}
-    return {"status": ANSWERED}
+    return {"status": ANSWERED, **({"versions": versions(job["method"])} if is_env(job["method"]) else {})}
 
 
 def _answers(folder: Path, job: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`dynamark results verify FILE`, `submit METHOD` and `carry OLD_REVISION`."""
+"""`dynamark results verify FILE`, `merge DIR DIR --store DIR`, `submit METHOD` and `carry OLD_REVISION`."""
 
 from __future__ import annotations
 
@@ -34,14 +34,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="FILE", help="write to FILE (default: results/published/submitted--METHOD-DIGEST.parquet)")
     carry.arguments(verbs.add_parser("carry", help=carry.HELP, description=carry.DESCRIPTION))
 
+    merge = verbs.add_parser("merge", help="merge results folders into one")
+    merge.add_argument("folders", nargs="+", metavar="DIR", help="a results folder")
+    merge.add_argument("--store", required=True, metavar="DIR", help="the folder to add them to")
+
 
 def main(args: argparse.Namespace) -> int:
-    """Verify or submit results (the exit code is 1 when there are any problems, else 0), or carry them."""
-    if args.what == "carry":
-        from dynamark.cli import carry
+    """Verify, merge, submit or carry results; the exit code is 1 when there are any problems, else 0."""
+    from dynamark.cli import carry
 
-        return carry.main(args)
-    return _submit(args) if args.what == "submit" else _verify(args)
+    return {"verify": _verify, "merge": _merge, "submit": _submit, "carry": carry.main}[args.what](args)
+
+
+def _merge(args: argparse.Namespace) -> int:
+    """Add the rows of all folders to one; of rows with one key, the one that finished last stays."""
+    from dynamark.cli.output import note
+    from dynamark.errors import UserError
+    from dynamark.results.store import Store
+
+    for folder in map(Path, args.folders):
+        if not folder.is_dir():
+            raise UserError(f"{folder} does not exist; give results folders")
+    store = Store(args.store)
+    for folder in args.folders:  # one after another: the largest folder has to fit into memory, not all of them
+        store.put(Store(folder).rows().to_pylist())
+    note(f"{len(store.rows(['key']))} results in {store.folder}")
+    return 0
 
 
 def _verify(args: argparse.Namespace) -> int:

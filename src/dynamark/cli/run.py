@@ -55,10 +55,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--engine",
-        choices=["local", "inline"],
         default="local",
-        help="local: isolated processes with limits; inline: this process, no limits (default: %(default)s)",
+        metavar="NAME",
+        help="local: isolated processes with limits; inline: this process, no limits; or an engine of another package, as "
+        "NAME or 'NAME(option=value)' (default: %(default)s)",
     )
+    add("--address", metavar="HOST:PORT", help="address of a running cluster, for an engine that has one")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
     add("--force", action="store_true", help="re-run cached runs")
     add("--retry-failed", action="store_true", help="re-run failed runs")
@@ -186,6 +188,7 @@ def main(args: argparse.Namespace) -> int:
         timeout=args.timeout,
         memory_gb=args.memory_gb,
         engine=args.engine,
+        address=args.address,
         device=args.device,
         force=args.force,
         retry_failed=args.retry_failed,

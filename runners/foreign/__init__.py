@@ -1,0 +1,1 @@
+"""Methods in an environment of their own: another interpreter, reached through one small file."""
