@@ -21,7 +21,7 @@ EXAMPLES = {
     "results merge": "dynamark results merge part-1 part-2 --store results/runs",
     "results submit": "dynamark results submit mine.py:Mine --by 'Ada Lovelace' --link https://example.org/mine/tree/0123abc",
     "results carry": "dynamark results carry v0.1.0 --store results/runs --dry-run",
-    "slurm": "dynamark slurm koopman/forecasting --hours 4 > job.sh",
+    "slurm": "dynamark slurm koopman/forecasting --hours 4",
     "list": "dynamark list methods",
     "check": "dynamark check 'path/mine.py:Mine(rank=8)'",
     "data verify": "dynamark data verify 'chaos/*'",
