@@ -33,7 +33,7 @@ FAMILIES = {
         "tensors",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
-    "koopman": ("spectra", "forecasts"),
+    "koopman": ("spectra", "forecasts", "representations", "control"),
     "chaos": ("reconstruction", "codes"),
 }
 

@@ -69,6 +69,11 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/logistic_features": "dynamark.runners.claims.koopman.experiments_features:LogisticFeatures",
     "koopman/basin_discriminant": "dynamark.runners.claims.koopman.experiments_basins:BasinDiscriminant",
     "koopman/near_rational": "dynamark.runners.claims.koopman.experiments_modes:NearRational",
+    "koopman/self_predictive_flow": "dynamark.runners.claims.koopman.experiments_selfpredictive:SelfPredictiveFlow",
+    "koopman/state_dependent_coefficients": (
+        "dynamark.runners.claims.koopman.experiments_structured:StateDependentCoefficients"
+    ),
+    "koopman/structured_tracking": "dynamark.runners.claims.koopman.experiments_structured:StructuredTracking",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",
