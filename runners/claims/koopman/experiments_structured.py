@@ -1,4 +1,4 @@
-"""State-dependent coefficients, f(x) = A(x) x: exact from a quadrature of the Jacobian, or learned from data and used in control."""
+"""State-dependent coefficients, f(x) = A(x) x: exact by quadrature of the Jacobian, or learned from data and used in control."""
 
 from __future__ import annotations
 
@@ -94,15 +94,15 @@ def _van_der_pol_jacobian(x: ndarray) -> ndarray:
 
 @dataclass(frozen=True)
 class StructuredTracking:
-    """The van der Pol oscillator (mu = 1, input on x2') on the circle r = 1.5 (sin t, cos t), by state-dependent Riccati equations.
+    """The van der Pol oscillator (mu = 1, input on x2') led along r = 1.5 (sin t, cos t) by state-dependent Riccati equations.
 
     u = u_r - R^{-1} B^T P (x - r), P the solution of the Riccati equation of (A(x, r), B), Q = I, R = 0.1, u_r the exact
     feed-forward; u is held for 0.02. A_w(x, r) is a network 4-64-64-4, B a constant vector, both fitted to random pairs of
     samples (x, u, x'), uniform in [-2, 2]^3:
     |A_w(x, y)(x - y) + B (u_x - u_y) - (x' - y')|^2 + 1e-4 |A_w|^2.
-    Scores, root mean squares of x - r for 2 <= t <= 20 from x = (1, 0): `learned`; `shuffled`, the same fitted to samples
-    whose x' are permuted; `exact`, A(x, r) = int_0^1 J(r + s (x - r)) ds; `fixed`, A and B of the linearization at 0 (LQR); `over_fixed` and
-    `over_exact`, the quotients of `learned`; `shuffled_over_fixed`.
+    Scores, root mean squares of x - r for 2 <= t <= 20 from x = (1, 0): `learned`; `shuffled`, the same fitted to samples whose
+    x' are permuted; `exact`, A(x, r) = int_0^1 J(r + s (x - r)) ds; `fixed`, A and B of the linearization at 0 (LQR); the
+    quotients `over_fixed` and `over_exact` of `learned`, and `shuffled_over_fixed`.
     Source: Richards et al. 2023, sections 3 and 4.
     """
 
@@ -177,7 +177,9 @@ def _uniform(run: Run, shape: tuple[int, ...], bound: float) -> Tensor:
 Structure = Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
 
 
-def tracking_errors(structures: list[Structure], step: float = 0.02, end: float = 20.0, from_: float = 2.0) -> list[float]:
+def tracking_errors(
+    structures: list[Structure], step: float = 0.02, end: float = 20.0, from_: float = 2.0
+) -> list[float]:
     """The root mean square of |x - r| of each controller; the plants run side by side."""
     x = np.tile([1.0, 0.0], (len(structures), 1))
     squares = []

@@ -21,7 +21,9 @@ K34 = Claim(
     ],
     checks=[
         Check("largest |F^T F - I|", largest("drift", _STOPPED_ROWS), Below(1e-6)),
-        Check("least increase of tr (F^T P F)^2 over a step", smallest("least_increment", _STOPPED_ROWS), Above(-1e-10)),
+        Check(
+            "least increase of tr (F^T P F)^2 over a step", smallest("least_increment", _STOPPED_ROWS), Above(-1e-10)
+        ),
         Check("tr (F^T P F)^2 over its maximum, largest", largest("ratio", _STOPPED_ROWS), Between(0.999, 1.001)),
         Check("tr (F^T P F)^2 over its maximum, smallest", smallest("ratio", _STOPPED_ROWS), Between(0.999, 1.001)),
     ],
