@@ -74,6 +74,8 @@ EXPERIMENTS: dict[str, str] = {
         "dynamark.runners.claims.koopman.experiments_structured:StateDependentCoefficients"
     ),
     "koopman/structured_tracking": "dynamark.runners.claims.koopman.experiments_structured:StructuredTracking",
+    "koopman/local_models": "dynamark.runners.claims.koopman.experiments_local_models:LocalModels",
+    "koopman/rollout_spread": "dynamark.runners.claims.koopman.experiments_local_models:RolloutSpread",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",
