@@ -76,6 +76,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/structured_tracking": "dynamark.runners.claims.koopman.experiments_structured:StructuredTracking",
     "koopman/local_models": "dynamark.runners.claims.koopman.experiments_local_models:LocalModels",
     "koopman/rollout_spread": "dynamark.runners.claims.koopman.experiments_local_models:RolloutSpread",
+    "koopman/tase_convergence": "dynamark.runners.claims.koopman.experiments_tase:TaseConvergence",
+    "koopman/tase_stability": "dynamark.runners.claims.koopman.experiments_tase:TaseStability",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",
