@@ -78,6 +78,10 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/rollout_spread": "dynamark.runners.claims.koopman.experiments_local_models:RolloutSpread",
     "koopman/tase_convergence": "dynamark.runners.claims.koopman.experiments_tase:TaseConvergence",
     "koopman/tase_stability": "dynamark.runners.claims.koopman.experiments_tase:TaseStability",
+    "koopman/geodesic_difference": "dynamark.runners.claims.koopman.experiments_subspaces:GeodesicDifference",
+    "koopman/subspace_change": "dynamark.runners.claims.koopman.experiments_subspaces:SubspaceChange",
+    "koopman/linearizer_algebra": "dynamark.runners.claims.koopman.experiments_linearizer:LinearizerAlgebra",
+    "koopman/balanced_reduction": "dynamark.runners.claims.koopman.experiments_balanced:BalancedReduction",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dynamark.runners.claims.claim import THEOREM, Check, Claim, Experiment
-from dynamark.runners.claims.quantities import largest, smallest
+from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, UNTRAINED, Check, Claim, Experiment
+from dynamark.runners.claims.quantities import largest, median, share, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
 
 _ONE_SIDE = {"sides": 1, "symmetric": True, "steps": 6000}
@@ -66,5 +66,88 @@ K48 = Claim(
     fair_controls=[Check("the same ratio of one set of features", largest("ratio", _ONE), Below(0.9))],
     controls=[Check("smallest cosine of one set of features", smallest("cosine", _ONE), None)],
     note="The mean of six random permutations of 20 states, not symmetrized, three features, uniform states.",
+    registered="0.1.0",
+)
+
+
+K36 = Claim(
+    paper="fukui2024",
+    kind=THEOREM,
+    statement="The second-order difference of three subspaces vanishes when the second is in the middle of a geodesic, and has a "
+    "closed form when it is elsewhere on it.",
+    needs=[Experiment("koopman/geodesic_difference", seeds=5)],
+    checks=[
+        Check("magnitude for the point at 1/2", largest("middle"), Below(1e-12)),
+        Check("magnitude for the point at .3 - 2 sum (1 - cos .2 theta)", largest("moved_error"), Below(1e-12)),
+    ],
+    fair_controls=[Check("magnitude for the point at .3", smallest("moved"), Above(1e-12))],
+    note="Four principal angles between .1 and 1.4 in twenty dimensions, every subspace in a random basis.",
+    registered="0.1.0",
+)
+
+_JUMP, _CONSTANT = {"task.factor": 1.2}, {"task.factor": 1.0}
+
+K52 = Claim(
+    paper="fukui2024",
+    kind=EMPIRICAL,
+    statement="The second-order difference of the mode subspaces of sliding windows shows where a signal changes a frequency.",
+    needs=[Experiment("koopman/subspace_change", {"factor": factor}, seeds=40) for factor in (1.2, 1.0)],
+    checks=[
+        Check(
+            "share of signals with the maximum within 110 samples",
+            share("distance", lambda d: d <= 110, _JUMP),
+            Above(0.9),
+        ),
+        Check("maximum over the median away from the jump", median("peak", _JUMP), Above(10)),
+    ],
+    fair_controls=[Check("maximum over the median of constant frequencies", median("spread", _CONSTANT), Below(5))],
+    looks=(1, 3),
+    convergence=UNTRAINED,
+    note="Tones of .05 and .11 cycles a sample, the second 20 % higher in the second half, noise .05. Registered as nine of ten "
+    "signals; forty are needed for an interval above .9.",
+    registered="0.1.0",
+)
+
+_SHARED, _DIFFERENT = {"task.shared": True}, {"task.shared": False}
+_LAWS = {
+    "composition": ("g^-1(A2 A1 g(x)) - f2(f1(x))", 1e-9),
+    "idempotence": ("f(f(x)) - f(x) for A^2 = A", 1e-9),
+    "pseudoinverse": ("f(f+(f(x))) - f(x)", 1e-8),
+    "additivity": ("f(x + y) - f(x) - f(y) in the induced addition", 1e-9),
+}
+
+K57 = Claim(
+    paper="berman2025",
+    kind=THEOREM,
+    statement="A map that is linear between an invertible network and its inverse inherits the algebra of its matrix.",
+    needs=[Experiment("koopman/linearizer_algebra", {"shared": shared}, seeds=5) for shared in (True, False)],
+    checks=[Check(f"largest |{law}|", largest(score, _SHARED), Below(bound)) for score, (law, bound) in _LAWS.items()],
+    fair_controls=[
+        Check(f"the same with two networks, median over points: |{law}|", smallest(score, _DIFFERENT), Above(1e-2))
+        for score, (law, _) in _LAWS.items()
+    ],
+    note="Six random affine couplings of six dimensions in float64, singular values of the matrices from 1 to 1e-4, 1000 points.",
+    registered="0.1.0",
+)
+
+_COMPONENTS = (3, 4, 5)
+
+K58 = Claim(
+    paper="otto2019",
+    kind=THEOREM,
+    statement="Balanced reduction finds the invariant space that the state needs; principal components of the features do not.",
+    needs=[Experiment("koopman/balanced_reduction", seeds=5)],
+    checks=[
+        Check("fewest singular values above 1e-10 of the largest", smallest("rank"), Between(3, 3)),
+        Check("most singular values above 1e-10 of the largest", largest("rank"), Between(3, 3)),
+        Check("nrmse of 200 steps, three balanced features", largest("balanced_3"), Below(1e-9)),
+        Check("nrmse of 200 steps, two balanced features", smallest("balanced_2"), Above(0.1)),
+    ],
+    fair_controls=[
+        Check(f"nrmse of 200 steps, {r} principal components", smallest(f"components_{r}"), Above(0.3))
+        for r in _COMPONENTS
+    ],
+    controls=[Check("fourth singular value over the first", largest("gap"), None)],
+    note="Slow manifold, 21 monomials, 2000 exact pairs, 100 observed steps. The space is that of x1, x2 and x1^2.",
     registered="0.1.0",
 )

@@ -49,8 +49,8 @@ K33 = Claim(
     ],
     fair_controls=[Check("RK4 overflows, mu = 50, h = .05", smallest("overflow", _where("rk4")), Above(1))],
     published="orders 2 and 3",
-    note="Van der Pol oscillator from (2, 0) to t = 5, alpha = 1, J at the beginning of a step, 800 and 1600 steps. The operators "
-    "go back to Bassenne, Fu and Mani, 2021; at mu = 50 observed orders wander and are not tested.",
+    note="Van der Pol oscillator from (2, 0) to t = 5, alpha = 1, J at the beginning of a step, 800 and 1600 steps. Operators: "
+    "Bassenne, Fu and Mani, 2021; at mu = 50 observed orders wander and are not tested.",
     registered="0.1.0",
 )
 
