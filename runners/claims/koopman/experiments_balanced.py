@@ -17,7 +17,7 @@ __all__ = ["BalancedReduction"]
 
 @dataclass(frozen=True)
 class BalancedReduction:
-    """EDMD on the slow manifold x1' = -0.05 x1, x2' = -(x2 - x1^2), reduced to `r` features by balancing or by principal components.
+    """EDMD on the slow manifold x1' = -0.05 x1, x2' = -(x2 - x1^2), reduced to `r` features by balancing or by PCA.
 
     psi+ = psi K, x = psi C with the monomials up to `degree`, from pairs 0.1 apart, states uniform in [-0.5, 0.5]^2.
     F_c = Psi_x/sqrt(M), F_o = [C, K C, ..., K^{T-1} C], SVD F_c F_o = U S V^T; T_r = F_o V_r S_r^{-1/2},

@@ -31,7 +31,7 @@ def midpoint(a: Float[ndarray, "*batch n r"], b: Float[ndarray, "*batch n r"]) -
 
 @dataclass(frozen=True)
 class GeodesicDifference:
-    """The second-order difference of three points S_1, S_2, S_3 of one geodesic: `magnitude` of S_2 and the middle of S_1 and S_3.
+    """The second-order difference of points S_1, S_2, S_3 of one geodesic: `magnitude` of S_2 and the middle of S_1 and S_3.
 
     The geodesic X cos(theta t) + Y sin(theta t), 0 <= t <= 1, has random X, Y and principal angles in (0.1, 1.4); every point
     is given in a random basis. Scores: `middle`, for S_2 at t = 1/2, where it is zero; `moved`, for S_2 at t = 0.3;
