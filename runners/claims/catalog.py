@@ -33,7 +33,7 @@ FAMILIES = {
         "tensors",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
-    "koopman": ("spectra", "forecasts", "representations", "control", "solvers"),
+    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes"),
 }
 

@@ -82,6 +82,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/subspace_change": "dynamark.runners.claims.koopman.experiments_subspaces:SubspaceChange",
     "koopman/linearizer_algebra": "dynamark.runners.claims.koopman.experiments_linearizer:LinearizerAlgebra",
     "koopman/balanced_reduction": "dynamark.runners.claims.koopman.experiments_balanced:BalancedReduction",
+    "koopman/random_feature_stream": "dynamark.runners.claims.koopman.experiments_streams:RandomFeatureStream",
+    "koopman/sparse_stream": "dynamark.runners.claims.koopman.experiments_streams:SparseStream",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",
