@@ -44,7 +44,7 @@ K31 = Claim(
 K49 = Claim(
     paper="liu2024",
     kind=EMPIRICAL,
-    statement="One pass of block updates on locality sensitive sparse features does not forget: in sorted order it is as accurate "
+    statement="One pass of block updates on locality sensitive sparse features does not forget: sorted, it is as accurate "
     "as ridge regression on all pairs.",
     needs=[Experiment("koopman/sparse_stream", seeds=3)],
     checks=[
@@ -63,7 +63,7 @@ K49 = Claim(
     ],
     looks=(1, 3),
     convergence=UNTRAINED,
-    note="2000 pairs of the pendulum, 50 projections, five bins. A block update is no follow-the-leader: the weights still differ "
+    note="2000 pairs of the pendulum, 50 projections, five bins. A block update is no follow-the-leader: weights still differ "
     "from those of ridge regression. The control by an online network is K31.",
     registered="0.1.0",
 )
