@@ -84,6 +84,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/balanced_reduction": "dynamark.runners.claims.koopman.experiments_balanced:BalancedReduction",
     "koopman/random_feature_stream": "dynamark.runners.claims.koopman.experiments_streams:RandomFeatureStream",
     "koopman/sparse_stream": "dynamark.runners.claims.koopman.experiments_streams:SparseStream",
+    "koopman/diagonal_rollout": "dynamark.runners.claims.koopman.experiments_diagonal:DiagonalRollout",
+    "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",

@@ -136,3 +136,58 @@ K41b = Claim(
     note="Forty steps of 0.1 are too short for the exponential of K41 to show.",
     registered="0.1.0",
 )
+
+
+_PRECISIONS = {"float32": 1e-4, "float64": 1e-11}
+
+
+def _rollout(**fields: object) -> Experiment:
+    usual = {"precision": "float64", "convolution": "padded", "features": "inputs", "decay": -0.2}
+    return Experiment("koopman/diagonal_rollout", {**usual, **fields}, seeds=3)
+
+
+def _convolved(precision: str, convolution: str) -> dict[str, object]:
+    return {"task.precision": precision, "task.convolution": convolution, "task.features": "inputs", "task.decay": -0.2}
+
+
+K38 = Claim(
+    paper="mondal2024",
+    kind=THEOREM,
+    statement="A diagonal latent model with inputs is rolled out by one padded convolution as by its steps.",
+    needs=[_rollout(precision=p, convolution=c) for p in _PRECISIONS for c in ("padded", "circular")],
+    checks=[
+        Check(f"largest relative difference, {p}", largest("difference", _convolved(p, "padded")), Below(bound))
+        for p, bound in _PRECISIONS.items()
+    ],
+    fair_controls=[
+        Check(
+            f"the same of a circular convolution, {p}", smallest("difference", _convolved(p, "circular")), Above(bound)
+        )
+        for p, bound in _PRECISIONS.items()
+    ],
+    note="200 steps, 32 complex modes.",
+    registered="0.1.0",
+)
+
+_LINEAR = _convolved("float64", "padded")
+
+K39 = Claim(
+    paper="mondal2024",
+    kind=THEOREM,
+    statement="With features of the inputs alone, latent paths superpose, and eigenvalues of modulus at most 1 bound them.",
+    needs=[_rollout(), _rollout(features="states"), _rollout(decay=0.2)],
+    checks=[
+        Check("largest relative |z(u) + z(u') - z(0) - z(u, u')|", largest("superposition", _LINEAR), Below(1e-10)),
+        Check("largest |z_t|/|z_0| without inputs", largest("growth", _LINEAR), Below(1.0)),
+    ],
+    fair_controls=[
+        Check(
+            "superposition with features of inputs and states",
+            smallest("superposition", {"task.features": "states"}),
+            Above(1e-10),
+        ),
+        Check("growth with eigenvalues outside the unit circle", smallest("growth", {"task.decay": 0.2}), Above(1.0)),
+    ],
+    note="z(u, u') is the path with the sum of both features.",
+    registered="0.1.0",
+)
