@@ -55,7 +55,10 @@ class BalancedReduction:
 
         left, values, right = balance(before, k, c, self.time)
         principal = np.linalg.svd(before, full_matrices=False)[2].T
-        scores = {"rank": float(np.sum(values > 1e-10 * values[0])), "gap": float(values[3] / values[0])}
+        scores = {
+            "rank": float(np.sum(values > 1e-10 * values[0])),
+            "gap": float(values[3:].max(initial=0) / values[0]),
+        }
         for r in (2, 3):
             scores[f"balanced_{r}"] = error(right[:, :r], left[:r])
         for r in (3, 4, 5):

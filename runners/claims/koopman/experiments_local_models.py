@@ -20,8 +20,8 @@ _DIFFERENCE = 1e-5
 _STATE, _INPUT, _END = 1.0, 0.1, 10.0
 
 
-def plant(x: Float[ndarray, "*batch 2"], u: Float[ndarray, "*batch"]) -> Float[ndarray, "*batch 2"]:
-    """The upright pendulum q'' = sin q - 0.1 q' + u after 0.1, u held: one Runge-Kutta step."""
+def plant(x: ndarray, u: ndarray | float) -> ndarray:
+    """The upright pendulum q'' = sin q - 0.1 q' + u after 0.1, u held: one Runge-Kutta step of x [..., 2] with u [...]."""
 
     def field(state: ndarray) -> ndarray:
         return np.stack([state[..., 1], np.sin(state[..., 0]) - 0.1 * state[..., 1] + u], axis=-1)

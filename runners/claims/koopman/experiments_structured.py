@@ -100,8 +100,8 @@ class StructuredTracking:
     feed-forward; u is held for 0.02. A_w(x, r) is a network 4-64-64-4, B a constant vector, both fitted to random pairs of
     samples (x, u, x'), uniform in [-2, 2]^3:
     |A_w(x, y)(x - y) + B (u_x - u_y) - (x' - y')|^2 + 1e-4 |A_w|^2.
-    Scores, root mean squares of x - r for 2 <= t <= 20 from x = (1, 0): `learned`; `shuffled`, the same fitted to samples whose
-    x' are permuted; `exact`, A(x, r) = int_0^1 J(r + s (x - r)) ds; `fixed`, A and B of the linearization at 0 (LQR); the
+    Scores, root mean squares of x - r for 2 <= t <= `end`, from x = (1, 0): `learned`; `shuffled`, fitted to samples whose x'
+    are permuted; `exact`, A(x, r) = int_0^1 J(r + s (x - r)) ds; `fixed`, A and B of the linearization at 0 (LQR); the
     quotients `over_fixed` and `over_exact` of `learned`, and `shuffled_over_fixed`.
     Source: Richards et al. 2023, sections 3 and 4.
     """
@@ -110,6 +110,7 @@ class StructuredTracking:
     steps: int = 3000
     batch: int = 256
     rate: float = 3e-3
+    end: float = 20.0
 
     def measure(self, run: Run) -> Scores:
         """Both networks are trained together, in float32."""
@@ -122,7 +123,8 @@ class StructuredTracking:
                 lambda at, r: model(at, r, 1),
                 lambda at, r: (coefficients(_van_der_pol_jacobian, at, 4, r), np.array([0.0, 1.0])),
                 lambda at, r: (np.array([[[0.0, 1.0], [-1.0, 1.0]]]), np.array([0.0, 1.0])),
-            ]
+            ],
+            self.end,
         )
         scores = {"learned": learned, "shuffled": shuffled, "exact": exact, "fixed": fixed}
         quotients = {"over_fixed": learned / fixed, "over_exact": learned / exact}
@@ -177,10 +179,8 @@ def _uniform(run: Run, shape: tuple[int, ...], bound: float) -> Tensor:
 Structure = Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
 
 
-def tracking_errors(
-    structures: list[Structure], step: float = 0.02, end: float = 20.0, from_: float = 2.0
-) -> list[float]:
-    """The root mean square of |x - r| of each controller; the plants run side by side."""
+def tracking_errors(structures: list[Structure], end: float, step: float = 0.02) -> list[float]:
+    """The root mean square of |x - r| of each controller from t = 2 on; the plants run side by side."""
     x = np.tile([1.0, 0.0], (len(structures), 1))
     squares = []
     for k in range(round(end / step)):
@@ -190,7 +190,7 @@ def tracking_errors(
         a, b = np.concatenate([pair[0] for pair in both]), np.stack([pair[1] for pair in both])
         u = feedforward - np.einsum("pi,pi->p", riccati_gains(a, b), x - r)
         x = np.clip(rk4_step(lambda state, u=u: _van_der_pol(state, u), x, step), -_WORST, _WORST)  # type: ignore[misc]
-        if (k + 1) * step >= from_:
+        if (k + 1) * step >= 2:
             now = 1.5 * np.array([np.sin((k + 1) * step), np.cos((k + 1) * step)])
             squares.append(np.square(x - now).sum(axis=1))
     return [min(float(error), _WORST) for error in np.sqrt(np.mean(squares, axis=0))]
