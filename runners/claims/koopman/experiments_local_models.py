@@ -22,11 +22,11 @@ _STATE, _INPUT, _END = 1.0, 0.1, 10.0
 
 def plant(x: ndarray, u: ndarray | float) -> ndarray:
     """The upright pendulum q'' = sin q - 0.1 q' + u after 0.1, u held: one Runge-Kutta step of x [..., 2] with u [...]."""
+    return rk4_step(lambda state: _rates(state, u), x, 0.1)
 
-    def field(state: ndarray) -> ndarray:
-        return np.stack([state[..., 1], np.sin(state[..., 0]) - 0.1 * state[..., 1] + u], axis=-1)
 
-    return rk4_step(field, x, 0.1)
+def _rates(x: ndarray, u: ndarray | float) -> ndarray:
+    return np.stack([x[..., 1], np.sin(x[..., 0]) - 0.1 * x[..., 1] + u], axis=-1)
 
 
 @dataclass(frozen=True)
