@@ -75,7 +75,7 @@ def _features(weights: list[Tensor], inputs: Float[Tensor, "batch time 2"]) -> C
     hidden = inputs
     for weight in weights[:-1]:
         hidden = torch.nn.functional.gelu(hidden @ weight)
-    return torch.view_as_complex((hidden @ weights[-1]).unflatten(-1, (-1, 2)))
+    return torch.view_as_complex((hidden @ weights[-1]).reshape(*inputs.shape[:-1], -1, 2))
 
 
 def rollout(

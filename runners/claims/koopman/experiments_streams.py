@@ -106,7 +106,8 @@ class RandomFeatureStream:
             part = slice(start, start + self.block)
             for _ in range(self.updates):
                 optimizer.zero_grad()
-                (predict(states[:, part]) - targets[:, part]).square().mean((1, 2)).sum().backward()
+                loss = (predict(states[:, part]) - targets[:, part]).square().mean((1, 2)).sum()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
         with torch.no_grad():
             return np.asarray(predict(torch.from_numpy(test).expand(len(x), -1, -1)).numpy())

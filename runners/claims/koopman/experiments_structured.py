@@ -143,7 +143,7 @@ class StructuredTracking:
         def matrices(pairs: Tensor) -> Tensor:
             for weight, shift in zip(weights[:-1], shifts[:-1], strict=True):
                 pairs = torch.tanh(torch.baddbmm(shift, pairs, weight))
-            return torch.baddbmm(shifts[-1], pairs, weights[-1]).unflatten(-1, (2, 2))
+            return torch.baddbmm(shifts[-1], pairs, weights[-1]).reshape(*pairs.shape[:-1], 2, 2)
 
         parameters = [*weights, *shifts, gain]
         optimizer = torch.optim.Adam(parameters, fused=True)
@@ -158,7 +158,7 @@ class StructuredTracking:
             error = fits - (targets[:, first] - targets[:, second])
             loss = (error.square().sum(-1) + 1e-4 * a.square().sum((-2, -1))).mean(-1).sum()
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
 
