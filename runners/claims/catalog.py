@@ -31,6 +31,7 @@ FAMILIES = {
         "walks",
         "ranks",
         "tensors",
+        "penalties",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),

@@ -36,6 +36,9 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/nested_spike": "dynamark.runners.claims.sensing.experiments_spiked:NestedSpike",
     "sensing/subspace_power": "dynamark.runners.claims.sensing.experiments_symmetric_tensors:SubspacePower",
     "sensing/bures_wasserstein": "dynamark.runners.claims.sensing.experiments_covariance:BuresWasserstein",
+    "sensing/representer_points": "dynamark.runners.claims.sensing.experiments_regularized:RepresenterPoints",
+    "sensing/parallel_nets": "dynamark.runners.claims.sensing.experiments_regularized:ParallelNets",
+    "sensing/starvation": "dynamark.runners.claims.sensing.experiments_starvation:Starvation",
     # lds
     "lds/hankel_identity": "dynamark.runners.claims.lds.experiments_filters:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.claims.lds.experiments_filters:FilterBounds",
