@@ -31,6 +31,8 @@ FAMILIES = {
         "walks",
         "ranks",
         "tensors",
+        "adapters",
+        "optimizers",
         "penalties",
     ),
     "lds": ("prediction", "theory", "training", "cells"),

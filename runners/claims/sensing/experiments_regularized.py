@@ -105,7 +105,7 @@ def penalized(
 ) -> Matrix:
     """The minimizer of |A(X) - y|^2/2 + penalty |X|_* by proximal gradient steps of 1/|A'A|, until none moves an entry."""
     gram, back = rows.T @ rows, rows.T @ y
-    step = 1 / np.linalg.norm(gram, 2)
+    step = 1 / float(np.linalg.norm(gram, 2))
     x = np.zeros(shape)
     for _ in range(steps):
         moved = thresholded(x - step * (gram @ x.ravel() - back).reshape(shape), step * penalty)
