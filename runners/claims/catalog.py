@@ -34,6 +34,7 @@ FAMILIES = {
         "adapters",
         "optimizers",
         "penalties",
+        "rewards",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),

@@ -49,6 +49,8 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/projected_descent": "dynamark.runners.claims.sensing.experiments_projections:ProjectedDescent",
     "sensing/lion_box": "dynamark.runners.claims.sensing.experiments_optimizers:LionBox",
     "sensing/low_rank_evolution": "dynamark.runners.claims.sensing.experiments_optimizers:LowRankEvolution",
+    "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
+    "sensing/user_samples": "dynamark.runners.claims.sensing.experiments_rewards:UserSamples",
     # lds
     "lds/hankel_identity": "dynamark.runners.claims.lds.experiments_filters:HankelIdentity",
     "lds/filter_bounds": "dynamark.runners.claims.lds.experiments_filters:FilterBounds",

@@ -13,16 +13,16 @@ from dynamark.tasks.problems import Run
 
 __all__ = ["PolicyBias", "UserSamples", "alternated", "truncated"]
 
-Weights = Float[ndarray, "*problem row column"]
+Weights = Float[ndarray, "*#problem row column"]
 
 
-def truncated(matrix: Weights, rank: int) -> Weights:
+def truncated(matrix: Weights, rank: int) -> ndarray:
     """The leading part of the singular value decomposition."""
     u, s, vt = np.linalg.svd(matrix, full_matrices=False)
     return (u[..., :rank] * s[..., None, :rank]) @ vt[..., :rank, :]
 
 
-def alternated(rewards: Weights, weights: Weights, rank: int, ridge: float, sweeps: int) -> Weights:
+def alternated(rewards: Weights, weights: Weights, rank: int, ridge: float, sweeps: int) -> ndarray:
     """U V' after alternating minimization of sum w (R - U V')^2 + ridge (|U|^2 + |V|^2), from the SVD of w R.
 
     Weights are scaled to the mean 1 before; all problems at once.
