@@ -15,7 +15,7 @@ def test_c50_weights_of_the_propensity_give_the_full_loss() -> None:
     assert values["expected_ratio"] > 1.05
     assert values["log_ratio"] == pytest.approx(np.log(values["inverse"] / values["plain"]))
     even = PolicyBias(kappa=0.0, shape=(20, 24), rank=2, sweeps=10).measure(Run([0])).values
-    assert even["log_ratio"] == 0
+    assert abs(even["log_ratio"]) < 1e-12
 
 
 def test_c50_other_weights_miss_the_truncated_decomposition() -> None:
