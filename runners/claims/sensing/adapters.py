@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import largest, median, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 PILOT = "Margin from a pilot: this relation was set after a pilot on other draws, so the verdict is the one on salted seeds."
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dynamark.runners.claims.claim import THEOREM, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import largest, median, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 C31 = Claim(
     paper="hao2024",

@@ -6,10 +6,10 @@ import numpy as np
 from numpy import ndarray
 
 from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
 from dynamark.runners.claims.quantities import largest, median, ratio, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-from dynamark.runners.claims.rows import Rows
 
 PILOT = "Margin from a pilot: this relation was set after a pilot on other draws, so the verdict is the one on salted seeds."
 _BIAS = "sensing/policy_bias"
