@@ -97,6 +97,10 @@ TASKS: dict[str, str] = {
     "chaos/chua": "dynamark.tasks.chaos.instances:Chua",
     "chaos/bursting_neuron": "dynamark.tasks.chaos.instances:BurstingNeuron",
     "chaos/mackey_glass": "dynamark.tasks.chaos.instances:MackeyGlass",
+    "chaos/flows": "dynamark.tasks.chaos.breadth:Flows",
+    "chaos/lorenz96_40": "dynamark.tasks.chaos.breadth:Lorenz96Large",
+    "chaos/ks22": "dynamark.tasks.chaos.breadth:KuramotoSivashinsky22",
+    "chaos/chialvo4": "dynamark.tasks.chaos.breadth:ChialvoNetwork",
     # recorded
     "recorded/sunspots": "dynamark.tasks.recorded.shipped:ShippedRecording(context=31, horizon=15, period=11)",
     "recorded/elnino": "dynamark.tasks.recorded.shipped:ShippedRecording(series='elnino', context=72, horizon=24, period=12)",
