@@ -128,13 +128,12 @@ def _conjugate(
 def _retracted(u: Tensor, s: Tensor, v: Tensor, parts: Parts, step: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """(F, V) with F V^T = P_k(U S V^T - step P), V orthonormal, by the SVD of a 2 k x 2 k matrix in the joint bases."""
     core, left, right = parts
-    q_left, r_left = torch.linalg.qr(left)
-    q_right, r_right = torch.linalg.qr(right)
-    top = torch.cat([s - step * core, -step * r_right.mT], dim=2)
-    bottom = torch.cat([-step * r_left, torch.zeros_like(r_left)], dim=2)
-    a, sigma, bt = torch.linalg.svd(torch.cat([top, bottom], dim=1))
-    f = torch.cat([u, q_left], dim=2) @ a[..., :rank] * sigma[:, None, :rank]
-    return f, (torch.cat([v, q_right], dim=2) @ bt.mT[..., :rank]).contiguous()
+    # One decomposition of both blocks: where `left` is deficient in rank, its own basis need not be orthogonal to U.
+    q_left, q_right = torch.linalg.qr(torch.cat([u, left], dim=2))[0], torch.linalg.qr(torch.cat([v, right], dim=2))[0]
+    a, b = q_left.mT @ u, q_right.mT @ v
+    matrix = a @ (s - step * core) @ b.mT - step * (q_left.mT @ left @ b.mT + a @ (q_right.mT @ right).mT)
+    x, sigma, yt = torch.linalg.svd(matrix)
+    return q_left @ x[..., :rank] * sigma[:, None, :rank], (q_right @ yt.mT[..., :rank]).contiguous()
 
 
 def _retracted_positive(
@@ -142,13 +141,13 @@ def _retracted_positive(
 ) -> tuple[Tensor, Tensor]:
     """(F, V) with F V^T the projection of V S V^T - step P on positive semidefinite matrices, by a 2 k x 2 k eigenproblem."""
     core, left, right = parts
-    q, r = torch.linalg.qr((left + right) / 2)
-    top = torch.cat([s - step * core, -step * r.mT], dim=2)
-    bottom = torch.cat([-step * r, torch.zeros_like(r)], dim=2)
-    matrix = torch.cat([top, bottom], dim=1)
+    across = (left + right) / 2
+    # One decomposition of both blocks: where `across` is deficient in rank, its own basis need not be orthogonal to V.
+    basis = torch.linalg.qr(torch.cat([v, across], dim=2))[0]
+    a, b = basis.mT @ v, step * (basis.mT @ across)
+    matrix = a @ (s - step * core) @ a.mT - b @ a.mT - a @ b.mT
     # A diverged state has no decomposition.
     f, w = positive(torch.where(torch.isfinite(matrix), matrix, 0.0), rank)
-    basis = torch.cat([v, q], dim=2)
     return basis @ f, basis @ w
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sensing_support import matrices
+from sensing_support import matrices, scores
 
 from dynamark.methods.sensing.positive import positive
 from dynamark.runners.plan.complete import load_board
@@ -30,3 +30,9 @@ def test_the_projection_is_the_nearest_positive_semidefinite_matrix_of_the_rank(
         torch.testing.assert_close(v[0].mT @ v[0], torch.eye(rank, dtype=torch.float64))
         expected = (basis[:, :rank] * torch.tensor(kept, dtype=torch.float64)) @ basis[:, :rank].mT
         torch.testing.assert_close((f @ v.mT)[0], expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("method", ["riemannian_gd", "riemannian_cg", "niht", "gnmr"])
+def test_an_over_specified_rank_leaves_the_rest_at_zero(method: str) -> None:
+    task = resolve_task(parse("sensing/psd(fit_rank=5)"), "tiny")
+    assert all(score["rel"] < 1e-6 for score in scores(resolve_method(parse(method)).build(), task))
