@@ -22,6 +22,7 @@ _MINIMIZERS = {
         "agn",
         "altmin",
         "altmin_inexact",
+        "deep_orthogonal",
         "gd",
         "gd_one_step",
         "gd_small",
@@ -36,6 +37,12 @@ _MINIMIZERS = {
 # Methods that are one model on a task, and why.
 KNOWN: dict[str, tuple[set[str], str]] = {
     "sensing/noisy": (_MINIMIZERS, "the least-squares matrix of rank r is unique, and all of them converge to it"),
+    "sensing/psd(noise=0.1)": (_MINIMIZERS, "as on sensing/noisy"),
+    "sensing/incremental": (
+        {"riemannian_cg", "riemannian_gd"},
+        "the rank is that of the whole space, where the projection on the cone undoes a part of each step: the cosine stays above 0.1, "
+        "and conjugate directions restart at each step",
+    ),
     "koopman/rotation": (
         {"rrr", "pcr"},
         "the kernel does not change under the rotation: characters are principal components and singular functions, in one order",
