@@ -40,8 +40,8 @@ KNOWN: dict[str, tuple[set[str], str]] = {
     "sensing/psd(noise=0.1)": (_MINIMIZERS, "as on sensing/noisy"),
     "sensing/incremental": (
         {"riemannian_cg", "riemannian_gd"},
-        "the rank is that of the whole space, where the projection on the cone undoes a part of each step: the cosine stays above 0.1, "
-        "and conjugate directions restart at each step",
+        "the rank is that of the whole space, where the projection on the cone undoes a part of each step: the cosine stays "
+        "above 0.1, and conjugate directions restart at each step",
     ),
     "koopman/rotation": (
         {"rrr", "pcr"},
