@@ -116,7 +116,7 @@ def test_a_terminal_gets_no_colors() -> None:
     [
         ("dynamark hist", {"history"}),
         ("dynamark run quick --eng", {"--engine"}),
-        ("dynamark run quick --engine ", {"local", "inline"}),
+        ("dynamark run quick --device ", {"cpu", "cuda"}),
         ("dynamark claims l", {"list"}),
         ("dynamark claims list --form", {"--format"}),
         ("dynamark claims list --format ", {"terminal", "md"}),
