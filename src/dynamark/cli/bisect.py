@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dynamark.cli.options import add_sensitivity, add_timeout
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -14,30 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("bad", metavar="BAD", help="a newer git revision at which they are worse, for example HEAD")
     add("--tier", default="standard", metavar="TIER", help="tiny, standard or large (default: %(default)s)")
     add("--seeds", type=int, default=5, metavar="N", help="number of seeds (default: %(default)s)")
-    add(
-        "--effect",
-        type=float,
-        default=0.02,
-        metavar="X",
-        help="smallest relative change of a score that counts as a regression (default: %(default)g)",
-    )
-    add(
-        "--slowdown",
-        type=float,
-        default=1.6,
-        metavar="X",
-        help="smallest ratio of run times that counts as a slowdown (default: %(default)g)",
-    )
-    add(
-        "--level",
-        type=float,
-        default=0.01,
-        metavar="P",
-        help="probability of a false alarm at each commit (default: %(default)g)",
-    )
-    add(
-        "--timeout", type=float, default=600.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
-    )
+    add_sensitivity(parser, "a false alarm at each commit")
+    add_timeout(parser)
     add("--json", action="store_true", help="print JSON: the tested commits and the first bad commit")
 
 

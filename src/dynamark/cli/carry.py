@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dynamark.cli.options import add_memory, add_timeout, add_workers
+
 HELP = "keep results after a change of the source code that does not change any result"
 DESCRIPTION = (
     "Write the results of an older revision again under the keys of the current source code, if a re-run sample is bitwise "
@@ -26,17 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             metavar="GLOB",
             help=f"carry only results whose {name} matches (repeatable)",
         )
-    add("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
-    add(
-        "--timeout", type=float, default=600.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
-    )
-    add(
-        "--memory-gb",
-        type=float,
-        default=8.0,
-        metavar="G",
-        help="memory limit per worker in GiB (default: %(default)g)",
-    )
+    add_workers(parser)
+    add_timeout(parser)
+    add_memory(parser)
     add(
         "--engine",
         choices=["local", "inline"],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dynamark.cli.options import add_timeout
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -16,9 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TASK",
         help="check on this task (repeatable; default: small tasks of each kind, and edge cases)",
     )
-    add(
-        "--timeout", type=float, default=120.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
-    )
+    add_timeout(parser, 120.0)
     add("--json", action="store_true", help="print JSON: each finding with its detail")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
 

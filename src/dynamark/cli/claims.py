@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dynamark.cli.options import add_timeout, add_workers
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -15,14 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--out", metavar="FILE", help="write to FILE instead of stdout")
     shown = verbs.add_parser("show", help="show claims in full, with the runs behind them")
     ran = verbs.add_parser("run", help="run whatever the claims still need")
-    ran.add_argument("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
-    ran.add_argument(
-        "--timeout",
-        type=float,
-        default=600.0,
-        metavar="S",
-        help="time limit per run in seconds (default: %(default)g)",
-    )
+    add_workers(ran)
+    add_timeout(ran)
     ran.add_argument("--retry-failed", action="store_true", help="also re-run failed runs")
     for verb in (listed, shown, ran):
         about = "failed runs" if verb is ran else "each quantity with its interval and verdict"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dynamark.cli.options import add_sensitivity
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -11,27 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     what = "a results folder, a Parquet file, or a git revision: REV (of results/published) or REV:FOLDER"
     add("base", metavar="BASE", help=f"the reference: {what}")
     add("new", metavar="NEW", help=f"the results to test: {what}")
-    add(
-        "--effect",
-        type=float,
-        default=0.02,
-        metavar="X",
-        help="smallest relative change of a score that counts as a regression (default: %(default)g)",
-    )
-    add(
-        "--slowdown",
-        type=float,
-        default=1.6,
-        metavar="X",
-        help="smallest ratio of run times that counts as a slowdown (default: %(default)g)",
-    )
-    add(
-        "--level",
-        type=float,
-        default=0.01,
-        metavar="P",
-        help="probability of any false alarm in the whole comparison (default: %(default)g)",
-    )
+    add_sensitivity(parser, "any false alarm in the whole comparison")
     add(
         "--format",
         choices=["terminal", "md", "json", "junit"],

@@ -6,6 +6,8 @@ import argparse
 import re
 from typing import Any
 
+from dynamark.cli.options import add_memory, add_timeout, add_workers
+
 # The plan refuses more too; here before a list of them is made.
 _MOST_SEEDS = 100_000
 
@@ -42,17 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--tier", metavar="TIER", help="tiny, standard or large (default: set by the suite)")
     add("--store", metavar="DIR", help="your results folder (default: $DYNAMARK_STORE or results/runs)")
-    add("--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)")
-    add(
-        "--timeout", type=float, default=600.0, metavar="S", help="time limit per run in seconds (default: %(default)g)"
-    )
-    add(
-        "--memory-gb",
-        type=float,
-        default=8.0,
-        metavar="G",
-        help="memory limit per worker in GiB (default: %(default)g)",
-    )
+    add_workers(parser)
+    add_timeout(parser)
+    add_memory(parser)
     add(
         "--engine",
         default="local",
