@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMPIRICAL",
+    "PILOT",
     "THEOREM",
     "UNTRAINED",
     "VERDICTS",
@@ -35,6 +36,9 @@ EMPIRICAL: Kind = "empirical"  # a failure is a result
 # "confounded": the checks hold, but a fair control explains them without the claim.
 Verdict = Literal["reproduced", "not reproduced", "confounded", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+# In the note of a claim whose threshold is not the paper's and was chosen after a trial measurement.
+PILOT = "Margin from a pilot: this relation was set after a pilot on other draws, so the verdict is the one on salted seeds."
 
 # What stands for a convergence check where there is no training budget that could be doubled.
 UNTRAINED = "nothing is trained: every quantity is computed in closed form or by a solver run to its tolerance"

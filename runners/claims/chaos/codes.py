@@ -137,7 +137,7 @@ X13 = Claim(
     [
         Check("share of seeds with a network of three main regions", _seeds("members_of_three", 1), Above(0.5)),
         Check(
-            "share of those networks with wings",
+            "share of these networks with wings",
             counted("graphs_with_wings", "members_of_three", _OF_LORENZ),
             Above(0.5),
         ),

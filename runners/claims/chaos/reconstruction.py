@@ -62,7 +62,7 @@ X01 = Claim(
         Check("ln of the largest product, trained network", largest("log_bounded_product"), Below(1e-6)),
         Check("ln of the product of the map 1.3 x", largest("log_linear_product"), Between(-1e-9, 1e-9)),
         Check(
-            "ln of the product of the map 1.3 x with 0.95 of that forcing",
+            "ln of the product of the map 1.3 x with 0.95 of this forcing",
             smallest("log_linear_product_below"),
             Above(math.log(1e3)),
         ),
@@ -78,7 +78,11 @@ X02 = Claim(
     [_products(5)],
     [
         _CHAOTIC,
-        Check("ln s_max - l dt, least of those", _of_chaotic(smallest("log_largest_norm_less_exponent")), Above(0.0)),
+        Check(
+            "smallest ln s_max - l dt of the chaotic networks",
+            _of_chaotic(smallest("log_largest_norm_less_exponent")),
+            Above(0.0),
+        ),
     ],
     looks=(1, 4),
     changes=(_TWENTY,),
@@ -93,12 +97,12 @@ X03 = Claim(
     [
         _CHAOTIC,
         Check(
-            "ln of the product of 1000 steps of those, no forcing",
+            "ln of the product of 1000 steps of the chaotic networks, no forcing",
             _of_chaotic(median("log_free_product")),
             Above(math.log(1e3)),
         ),
         Check(
-            "ln of the product of 1000 steps of those, forcing 0.05",
+            "ln of the product of 1000 steps of the chaotic networks, forcing 0.05",
             _of_chaotic(median("log_forced_product")),
             Below(-math.log(1e3)),
         ),
@@ -163,7 +167,9 @@ X06 = Claim(
     _X06,
     [
         Check(
-            f"D_stsp at 0.2 over that at {a:g}", ratio("d_stsp", {"method.alpha": 0.2}, {"method.alpha": a}), Below(0.5)
+            f"D_stsp at 0.2 over D_stsp at {a:g}",
+            ratio("d_stsp", {"method.alpha": 0.2}, {"method.alpha": a}),
+            Below(0.5),
         )
         for a in (0.0, 1.0)
     ],

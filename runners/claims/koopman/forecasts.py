@@ -266,7 +266,9 @@ K28 = Claim(
     kind=THEOREM,
     statement="For smooth periodic fields the spectral solver of reaction and diffusion converges exponentially in space.",
     needs=_converges("smooth"),
-    checks=[Check("error with 48 points over that with 96", ratio("error", {"task.n": 48}, {"task.n": 96}), Above(10))],
+    checks=[
+        Check("error with 48 points over error with 96", ratio("error", {"task.n": 48}, {"task.n": 96}), Above(10))
+    ],
     published="exponential",
     registered="0.1.0",
 )
@@ -279,7 +281,7 @@ K29 = Claim(
     needs=_converges("spiral"),
     checks=[
         Check(
-            "error with 48 points over that with 96",
+            "error with 48 points over error with 96",
             ratio("error", {"task.n": 48}, {"task.n": 96}),
             Below(10),
             exact="a deterministic simulation; no random number enters",

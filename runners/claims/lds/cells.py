@@ -87,7 +87,7 @@ L40 = Claim(
     ],
     checks=[
         Check(
-            "error of the closed-form cell over that of a blind one",
+            "error of the closed-form cell over error of a blind cell",
             ratio("nmse", {"method": "cfc", "method.blind": False}, {"method": "cfc", "method.blind": True}),
             Below(0.8),
         ),

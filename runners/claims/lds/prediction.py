@@ -162,12 +162,12 @@ L15 = Claim(
         Check("exponent, angles up to 2.64", median("exponent", {"task.beta": 2.64}), Above(0.7)),
         Check("exponent, all angles", median("exponent", {"task.beta": math.pi}), Above(0.7)),
         Check(
-            "regret at pi over that at 2.64",
+            "regret at pi over regret at 2.64",
             ratio("regret", {"task.beta": math.pi}, {"task.beta": 2.64}, False),
             Above(1.0),
         ),
         Check(
-            "regret at 2.9 over that at 2.64",
+            "regret at 2.9 over regret at 2.64",
             ratio("regret", {"task.beta": 2.9}, {"task.beta": 2.64}, False),
             Above(1.0),
         ),
@@ -192,7 +192,9 @@ L16 = Claim(
         Check("exponent, real poles", median("exponent", _SYM_POS), Below(0.9)),
         Check("regret over energy, real poles", median("regret_rate", _SYM_POS), Below(0.05)),
         Check(
-            "exponent less the energy's, angles up to 0.2", _exceeds("exponent", "energy_exponent", _WIDE), Above(0.0)
+            "exponent of the regret - exponent of the energy, angles up to 0.2",
+            _exceeds("exponent", "energy_exponent", _WIDE),
+            Above(0.0),
         ),
     ],
     looks=(1, 3),

@@ -33,7 +33,7 @@ L01 = Claim(
     statement="The Hankel matrix of spectral filtering is the average of mu(a) mu(a)' over the poles of [0, 1], so it is PSD.",
     needs=[Experiment("lds/hankel_identity", {"length": n}) for n in (256, 1024)],
     checks=[
-        Check("closed form less quadrature", largest("difference"), Below(1e-12)),
+        Check("closed form - quadrature", largest("difference"), Below(1e-12)),
         Check("least eigenvalue", smallest("least_eigenvalue"), Above(-1e-15)),
     ],
     registered="0.1.0",
@@ -84,7 +84,7 @@ L05 = Claim(
             "expected error of 20 filters, the worst of 10, 100, 1000 states", upper_extreme("error_20"), Below(1e-5)
         ),
         Check(
-            "median of 1000 states over that of 100",
+            "median of 1000 states over median of 100",
             ratio("error_20", {"task.order": 1000}, {"task.order": 100}, paired=False),
             Below(10.0),
         ),
@@ -203,13 +203,21 @@ L22 = Claim(
     needs=[Experiment("lds/normal_legs", {"states": n}) for n in _LEGS],
     checks=[
         Check(
-            "error below frequency 10: largest factor a doubling",
+            "error below frequency 10: largest ratio per doubling",
             _per_doubling("low", "task.states", "largest"),
             Below(0.6),
         ),
-        Check("smallest factor a doubling", _per_doubling("low", "task.states", "smallest"), Above(0.35)),
+        Check(
+            "error below frequency 10: smallest ratio per doubling",
+            _per_doubling("low", "task.states", "smallest"),
+            Above(0.35),
+        ),
         Check("worst error over all frequencies, over N", smallest("peak_by_states"), Above(0.5)),
-        Check("its smallest factor a doubling", _per_doubling("peak", "task.states", "smallest"), Above(1.9)),
+        Check(
+            "worst error over all frequencies: smallest ratio per doubling",
+            _per_doubling("peak", "task.states", "smallest"),
+            Above(1.9),
+        ),
     ],
     registered="0.1.0",
 )

@@ -64,7 +64,7 @@ L08 = Claim(
     ],
     fair_controls=[
         Check(
-            "nmse of the unit over that of y_{t-2} and three taps without filters, after 50 sequences",
+            "nmse of the unit over nmse of y_{t-2} and three taps without filters, after 50 sequences",
             ratio("nmse", _ADDED, _TAPS_ALONE),
             Below(1.0),
         )
@@ -235,10 +235,12 @@ L28 = Claim(
     needs=[Experiment("lds/mode_width", {"width": n, "total": t}, seeds=5) for n in _WIDTHS for t in (False, True)],
     checks=[
         Check("largest factor of the time from one width to the next", _times(False, "step"), Below(1.0)),
-        Check("time of one state over that of 64", _times(False, "whole"), Above(5.0)),
+        Check("time of one state over time of 64 states", _times(False, "whole"), Above(5.0)),
     ],
     controls=[
-        Check("time of one state over that of 64, initializations of equal total size", _times(True, "whole"), None)
+        Check(
+            "time of one state over time of 64 states, initializations of equal total size", _times(True, "whole"), None
+        )
     ],
     looks=(1, 3),
     convergence=UNTRAINED,

@@ -20,7 +20,9 @@ D11 = Claim(
     fair_controls=[
         Check("|x| of the heavy ball after 2000 steps on a quadratic", largest("quadratic"), Below(1e-12)),
     ],
-    controls=[Check("its contraction a step there, first 30", median("quadratic_rate"), None)],
+    controls=[
+        Check("contraction of the heavy ball per step on a quadratic, first 30 steps", median("quadratic_rate"), None)
+    ],
     published="the cycle 0.65, -1.80, 2.12",
     registered="0.1.0",
 )
@@ -43,9 +45,17 @@ D12 = Claim(
     "term follows Nesterov's iterates where the heavy ball's does not.",
     needs=[Experiment(_TRIPLE), Experiment(_ODE)],
     checks=[
-        Check("contraction of triple momentum a step", median("rate", task=_TRIPLE), Between(0.795, 0.805)),
-        Check("largest distance of the equation to Nesterov's iterates", largest("worst", task=_ODE), Below(0.35)),
-        Check("its distance without the Hessian term over that with, curvature 25", _without_over_with, Above(2.0)),
+        Check("contraction of triple momentum per step", median("rate", task=_TRIPLE), Between(0.795, 0.805)),
+        Check(
+            "largest distance of the differential equation to Nesterov's iterates",
+            largest("worst", task=_ODE),
+            Below(0.35),
+        ),
+        Check(
+            "ratio of the distances to Nesterov's iterates, without over with the Hessian term, curvature 25",
+            _without_over_with,
+            Above(2.0),
+        ),
     ],
     fair_controls=[
         Check("contraction of the heavy ball a step", smallest("heavy_ball_rate", task=_TRIPLE), Above(0.9))

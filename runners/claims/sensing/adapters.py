@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynamark.runners.claims.claim import EMPIRICAL, THEOREM, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.claim import EMPIRICAL, PILOT, THEOREM, Check, Claim, Experiment, Interval, Quantity
 from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.quantities import largest, median, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
-
-PILOT = "Margin from a pilot: this relation was set after a pilot on other draws, so the verdict is the one on salted seeds."
 
 
 def _farthest_from_one(score: str, over: str) -> Quantity:
@@ -152,12 +150,12 @@ C46 = Claim(
         Check("largest |loss - tail_r| from dW = 0 and random frames", largest("off_zero"), Below(1e-6)),
     ],
     controls=[
-        Check("steps to that loss from dW = 0", median("steps_zero"), None),
+        Check("steps to the loss tail_r from dW = 0", median("steps_zero"), None),
         *(Check(f"limit, alpha = {alpha}", median(f"limit_{i}"), None) for i, alpha in enumerate(_STRENGTHS)),
-        Check("tail_r", median("tail_r"), None),
-        Check("tail_2r", median("tail_2r"), None),
+        Check("tail_r, squared singular values beyond the r largest", median("tail_r"), None),
+        Check("tail_2r, squared singular values beyond the 2r largest", median("tail_2r"), None),
         *(
-            Check(f"loss of a start U_1..r V_1..r' less the limit, alpha = {alpha}", median(f"crossed_{i}"), None)
+            Check(f"loss of a start U_1..r V_1..r' - limit, alpha = {alpha}", median(f"crossed_{i}"), None)
             for i, alpha in enumerate(_STRENGTHS)
         ),
     ],

@@ -122,7 +122,11 @@ C05 = Claim(
             spread("rate", "method.start_scale", {"method.balance": 0.7}),
             Below(1.3),
         ),
-        Check("the same without", spread("rate", "method.start_scale", {"method.balance": 0.0}), Above(20.0)),
+        Check(
+            "largest over smallest rate, not modified",
+            spread("rate", "method.start_scale", {"method.balance": 0.0}),
+            Above(20.0),
+        ),
     ],
     note="The step is modified when the relative residual falls below 0.1; the paper's trigger is the error, which is unknown.",
     registered="0.1.0",
@@ -228,7 +232,7 @@ C09 = Claim(
     needs=[Experiment("sensing/plateau_exponent", fields, seeds=5) for fields in _PLATEAUS],
     checks=[
         Check(
-            f"exponent less its prediction, stage {fields['stage']}, second value {fields['ratio']}",
+            f"exponent - prediction, stage {fields['stage']}, second value {fields['ratio']}",
             median("off", {"task.stage": fields["stage"], "task.ratio": fields["ratio"]}),
             Between(-0.03, 0.03),
         )
@@ -257,7 +261,9 @@ C10 = Claim(
             spread("steps_8", "task.condition", method="scaled_gd"),
             Below(1.3),
         ),
-        Check("the same, plain", spread("steps_8", "task.condition", method="gd"), Above(20.0)),
+        Check(
+            "steps to 1e-8, largest over smallest, plain", spread("steps_8", "task.condition", method="gd"), Above(20.0)
+        ),
     ],
     registered="0.1.0",
 )

@@ -105,9 +105,9 @@ C15 = Claim(
     needs=[*_few("gnmr", {}, 1000), *_few("nuclear_norm", {}, 6000)],
     convergence=UNTRAINED,
     checks=[
-        Check("half point in degrees of freedom", _half_point("gnmr"), Below(1.35)),
+        Check("half point of GNMR in degrees of freedom", _half_point("gnmr"), Below(1.35)),
         Check(
-            "the same over that of the nuclear norm",
+            "half point of GNMR over half point of the nuclear norm",
             _half_points,
             Below(0.7),
         ),
@@ -170,7 +170,11 @@ C27 = Claim(
         ),
     ],
     controls=[
-        Check("the same exponent of exact half steps", power_law("exact_seconds", "score.work"), None),
+        Check(
+            "exponent of the time of an outer step with exact half steps",
+            power_law("exact_seconds", "score.work"),
+            None,
+        ),
         Check("most outer steps", largest("outer_inexact"), None),
     ],
     note="Conjugate gradients stand for the paper's sketches; processor time, the least over outer steps.",

@@ -28,17 +28,23 @@ C34 = Claim(
 D01 = Claim(
     paper="dynamark",
     kind=THEOREM,
-    statement="Random rectified networks keep full rank in their first layers; what falls with depth is the effective rank, "
-    "without revivals.",
+    statement="Random rectified networks keep full rank in their first layers; the effective rank decreases with "
+    "depth and does not increase again.",
     needs=_LAYERS,
     checks=[
         Check(
-            "smallest increase of m (1 - (1 - 2/pi)^l) from a layer to the next", smallest("formula_rise"), Above(0.0)
+            "smallest increase of m (1 - (1 - 2/pi)^l) from one layer to the next", smallest("formula_rise"), Above(0.0)
         ),
         Check("smallest share of 100 draws of full rank, layers 1 to 3", smallest("full"), Above(1.0)),
-        Check("largest mean stable rank over that of the layer before", largest("stable_rise"), Below(1.0)),
         Check(
-            "largest mean participation ratio over that of the layer before", largest("participation_rise"), Below(1.0)
+            "largest ratio of the mean stable rank to the mean of the previous layer",
+            largest("stable_rise"),
+            Below(1.0),
+        ),
+        Check(
+            "largest ratio of the mean participation ratio to the mean of the previous layer",
+            largest("participation_rise"),
+            Below(1.0),
         ),
     ],
     fair_controls=[_ORTHOGONAL],
@@ -55,17 +61,21 @@ D01 = Claim(
 D13 = Claim(
     paper="boixadsera2023",
     kind=THEOREM,
-    statement="From a small start the coordinates of a product of diagonal weights enter one by one, at the times of a greedy "
-    "procedure.",
+    statement="With a small initialization, the coordinates of a product of diagonal weights grow one after another, at the "
+    "times that a greedy procedure predicts.",
     needs=[Experiment("sensing/diagonal_entries")],
     checks=[
         Check("largest |time - prediction| at alpha = 1e-12", largest("error"), Below(0.1)),
-        Check("the same for C = I (times 1/c_i)", largest("identity_error"), Below(0.1)),
-        Check("largest error at one alpha over that at the next larger one", largest("rise"), Below(1.0)),
+        Check("largest |time - prediction| for C = I, where times are 1/c_i", largest("identity_error"), Below(0.1)),
+        Check(
+            "largest ratio of the error at one alpha to the error at the next larger alpha", largest("rise"), Below(1.0)
+        ),
     ],
     fair_controls=[
         Check("latest half change from alpha = .9", largest("lazy_latest"), Below(1.0)),
-        Check("its half changes come in the greedy order", largest("lazy_ordered"), Below(0.0)),
+        Check(
+            "1 if half changes from alpha = .9 come in the greedy order, else 0", largest("lazy_ordered"), Below(0.0)
+        ),
     ],
     note="Predicted times 1, 1.667, 2.5, 3.889 in units of ln(1/alpha).",
     registered="0.1.0",
@@ -79,15 +89,15 @@ def _heads(steps: int) -> list[Experiment]:
 D14 = Claim(
     paper="boixadsera2023",
     kind=EMPIRICAL,
-    statement="The rank of an attention head's weights rises by single steps from a small start.",
+    statement="With a small initialization, the rank of an attention head's weights increases by one at a time during training.",
     needs=_heads(1500),
     checks=[
         Check("share of seeds whose rank goes 0, 1, 2, 3, 4", share("single", lambda value: value == 1), Above(0.8)),
     ],
-    fair_controls=[Check("rank at the start from alpha = 1", median("large_start"), Above(5.0))],
+    fair_controls=[Check("initial rank at alpha = 1", median("large_start"), Above(5.0))],
     controls=[
-        Check("rank in the end", median("final"), None),
-        Check("relative distance in the end", median("loss"), None),
+        Check("final rank", median("final"), None),
+        Check("final relative distance", median("loss"), None),
     ],
     looks=(1, 3),
     convergence=_heads(3000),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy import ndarray
 
-from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Experiment, Interval, Quantity
+from dynamark.runners.claims.claim import EMPIRICAL, PILOT, Check, Claim, Experiment, Interval, Quantity
 from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
 from dynamark.runners.claims.quantities import largest, median, ratio, smallest
 from dynamark.runners.claims.relations import Above, Below, Between
 
-PILOT = "Margin from a pilot: this relation was set after a pilot on other draws, so the verdict is the one on salted seeds."
 _BIAS = "sensing/policy_bias"
 _POLICIES = ((1.0, 0.0), (2.0, 0.0), (0.0, 0.0), (0.0, 1.0))
 
@@ -56,7 +55,7 @@ C50 = Claim(
             exact=_IDENTITY,
         ),
         Check(
-            "error of the unweighted minimizer over that of the truncated SVD, kappa = 1",
+            "error of the unweighted minimizer over error of the truncated SVD, kappa = 1",
             median("expected_ratio", _policy(1.0, 0.0)),
             Above(1.3),
         ),

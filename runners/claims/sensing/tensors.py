@@ -50,7 +50,7 @@ C26 = Claim(
             for rank in (4, 8)
             for check in _between(f"order of parallel BUG, rank {rank}", "parallel_order", 0.9, 1.1, _rank(rank))
         ),
-        Check("largest error of parallel BUG over that of BUG", largest("parallel_over_bug"), Below(1.2)),
+        Check("largest error of parallel BUG over error of BUG", largest("parallel_over_bug"), Below(1.2)),
         Check(
             "error against the whole flow, rank 16 over rank 8",
             _quotient("full_error", _rank(16), _rank(8)),
@@ -87,20 +87,32 @@ D02 = Claim(
                 Check(f"order, rank {rank}, largest", largest("order", _tucker(rank)), Below(1.1)),
             )
         ),
-        Check("constant of rank 5 over that of rank 3", _quotient("constant", _tucker(5), _tucker(3)), Below(2.0)),
-        Check("constant of rank 3 over that of rank 5", _quotient("constant", _tucker(3), _tucker(5)), Below(2.0)),
+        Check(
+            "error constant of rank 5 over error constant of rank 3",
+            _quotient("constant", _tucker(5), _tucker(3)),
+            Below(2.0),
+        ),
+        Check(
+            "error constant of rank 3 over error constant of rank 5",
+            _quotient("constant", _tucker(3), _tucker(5)),
+            Below(2.0),
+        ),
         Check("order, smallest singular value 1e-8", smallest("order", _tucker(5, 100.0)), Above(0.9)),
     ],
     fair_controls=[
         Check(
-            "least error of the projected equations over that, smallest singular value 1e-8",
+            "smallest error of the projected equations over the error of the integrator, smallest singular value 1e-8",
             lambda rows: _capped(rows.values("standard_over", _tucker(5, 100.0)).min()),
             Above(10.0),
         ),
         Check("order without the blocks of K in the augmented core", largest("omitted_order"), Below(0.5)),
     ],
     controls=[
-        Check("error of the projected equations over that, rank 5", largest("standard_over", _tucker(5)), None),
+        Check(
+            "error of the projected equations over the error of the integrator, rank 5",
+            largest("standard_over", _tucker(5)),
+            None,
+        ),
         Check("error at h = .0125, rank 3", median("error", _tucker(3)), None),
         Check("error at h = .0125, rank 5", median("error", _tucker(5)), None),
     ],
@@ -237,7 +249,7 @@ C28 = Claim(
         for rank in (10, 15, 20)
     ],
     fair_controls=[
-        Check("the same beyond the generic bound of 28, rank 30", largest("success", _rank(30)), Below(0.1))
+        Check("share of two tensors beyond the generic bound of 28, rank 30", largest("success", _rank(30)), Below(0.1))
     ],
     controls=[
         Check("median component error, rank 20", median("error", _rank(20)), None),
@@ -266,10 +278,10 @@ D22 = Claim(
         Check("component error of alternating least squares, rank 16 over rank 12", median("als_over"), Above(1.0)),
     ],
     controls=[
-        Check("median component error", median("error"), None),
-        Check("the same of alternating least squares, rank 12", median("als_error"), None),
-        Check("the same of alternating least squares, rank 16", median("als_over_error"), None),
-        Check("share of tensors that it decomposes, rank 12", mean("als_success"), None),
+        Check("median component error of the subspace power method", median("error"), None),
+        Check("median component error of alternating least squares, rank 12", median("als_error"), None),
+        Check("median component error of alternating least squares, rank 16", median("als_over_error"), None),
+        Check("share of tensors that alternating least squares decomposes, rank 12", mean("als_success"), None),
     ],
     looks=(1, 3),
     convergence=_noisy(400),
@@ -287,14 +299,14 @@ C30 = Claim(
     needs=[Experiment("sensing/bures_wasserstein", {"depth": depth, "rank": rank}, seeds=3) for depth, rank in _DEPTHS],
     checks=[
         Check("largest final loss - sum of the other eigenvalues", largest("gap"), Below(1e-8)),
-        Check("smallest", smallest("gap"), Above(-1e-8)),
+        Check("smallest final loss - sum of the other eigenvalues", smallest("gap"), Above(-1e-8)),
         Check("largest distance to the truncation", largest("distance"), Below(1e-4)),
     ],
     fair_controls=[
         Check("largest gradient at the truncation to other eigenvalues", largest("saddle_gradient"), Below(1e-8)),
-        Check("its least loss - minimum", smallest("saddle_gap"), Above(1e-2)),
+        Check("smallest loss at the truncation to other eigenvalues - minimum", smallest("saddle_gap"), Above(1e-2)),
     ],
-    controls=[Check("its distance to the minimizer", smallest("saddle_distance"), None)],
+    controls=[Check("smallest distance of that truncation to the minimizer", smallest("saddle_distance"), None)],
     note="8 x 8, ranks 2 and 4, one and three factors. The loss alone does not tell a critical point from another: the gradient "
     "is 0 at truncations to other eigenvalues too, which are no minima.",
     registered="0.1.0",

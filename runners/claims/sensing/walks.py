@@ -30,7 +30,7 @@ D20 = Claim(
     needs=_WALKS,
     checks=[
         Check("largest relative error of three shares", largest("exact_error"), Below(0.1)),
-        Check("the same with momentum .9", largest("momentum_error"), Below(0.1)),
+        Check("largest relative error of three shares with momentum .9", largest("momentum_error"), Below(0.1)),
         Check("least |correlation| of components 1, 2, 3, 5 with their cosines", median("cosine"), Above(0.995)),
     ],
     fair_controls=[_SMALL],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -289,3 +290,16 @@ def test_the_list_needs_neither_torch_nor_scipy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+# Labels that send the reader back to another label, and private arithmetic ("a less b").
+UNCLEAR = re.compile(
+    r"\bthe same\b|^its\b|\bthose\b|\bover that\b|\bless (?!than)\w|\bthat are$|^(largest|smallest|least|fewest|most)$"
+)
+
+
+@pytest.mark.parametrize("name", shipped_claims())
+def test_each_label_names_its_quantity(name: str) -> None:
+    claim = shipped_claims()[name].claim
+    labels = [check.what for check in (*claim.checks, *claim.fair_controls, *claim.controls)]
+    assert [label for label in labels if UNCLEAR.search(label)] == []
