@@ -94,13 +94,13 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def forecasting(
-    x: Tensor, dt: float = 0.02, horizon: int = 5, context: int | None = None, held: Tensor | None = None
+    x: Tensor, dt: float = 0.02, horizon: int = 5, context: int | None = None, validation: Tensor | None = None
 ) -> Forecasting:
     """Train on trajectories, continue them from their last samples."""
     context = min(20, x.shape[1] // 2 or 1) if context is None else context
-    held = x if held is None else held
+    validation = x if validation is None else validation
     query = ForecastingQuery({"next": Rollout(Trajectories(x[:, x.shape[1] - context :], dt=dt), horizon)})
-    return Forecasting(Trajectories(x, dt=dt), Trajectories(held, dt=dt), context, query)
+    return Forecasting(Trajectories(x, dt=dt), Trajectories(validation, dt=dt), context, query)
 
 
 def driven(rest: bool, scale: float = 1.0) -> Forecasting:
@@ -159,7 +159,7 @@ def _forecasts() -> dict[str, Callable[[], Forecasting]]:
         "two samples": lambda: forecasting(x[:, :2]),
         "five samples": lambda: forecasting(x[:, :5]),
         "twelve samples": lambda: forecasting(x[:, :12]),
-        "short validation": lambda: forecasting(x, held=x[:, :1]),
+        "short validation": lambda: forecasting(x, validation=x[:, :1]),
         "unequal lengths": lambda: replace(
             forecasting(x), train=Trajectories(x, dt=0.02, lengths=torch.tensor([120, 60, 97]))
         ),

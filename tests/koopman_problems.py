@@ -26,8 +26,8 @@ def spectral_gap(one: Tensor | ndarray, other: Tensor | ndarray) -> float:
     return float(distances[linear_sum_assignment(distances)].max())
 
 
-def posed(train: Tensor, held: Tensor | None = None, dt: float = 1.0) -> Forecasting:
-    return Forecasting(Trajectories(train, dt=dt), Trajectories(train if held is None else held, dt=dt))
+def posed(train: Tensor, validation: Tensor | None = None, dt: float = 1.0) -> Forecasting:
+    return Forecasting(Trajectories(train, dt=dt), Trajectories(train if validation is None else validation, dt=dt))
 
 
 def slow_manifold(

@@ -75,10 +75,10 @@ def test_verbose_says_what_happens_in_clean_lines(here: Path, capsys: pytest.Cap
     suite = write_suite(here / "s.toml", [LINE], seeds=1)
     words = ["run", suite, "--store", "store", "--engine", "inline", "--quiet"]
     assert main([*words, "-v"]) == 0
-    told = capsys.readouterr().err.splitlines()
-    assert told[0] == "info: 1 runs planned, 0 cached, 1 to do in 1 batches"
-    assert told[1].startswith("info: ")
-    assert ": 1 ok, fit " in told[1]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "info: 1 runs planned, 0 cached, 1 to do in 1 batches"
+    assert lines[1].startswith("info: ")
+    assert ": 1 ok, fit " in lines[1]
     assert main(["-v", *words]) == 0
     assert "info: 1 runs planned, 1 cached" in capsys.readouterr().err
     assert main(words) == 0

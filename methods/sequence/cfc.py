@@ -45,11 +45,11 @@ class _Cell(Recurrence):
         return states, backbone, head_values, mix
 
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], saved: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         if compiled_on(x):
-            return compiled_continuous.cfc_backward(to_states, times, weights, kept, _HEIGHT, _SLOPE)
-        states, backbone, head_values, mix = kept
+            return compiled_continuous.cfc_backward(to_states, times, weights, saved, _HEIGHT, _SLOPE)
+        states, backbone, head_values, mix = saved
         recurrent, heads, _ = weights
         units = states.shape[-1]
         first, second = head_values[..., :units], head_values[..., units : 2 * units]

@@ -34,13 +34,13 @@ def cfc_backward(
     to_states: Tensor,
     times: Tensor,
     weights: tuple[Tensor, ...],
-    kept: tuple[Tensor, ...],
+    saved: tuple[Tensor, ...],
     height: float,
     slope: float,
 ) -> tuple[Tensor, ...]:
     """The gradients with respect to x, the recurrent matrix, the heads and their bias."""
     recurrent, heads, _ = weights
-    states, backbone, head_values, mix = (part.transpose(0, 1) for part in kept)
+    states, backbone, head_values, mix = (part.transpose(0, 1) for part in saved)
     to_x = torch.empty_like(backbone, memory_format=torch.contiguous_format)
     to_heads = states.new_empty(*states.shape[:-1], 4 * states.shape[-1])
     # The scale factors of the tanh enter the loop only as their product, through the heads.

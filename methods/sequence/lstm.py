@@ -39,9 +39,9 @@ class _Cell(Recurrence):
         return states, cells, gates
 
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], saved: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        states, cells, gates = kept
+        states, cells, gates = saved
         if compiled_on(x):
             return compiled_gated.lstm_backward(to_states, weights[0], states, cells, gates)
         units = states.shape[-1]

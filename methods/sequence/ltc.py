@@ -49,12 +49,12 @@ class _Cell(Recurrence):
         return inner[..., -1, :].clone(), inner
 
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], saved: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
         if compiled_on(x):
-            return compiled_continuous.ltc_backward(to_states, x, times, weights, kept[1])
+            return compiled_continuous.ltc_backward(to_states, x, times, weights, saved[1])
         capacitance, strength, slope, threshold, reversal = weights
-        inner = kept[1]
+        inner = saved[1]
         units, shift = capacitance.shape[-1], -slope * threshold
         to_x, carry = torch.zeros_like(x), torch.zeros_like(to_states[0])
         to_capacitance = torch.zeros_like(carry)

@@ -39,9 +39,9 @@ class Recurrence(ABC):
 
     @abstractmethod
     def pull(
-        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], kept: tuple[Tensor, ...]
+        self, to_states: Tensor, x: Tensor, times: Tensor, weights: tuple[Tensor, ...], saved: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        """The gradients with respect to x and every weight, from those of the states; `kept` is the result of `run`."""
+        """The gradients with respect to x and every weight, from those of the states; `saved` is the result of `run`."""
 
 
 def recur(

@@ -289,7 +289,7 @@ def _describe(cls: Any, fields: dict[str, Any]) -> dict[str, Any]:
     if wrong := sorted(set(fields) - set(names)):
         raise LookupError(f"it has no field '{wrong[0]}'; its fields: {', '.join(sorted(names)) or 'none'}")
     make: Any = cls
-    made = make(**fields)
+    method = make(**fields)
     defaults = {}
     for field in dataclasses.fields(cls):
         if field.default is not dataclasses.MISSING:
@@ -297,9 +297,9 @@ def _describe(cls: Any, fields: dict[str, Any]) -> dict[str, Any]:
         elif field.default_factory is not dataclasses.MISSING:
             defaults[field.name] = field.default_factory()
     return {
-        "fields": {name: getattr(made, name) for name in names},
+        "fields": {name: getattr(method, name) for name in names},
         "defaults": {name: value for name, value in defaults.items() if name in names},
-        "abilities": _abilities(made),
+        "abilities": _abilities(method),
         "space": {name: list(values) for name, values in getattr(cls, "search_space", {}).items()},
         "frozen": bool(make.__dataclass_params__.frozen),
     }
@@ -311,8 +311,8 @@ def _abilities(value: Any) -> list[str]:
 
 def _versions() -> dict[str, str | None]:
     """Versions that a row records; of packages that the method has imported, or None."""
-    found = {name: sys.modules.get(name) for name in ("numpy", "torch", "scipy", "numba")}
-    versions = {name: None if module is None else str(module.__version__) for name, module in found.items()}
+    modules = {name: sys.modules.get(name) for name in ("numpy", "torch", "scipy", "numba")}
+    versions = {name: None if module is None else str(module.__version__) for name, module in modules.items()}
     return dict(versions, python=platform.python_version())
 
 

@@ -111,15 +111,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU time per system (default: %(default)s)")
     args, failed = parser.parse_args(), False
     for name in args.names:
-        found = measured(name, args.seconds)
-        largest, error = float(found.exponents[0]), float(found.errors[0])
+        estimate = measured(name, args.seconds)
+        largest, error = float(estimate.exponents[0]), float(estimate.errors[0])
         if name in FLOWS:
             stated, published = FLOWS[name].lyapunov[0], FLOWS[name].published
         else:
             stated, published = EXTENDED[name][0].lyapunov[0], EXTENDED[name][2]
         differs = abs(largest - stated) > max(0.02 * stated, 4 * error)
         failed |= differs
-        spectrum = ", ".join(f"{x:.5g}" for x in found.exponents)
+        spectrum = ", ".join(f"{x:.5g}" for x in estimate.exponents)
         print(f"{'FAIL' if differs else 'ok':4} {name}: {spectrum}; +- {error:.2g}; {stated}; {published}", flush=True)
     return int(failed)
 

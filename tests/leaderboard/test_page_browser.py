@@ -56,15 +56,15 @@ def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
     const heads = [...document.querySelectorAll("main table th button")];
     const names = () => [...document.querySelectorAll("main table tbody")][0].rows;
     const order = () => [...names()].map((line) => line.children[0].dataset.value).join(" ");
-    const told = [order()];
-    heads.find((b) => b.textContent === "fit").click(); told.push(order());
-    heads.find((b) => b.textContent === "fit").click(); told.push(order());
-    heads.find((b) => b.textContent === "method").click(); told.push(order());
+    const values = [order()];
+    heads.find((b) => b.textContent === "fit").click(); values.push(order());
+    heads.find((b) => b.textContent === "fit").click(); values.push(order());
+    heads.find((b) => b.textContent === "method").click(); values.push(order());
     const box = document.querySelector("#filter"); box.value = "MINE"; box.dispatchEvent(new Event("input"));
-    told.push([...names()].filter((line) => !line.hidden).length);
-    told.push([...document.querySelectorAll("#methods .card")].filter((card) => !card.hidden).length);
-    told.push(heads.filter((b) => b.parentElement.hasAttribute("aria-sort")).length);
-    document.title = told.join("|");
+    values.push([...names()].filter((line) => !line.hidden).length);
+    values.push([...document.querySelectorAll("#methods .card")].filter((card) => !card.hidden).length);
+    values.push(heads.filter((b) => b.parentElement.hasAttribute("aria-sort")).length);
+    document.title = values.join("|");
     </script></body>"""
     text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL).replace("</body>", probe)
     (tmp_path / "page.html").write_text(text)
@@ -115,10 +115,10 @@ def test_the_choice_of_a_method_shows_boards_and_methods_that_fit(tmp_path: Path
     const form = document.querySelector("#picker form"), answers = () => [...document.querySelectorAll(".answer article")];
     form.observed.value = "partially"; form.noise.value = "1"; form.seconds.value = "1";
     form.dispatchEvent(new Event("input"));
-    const told = answers().map((card) => card.querySelector("h3").textContent + ": "
+    const values = answers().map((card) => card.querySelector("h3").textContent + ": "
       + [...card.querySelectorAll("li")].map((line) => line.firstChild.textContent.trim()).join(" "));
     form.inputs.value = "1"; form.dispatchEvent(new Event("input"));
-    document.title = [...told, document.querySelector(".answer").textContent].join("|");
+    document.title = [...values, document.querySelector(".answer").textContent].join("|");
     """
     output = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
     assert output == [f"chaos/partial: {' '.join(best)}", "No board has a task like this. Relax a choice."]

@@ -51,10 +51,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def submitted(ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     path = tmp_path / "submitted--persistence.parquet"
     assert main(["results", "submit", "persistence", *BY, "--store", str(ran), "--out", str(path)]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     rows = read_file(path, None).to_pylist()
-    assert f"{len(rows)} runs of persistence, source {rows[0]['method_source'][:16]}, from {LINK}" in told
-    assert f"numpy: {rows[0]['provenance']['numpy']}" in told
+    assert f"{len(rows)} runs of persistence, source {rows[0]['method_source'][:16]}, from {LINK}" in printed
+    assert f"numpy: {rows[0]['provenance']['numpy']}" in printed
     return path
 
 

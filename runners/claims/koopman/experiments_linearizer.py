@@ -27,17 +27,17 @@ class Couplings:
     def __call__(self, x: Float[ndarray, "point dim"]) -> Float[ndarray, "point dim"]:
         """g(x)."""
         for layer in range(len(self._first)):
-            kept, moved = x[:, : self._half], x[:, self._half :]
-            scale, shift = self._parameters(layer, kept)
-            x = np.concatenate([moved * scale + shift, kept], axis=1)
+            constant, moved = x[:, : self._half], x[:, self._half :]
+            scale, shift = self._parameters(layer, constant)
+            x = np.concatenate([moved * scale + shift, constant], axis=1)
         return x
 
     def inverse(self, y: Float[ndarray, "point dim"]) -> Float[ndarray, "point dim"]:
         """g^{-1}(y)."""
         for layer in reversed(range(len(self._first))):
-            moved, kept = y[:, : self._half], y[:, self._half :]
-            scale, shift = self._parameters(layer, kept)
-            y = np.concatenate([kept, (moved - shift) / scale], axis=1)
+            moved, constant = y[:, : self._half], y[:, self._half :]
+            scale, shift = self._parameters(layer, constant)
+            y = np.concatenate([constant, (moved - shift) / scale], axis=1)
         return y
 
     def _parameters(self, layer: int, x: ndarray) -> tuple[ndarray, ndarray]:

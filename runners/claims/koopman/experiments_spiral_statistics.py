@@ -65,14 +65,14 @@ def spreads(equation: ReactionDiffusion, start: Float[ndarray, "2 n n"], steps: 
         a = np.square(x).sum(axis=0)
         return (1 - a) * x + equation.beta * a * np.stack([x[1], -x[0]])
 
-    x, found, h = diffuse(start, half), [float(start[0].std())], equation.h
+    x, series, h = diffuse(start, half), [float(start[0].std())], equation.h
     for step in range(steps):
         k1 = rates(x)
         k2 = rates(x + h / 2 * k1)
         k3 = rates(x + h / 2 * k2)
         x = x + h / 6 * (k1 + 2 * (k2 + k3) + rates(x + h * k3))
         x = diffuse(x, half)  # the end of a step, which is read, and below the beginning of the next
-        found.append(float(x[0].std()))
+        series.append(float(x[0].std()))
         if step + 1 < steps:
             x = diffuse(x, half)
-    return np.array(found)
+    return np.array(series)

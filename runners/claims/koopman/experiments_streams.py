@@ -120,8 +120,10 @@ class SparseEncoding:
 
     def __init__(self, rng: np.random.Generator, dim: int, projections: int, bins: int) -> None:
         draws = rng.standard_normal((64 * projections * 2 * dim,))
-        kept = draws[np.abs(draws) < 2][: projections * 2 * dim]  # a normal law, truncated at two standard deviations
-        self._matrix = kept.reshape(projections, 2, dim) / dim**0.5
+        entries = draws[np.abs(draws) < 2][
+            : projections * 2 * dim
+        ]  # a normal law, truncated at two standard deviations
+        self._matrix = entries.reshape(projections, 2, dim) / dim**0.5
         self._bins = bins
         self.size = projections * (bins + 2) ** 2
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.runners.claims.sensing.relative import relative_loss
 from dynamark.tasks.base import Scores
 from dynamark.tasks.problems import Run
 from dynamark.tasks.sensing.truth import orthonormal
@@ -93,10 +94,10 @@ class SymmetricLimit:
         losses = {}
         for name, target in (("loss", change), ("psd", psd), ("flipped", -psd), ("rectangular", change[: n // 2])):
             end = _last(singlora(target, factor, self.step, self.steps, self.ramp))
-            losses[name] = _loss(end[: len(target)] @ end.T, target)
+            losses[name] = relative_loss(end[: len(target)] @ end.T, target)
         for name, target in (("lora", change), ("psd_lora", psd)):
             left, right = _last(lora(target, np.zeros((n, r)), a, self.step, self.steps))
-            losses[name] = _loss(left @ right, target)
+            losses[name] = relative_loss(left @ right, target)
         limit = singlora_limit(change, r) / float(np.sum(change**2))
         tails = {"tail": _tail(change, r), "rectangular_tail": _tail(change[: n // 2], r)}
         return Scores(losses | tails | {"off": abs(losses["loss"] - limit)})
@@ -107,10 +108,6 @@ class SymmetricLimit:
             values = np.linalg.eigvalsh((change + change.T) / 2)[::-1]
             if values[self.rank - 1] - values[self.rank] >= self.distance:
                 return change
-
-
-def _loss(found: Matrix, change: Matrix) -> float:
-    return float(np.sum((found - change) ** 2) / np.sum(change**2))
 
 
 def _tail(change: Matrix, rank: int) -> float:

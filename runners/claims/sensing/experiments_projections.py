@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.runners.claims.sensing.relative import relative_loss
 from dynamark.tasks.base import Scores
 from dynamark.tasks.problems import Run
 
@@ -96,7 +97,7 @@ class ResampledProjections:
         rng = run.numpy
         target = rng.standard_normal((self.n, self.n))
         values = {
-            name: _loss(flora(target, self.rank, every, self.steps, self.rate, self.beta, rng), target)
+            name: relative_loss(flora(target, self.rank, every, self.steps, self.rate, self.beta, rng), target)
             for name, every in (("flora", self.every), ("frozen", 0))
         }
         b, a = np.zeros((self.n, self.rank)), rng.standard_normal((self.rank, self.n)) / self.n**0.5
@@ -105,12 +106,8 @@ class ResampledProjections:
             b, a = b - error @ a.T, a - b.T @ error
         s = np.linalg.svd(target, compute_uv=False)
         tail = float(np.sum(s[self.rank :] ** 2) / np.sum(s**2))
-        values["lora"] = _loss(b @ a, target)
+        values["lora"] = relative_loss(b @ a, target)
         return Scores(values | {"tail": tail, "lora_over_tail": values["lora"] / tail})
-
-
-def _loss(found: Matrix, target: Matrix) -> float:
-    return float(np.sum((found - target) ** 2) / np.sum(target**2))
 
 
 @dataclass(frozen=True)

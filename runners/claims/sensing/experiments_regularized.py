@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.runners.claims.sensing.relative import relative_error
 from dynamark.tasks.base import Scores
 from dynamark.tasks.problems import Run
 
@@ -78,9 +79,9 @@ class ParallelNets:
             "narrow": self._descent(run.numpy, target, self.narrow) - thresholded(target, self.penalty, self.narrow),
             "one_sided": self._descent(run.numpy, target, self.n, first=0.0) - optimum,
         }
-        found = int(np.sum(np.linalg.svd(parallel, compute_uv=False) > 1e-6))
+        rank = int(np.sum(np.linalg.svd(parallel, compute_uv=False) > 1e-6))
         values = {f"gap_{name}": float(np.linalg.norm(gap)) for name, gap in gaps.items()}
-        return Scores(values | {"rank": float(expected), "rank_error": float(found - expected)})
+        return Scores(values | {"rank": float(expected), "rank_error": float(rank - expected)})
 
     def _target(self, rng: np.random.Generator) -> Matrix:
         while True:
@@ -164,18 +165,14 @@ class RepresenterPoints:
         x = penalized(rows, y, shape, self.penalty, self.steps)
         parts = importances(x, rows, y, self.penalty)
         first = penalized(rows, y, shape, self.penalty, self.early)
-        values = {f"gap_{name}": _relative(part.sum(axis=0), x) for name, part in parts.items()}
-        values["gap_early"] = _relative(importances(first, rows, y, self.penalty)["right"].sum(axis=0), first)
+        values = {f"gap_{name}": relative_error(part.sum(axis=0), x) for name, part in parts.items()}
+        values["gap_early"] = relative_error(importances(first, rows, y, self.penalty)["right"].sum(axis=0), first)
         lowered = [self._lowers(rng, x, parts["right"], rows, y) for _ in range(self.functionals)]
         return Scores(values | {"lowered": float(np.mean(lowered))})
 
     def _lowers(self, rng: np.random.Generator, x: Matrix, parts: ndarray, rows: ndarray, y: ndarray) -> bool:
         b = rng.standard_normal(x.shape)
         b *= np.sign(np.sum(b * x))
-        kept = np.argsort(np.einsum("ab,iab->i", b, parts))[: -self.removed]
-        refit = penalized(rows[kept], y[kept], (self.n, self.n), self.penalty, self.steps)
+        others = np.argsort(np.einsum("ab,iab->i", b, parts))[: -self.removed]
+        refit = penalized(rows[others], y[others], (self.n, self.n), self.penalty, self.steps)
         return bool(np.sum(b * refit) < np.sum(b * x))
-
-
-def _relative(found: ndarray, exact: ndarray) -> float:
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.runners.claims.sensing.relative import relative_error
 from dynamark.tasks.base import Scores
 from dynamark.tasks.problems import Run
 
@@ -76,10 +77,10 @@ class PolicyBias:
         p = self._probabilities(rng, rewards)
         mask = (rng.random(self.shape) < p).astype(float)
         best = truncated(rewards, r)
-        found = alternated(rewards[None], np.stack([mask, mask / p]), r, self.ridge, self.sweeps)
+        estimates = alternated(rewards[None], np.stack([mask, mask / p]), r, self.ridge, self.sweeps)
         # On the expected loss, without the noise of the draw.
         biased, full = alternated(rewards[None], np.stack([p, np.ones_like(p)]), r, 0.0, self.sweeps)
-        plain, inverse, oracle, expected = (_error(x, rewards) for x in (*found, best, biased))
+        plain, inverse, oracle, expected = (relative_error(x, rewards) for x in (*estimates, best, biased))
         return Scores(
             {
                 "plain": plain,
@@ -100,10 +101,6 @@ class PolicyBias:
             mean = np.clip(np.exp(middle + visits), 0.02, 1).mean()
             low, high = (middle, high) if mean < self.share else (low, middle)
         return np.clip(np.exp((low + high) / 2 + visits), 0.02, 1)
-
-
-def _error(found: ndarray, rewards: ndarray) -> float:
-    return float(np.linalg.norm(found - rewards) / np.linalg.norm(rewards))
 
 
 @dataclass(frozen=True)
@@ -131,8 +128,8 @@ class UserSamples:
         order = np.argsort(rng.random((n, self.columns)), axis=1).argsort(axis=1)
         counts = np.arange(self.grid[0], self.grid[1] + 1)
         masks = (order < counts[:, None, None]).astype(float)
-        found = alternated(rewards[None], masks, min(r, n), self.ridge, self.sweeps)
-        errors = np.linalg.norm(found - rewards, axis=(1, 2)) / np.linalg.norm(rewards)
+        estimates = alternated(rewards[None], masks, min(r, n), self.ridge, self.sweeps)
+        errors = np.linalg.norm(estimates - rewards, axis=(1, 2)) / np.linalg.norm(rewards)
         fails = errors >= self.target
         entries = float(counts[0] + fails.sum())
         return Scores(

@@ -43,10 +43,10 @@ class SparseSGD:
         truth[rng.choice(self.dim, self.nonzero, replace=False)] = rng.choice([-1.0, 1.0], self.nonzero)
         picks = rng.integers(0, self.samples, self.steps + self.last)
         with np.errstate(over="ignore", invalid="ignore"):
-            found = self._trained(x, x @ truth, np.array(self.rates), picks)
+            weights = self._trained(x, x @ truth, np.array(self.rates), picks)
             descended = self._descended(x, x @ truth, np.array(self.descent_rates))
-        distances, control = (_distances(w, truth) for w in (found, descended))
-        entries = (np.abs(found) > 0.05).sum(axis=1)
+        distances, control = (_distances(w, truth) for w in (weights, descended))
+        entries = (np.abs(weights) > 0.05).sum(axis=1)
         scores = {f"distance_{rate:g}": float(d) for rate, d in zip(self.rates, distances, strict=True)}
         scores |= {f"entries_{rate:g}": float(count) for rate, count in zip(self.rates, entries, strict=True)}
         return Scores(

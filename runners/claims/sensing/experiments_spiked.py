@@ -169,13 +169,13 @@ class NestedSpike:
         third = np.zeros(len(self.modes))
         samples = [self._draw(run.numpy) for _ in range(self.draws)]
         for point in every:
-            made = [(sample, self._tensor(sample, *point)) for sample in samples]
-            leading = [(sample["y"], _leading(t, 1)) for sample, t in made]
+            tensors = [(sample, self._tensor(sample, *point)) for sample in samples]
+            leading = [(sample["y"], _leading(t, 1)) for sample, t in tensors]
             unfolding[point] = float(np.mean([(y @ u) ** 2 for y, u in leading]))
             right = [np.mean(np.sign(u) == np.sign(y)) for y, u in leading]
             accuracy[point] = float(np.mean([max(r, 1 - r) for r in right]))
             if point in compared:
-                powered = [(sample["y"] @ _power(t, self.iterations)[1]) ** 2 for sample, t in made]
+                powered = [(sample["y"] @ _power(t, self.iterations)[1]) ** 2 for sample, t in tensors]
                 tensor[point] = float(np.mean(powered))
         for place, r in enumerate(self.modes):
             rho = r / (self.shape[0] * self.shape[1] / (self.shape[0] + self.shape[1]) + 4)

@@ -191,8 +191,8 @@ class RootGradient:
         """Whether the derivative in the symmetric part of a free matrix is right."""
 
         def root(free: Tensor) -> Tensor:
-            made: Tensor = _Root.apply((free + free.mT) / 2, steps)  # type: ignore[no-untyped-call]
-            return made
+            root: Tensor = _Root.apply((free + free.mT) / 2, steps)  # type: ignore[no-untyped-call]
+            return root
 
         free = a.clone().requires_grad_(True)
         return float(torch.autograd.gradcheck(root, (free,), raise_exception=False))

@@ -92,11 +92,11 @@ def decomposed(
     return np.array(weights), np.array(components)
 
 
-def component_error(found: Vectors, truth: Float[ndarray, "other dim"]) -> float:
+def component_error(components: Vectors, truth: Float[ndarray, "other dim"]) -> float:
     """The largest distance of a true component to the nearest that was found, up to sign; infinite where too few were."""
-    if len(found) < len(truth):
+    if len(components) < len(truth):
         return float("inf")
-    cosines = np.abs(truth @ found.T)
+    cosines = np.abs(truth @ components.T)
     return float(np.sqrt(np.maximum(2 - 2 * cosines.max(axis=1), 0)).max())
 
 
@@ -149,9 +149,9 @@ class SubspacePower:
             truth = rng.standard_normal((self.rank, self.dim))
             truth /= np.linalg.norm(truth, axis=1, keepdims=True)
             tensor, floor = self._noisy(_tensor(rng.uniform(0.5, 1.5, self.rank), truth), rng)
-            _, found = decomposed(tensor, rng, floor)
-            errors.append(component_error(found, truth))
-            ranks.append(len(found) == self.rank)
+            _, components = decomposed(tensor, rng, floor)
+            errors.append(component_error(components, truth))
+            ranks.append(len(components) == self.rank)
             if self.sweeps:
                 plain.append(component_error(_alternating(tensor, self.rank, rng, self.sweeps), truth))
                 more.append(component_error(_alternating(tensor, self.rank + self.surplus, rng, self.sweeps), truth))

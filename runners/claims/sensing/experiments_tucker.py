@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.runners.claims.sensing.relative import relative_loss
 from dynamark.tasks.base import Scores
 from dynamark.tasks.problems import Run
 from dynamark.tasks.sensing.truth import orthonormal
@@ -113,7 +114,7 @@ class TuckerAdapters:
             return tucker_gradients(2 * self.scale * (self.scale * expanded(p[0], p[1:]) - target), p)
 
         core, *factors = _adam([np.zeros(self.ranks), *factors], gradients, self.step, self.steps)
-        return _relative(self.scale * expanded(core, factors), target)
+        return relative_loss(self.scale * expanded(core, factors), target)
 
     def _lora(self, rng: np.random.Generator, target: ndarray, rank: int, longer: int = 1) -> float:
         matrix = unfolded(target)
@@ -124,8 +125,4 @@ class TuckerAdapters:
             return [error @ p[1].T, p[0].T @ error]
 
         b, a = _adam(start, gradients, self.step, longer * self.steps)
-        return _relative(b @ a, matrix)
-
-
-def _relative(found: ndarray, target: ndarray) -> float:
-    return float(np.sum((found - target) ** 2) / np.sum(target**2))
+        return relative_loss(b @ a, matrix)

@@ -66,9 +66,9 @@ def _cases(whole: argparse.ArgumentParser) -> tuple[str, str, str]:
 
 def _parsers(parser: argparse.ArgumentParser, name: str) -> list[tuple[str, argparse.ArgumentParser]]:
     """Every parser, by the words that call it, joined by dashes; the whole command is the empty word."""
-    found = [(name, parser)]
+    parsers = [(name, parser)]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for word, sub in action.choices.items():
-                found += _parsers(sub, f"{name}-{word}" if name else word)
-    return found
+                parsers += _parsers(sub, f"{name}-{word}" if name else word)
+    return parsers

@@ -105,10 +105,10 @@ def test_the_command_runs_a_method_at_its_commits(
     monkeypatch.chdir(folder)
     words = ["walk.py:Line", "walk.py:Walk", "HEAD~1", "HEAD", "--tier", "tiny", "--seeds", "3"]
     assert main(["bisect", *words]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("first bad commit: ")
-    assert told[0].endswith("gain 0.5")
-    assert "error +" in told[1]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("first bad commit: ")
+    assert lines[0].endswith("gain 0.5")
+    assert "error +" in lines[1]
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_the_command_runs_a_method_at_its_commits(
 )
 def test_bad_input_is_one_line(words: list[str], message: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bisect", "m", "chaos/a", "A", "B", *words]) == 2
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
     assert main(["bisect", "/abs/mine.py:Mine", "chaos/a", "A", "B"]) == 2
 
 

@@ -25,10 +25,10 @@ def test_estimates_are_symmetric_and_positive_semidefinite(method: str) -> None:
 def test_the_projection_is_the_nearest_positive_semidefinite_matrix_of_the_rank() -> None:
     basis = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
     matrix = (basis * torch.tensor([3.0, 2.0, 1.0, -1.0, -2.5, -4.0], dtype=torch.float64)) @ basis.mT
-    for rank, kept in ((2, [3.0, 2.0]), (4, [3.0, 2.0, 1.0, 0.0])):
+    for rank, eigenvalues in ((2, [3.0, 2.0]), (4, [3.0, 2.0, 1.0, 0.0])):
         f, v = positive(matrix[None], rank)
         torch.testing.assert_close(v[0].mT @ v[0], torch.eye(rank, dtype=torch.float64))
-        expected = (basis[:, :rank] * torch.tensor(kept, dtype=torch.float64)) @ basis[:, :rank].mT
+        expected = (basis[:, :rank] * torch.tensor(eigenvalues, dtype=torch.float64)) @ basis[:, :rank].mT
         torch.testing.assert_close((f @ v.mT)[0], expected, atol=1e-12, rtol=0)
 
 

@@ -97,13 +97,13 @@ def test_components_and_weights_are_found() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     weights = np.array([1.0, -0.5, 2.0, 0.7, 1.5])
     tensor = symmetric_tensors._tensor(weights, vectors)
-    found, components = symmetric_tensors.decomposed(tensor, rng)
-    assert symmetric_tensors._tensor(found, components) == pytest.approx(tensor, abs=1e-9)
+    coefficients, components = symmetric_tensors.decomposed(tensor, rng)
+    assert symmetric_tensors._tensor(coefficients, components) == pytest.approx(tensor, abs=1e-9)
     starts = [symmetric_tensors._alternating(tensor, 5, rng, 100) for _ in range(4)]
     assert min(symmetric_tensors.component_error(start, vectors) for start in starts) < 1e-3
     assert symmetric_tensors.component_error(components, vectors) < 1e-6
     assert symmetric_tensors.component_error(components[:4], vectors) == np.inf
-    assert np.sort(found) == pytest.approx(np.sort(weights))
+    assert np.sort(coefficients) == pytest.approx(np.sort(weights))
 
 
 def test_many_components_are_found_and_their_number() -> None:

@@ -117,9 +117,9 @@ def test_walks_in_high_dimension() -> None:
     assert values["exact_error"] < 0.15
     assert values["cosine"] > 0.97
     assert values["small_error"] > 0.2
-    held = walks.HeldWalks(steps=400, dim=1000).measure(Run([0])).values
-    assert held["radius_error"] < 0.03
-    assert held["flat_share"] < 0.06 < 0.5 < held["free_share"]
+    scores = walks.HeldWalks(steps=400, dim=1000).measure(Run([0])).values
+    assert scores["radius_error"] < 0.03
+    assert scores["flat_share"] < 0.06 < 0.5 < scores["free_share"]
 
 
 def test_broken_walks_fail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,10 +38,10 @@ class Mine:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that declares engines."""
-    told = tmp_path / "site" / "nodes-1.0.dist-info"
-    told.mkdir(parents=True)
-    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: nodes\nVersion: 1.0\n")
-    (told / "entry_points.txt").write_text("[dynamark.engines]\nnodes = nodes:nodes\nnothing = nodes:nothing\n")
+    metadata = tmp_path / "site" / "nodes-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: nodes\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[dynamark.engines]\nnodes = nodes:nodes\nnothing = nodes:nothing\n")
     monkeypatch.syspath_prepend(str(PLUGINS))
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
 
@@ -88,8 +88,8 @@ def test_a_lost_machine_costs_no_row(package: None, tmp_path: Path) -> None:
     report = run(suite, store=tmp_path / "there", engine="nodes(victim=True)")
     assert report.statuses == {"ok": 4, "error": 2}
     assert scores(tmp_path / "there") == scores(tmp_path / "here")
-    made = Store(tmp_path / "there").rows(["provenance"]).to_pylist()
-    assert all(row["provenance"]["torch"] and row["provenance"]["cores"] for row in made)
+    rows = Store(tmp_path / "there").rows(["provenance"]).to_pylist()
+    assert all(row["provenance"]["torch"] and row["provenance"]["cores"] for row in rows)
 
 
 def test_a_plugin_travels_by_its_source(tmp_path: Path) -> None:

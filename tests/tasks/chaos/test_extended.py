@@ -60,18 +60,18 @@ def test_the_spectrum_at_the_synchronous_fixed_point_splits_into_blocks(seed: in
         np.array([[(2 * x - x * x) * e - nu, x * x * e], [-0.6, 0.89]])
         for nu in (0.0, 4 * mu, mu + 3 * sigma, mu + 3 * sigma)
     ]
-    found = np.linalg.eigvals(jacobian)
+    eigenvalues = np.linalg.eigvals(jacobian)
     for expected in np.concatenate([np.linalg.eigvals(block) for block in blocks]):
-        nearest = int(np.abs(found - expected).argmin())
-        assert abs(found[nearest] - expected) < 1e-4
-        found = np.delete(found, nearest)
+        nearest = int(np.abs(eigenvalues - expected).argmin())
+        assert abs(eigenvalues[nearest] - expected) < 1e-4
+        eigenvalues = np.delete(eigenvalues, nearest)
     assert x == pytest.approx(0.14559, abs=1e-5)
 
 
 def test_the_largest_exponent_of_the_network_is_measured_again() -> None:
-    found = by_differences(CHIALVO4, 1, 300, 600, 200)
-    assert found.errors[0] < 0.015 * CHIALVO4.lyapunov[0]
-    assert found.exponents[0] == pytest.approx(CHIALVO4.lyapunov[0], abs=3 * float(found.errors[0]) + 0.001)
+    spectrum = by_differences(CHIALVO4, 1, 300, 600, 200)
+    assert spectrum.errors[0] < 0.015 * CHIALVO4.lyapunov[0]
+    assert spectrum.exponents[0] == pytest.approx(CHIALVO4.lyapunov[0], abs=3 * float(spectrum.errors[0]) + 0.001)
 
 
 def test_exponents_of_the_ring_sum_to_minus_the_number_of_sites(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,8 @@ def test_spectra_are_measured_again(name: str, count: int, samples: int) -> None
     from tests.benchmarks.exponents import by_differences
 
     system = FLOWS[name].system
-    found = by_differences(system, system.dim, count, samples, 400)
-    for value, error, stated in zip(found.exponents, found.errors, system.lyapunov, strict=True):
+    spectrum = by_differences(system, system.dim, count, samples, 400)
+    for value, error, stated in zip(spectrum.exponents, spectrum.errors, system.lyapunov, strict=True):
         assert value == pytest.approx(stated, abs=0.01 * abs(stated) + 4 * float(error) + 0.005 * system.lyapunov[0])
 
 
