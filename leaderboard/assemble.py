@@ -16,7 +16,7 @@ from dynamark.errors import UserError, unknown
 from dynamark.leaderboards.board_text import board_json, board_records, board_text
 from dynamark.leaderboards.boards import COLUMNS, BoardTable, Place, board_frame, table_of
 from dynamark.leaderboards.formats import FORMATS, csv_records, csv_text, render
-from dynamark.leaderboards.rows import gather, gathered
+from dynamark.leaderboards.rows import gathered, prepare
 from dynamark.leaderboards.table import Standing, Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store, published_store, read_rows
@@ -52,9 +52,13 @@ class Selection:
     task: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
 
-    def rows(self, columns: Sequence[str] = ()) -> pandas.DataFrame:
-        """The rows, prepared, in the order of `rows.RUN`."""
-        frame = gather(self.stores, self.published, self.keys, columns)
+    def read(self, columns: Sequence[str] = ()) -> pa.Table:
+        """The rows of the stores with what tables and boards need. columns: further ones."""
+        return gathered(self.stores, self.published, self.keys, [*COLUMNS, *columns])
+
+    def rows(self, read: pa.Table) -> pandas.DataFrame:
+        """Of the rows that were read those that are shown, prepared, in the order of `rows.RUN`."""
+        frame = prepare(read)
         families = [str(name) for name in frame["family"].cat.categories]
         if self.family is not None and self.family not in families:
             raise UserError(f"no rows of family '{self.family}'; families with rows: {', '.join(families) or 'none'}")
@@ -67,16 +71,12 @@ class Selection:
                 frame = _matching(frame, column, globs)
         return frame
 
-    def boards(self, columns: Sequence[str] = ()) -> list[tuple[BoardTable, pandas.DataFrame]]:
-        """The tables of shipped boards that rank two methods or more, with their rows; none where runs or methods were chosen.
-
-        columns: further columns of the rows.
-        """
+    def boards(self, read: pa.Table) -> list[tuple[BoardTable, pandas.DataFrame]]:
+        """The tables of shipped boards that rank two methods or more, with their rows; none where runs or methods were chosen."""
         if self.keys is not None or self.task or self.method or self.tier not in (None, "standard"):
             return []
-        rows = gathered(self.stores, self.published, None, [*COLUMNS, *columns])
         boards = [read_board(name) for name in board_names()]
-        frames = [(board, board_frame(board, rows)) for board in boards if self.family in (None, board.family)]
+        frames = [(board, board_frame(board, read)) for board in boards if self.family in (None, board.family)]
         shown = [(table_of(board, frame), frame) for board, frame in frames]
         return sorted(
             (pair for pair in shown if len(pair[0].places) > 1), key=lambda pair: in_order(pair[0].board.family)
@@ -131,14 +131,18 @@ class Leaderboard:
         self._selection = selection
 
     @functools.cached_property
+    def _read(self) -> pa.Table:
+        return self._selection.read()
+
+    @functools.cached_property
     def boards(self) -> list[BoardTable]:
         """The boards: tables in which every method has run on every task."""
-        return [table for table, _ in self._selection.boards()]
+        return [table for table, _ in self._selection.boards(self._read)]
 
-    @property
+    @functools.cached_property
     def tables(self) -> list[Table]:
         """The standings on tasks that are on no board, a table a family and tier."""
-        return tables(_apart(self._selection.rows(), self.boards), self._selection.family)
+        return tables(_apart(self._selection.rows(self._read), self.boards), self._selection.family)
 
     def to_text(self, format: str = "terminal") -> str:
         """As text: `terminal`, `md`, `tex`, `csv`, `json`, or `html` (the whole page)."""
@@ -177,8 +181,9 @@ class Leaderboard:
         from dynamark.leaderboards.page.whole import page
 
         rows = self._selection.claim_rows()
-        boards = self._selection.boards(_PAGE)
-        frame = _apart(self._selection.rows(_PAGE), [table for table, _ in boards])
+        read = self._selection.read(_PAGE)
+        boards = self._selection.boards(read)
+        frame = _apart(self._selection.rows(read), [table for table, _ in boards])
         claims = self._selection.claims(rows)
         return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()), boards, facts, history)
 

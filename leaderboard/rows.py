@@ -19,7 +19,7 @@ from dynamark.results.submission import label
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["gather", "gathered", "prepare"]
+__all__ = ["gathered", "prepare"]
 
 # What identifies an instance of a task, and a run in a table.
 INSTANCE = ["family", "task", "tier", "salt"]
@@ -45,26 +45,16 @@ _NUMBERS = [
 ]
 
 
-def gather(
-    stores: Sequence[Path | str],
-    published: bool = True,
-    keys: Iterable[str] | None = None,
-    columns: Sequence[str] = (),
-) -> pandas.DataFrame:
-    """The published rows and those of stores, as `prepare` makes them, with a column `own`: not among the published ones.
-
-    keys: only these runs. columns: further columns to read.
-    """
-    return prepare(gathered(stores, published, keys, columns))
-
-
 def gathered(
     stores: Sequence[Path | str],
     published: bool = True,
     keys: Iterable[str] | None = None,
     columns: Sequence[str] = (),
 ) -> pa.Table:
-    """The rows as they are stored, with a column `own`."""
+    """The published rows and those of stores, as they are stored, with a column `own`: not among the published ones.
+
+    keys: only these runs. columns: further columns to read.
+    """
     for folder in stores:
         Store(folder).compact()
     folders = [*([published_store()] if published else []), *stores]

@@ -7,6 +7,7 @@ workers, limits, paths, order, or the data's digest (a plan must not generate da
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import json
@@ -113,21 +114,34 @@ def _package(file: Path) -> tuple[Path, str | None]:
 
 def _within(imported: list[list[str]], path: Path, root: Path, package: str | None) -> Iterator[Path]:
     """The files of the same package (or, for a lone file, of the same folder) behind these imports."""
-    here = list(path.relative_to(root).parts[:-1])
-    for level, module, *names in imported:
-        base = here[: len(here) - int(level) + 1] if int(level) else []
-        parts = [*base, *module.split(".")] if module else base
-        if package is not None and parts[:1] != [package]:
+    here = path.relative_to(root).parts[:-1]
+    # The files of dynamark itself do not come and go while it runs; looking for them takes most of the time of planning.
+    behind = _settled if package == "dynamark" else _behind
+    for line in imported:
+        yield from behind(tuple(line), here, root, package)
+
+
+def _behind(line: tuple[str, ...], here: tuple[str, ...], root: Path, package: str | None) -> list[Path]:
+    """The files behind one import in a module of the folder `here`."""
+    level, module, *names = line
+    base = here[: len(here) - int(level) + 1] if int(level) else ()
+    parts = [*base, *module.split(".")] if module else list(base)
+    if package is not None and parts[:1] != [package]:
+        return []
+    files = []
+    for candidate in ([*parts, name] for name in [*names, ""]):
+        dotted = [part for part in candidate if part]
+        if ".".join(dotted) in _VOCABULARY or not dotted:
             continue
-        for candidate in ([*parts, name] for name in [*names, ""]):
-            dotted = [part for part in candidate if part]
-            if ".".join(dotted) in _VOCABULARY or not dotted:
-                continue
-            target = root.joinpath(*dotted)
-            if target.with_suffix(".py").is_file():
-                yield target.with_suffix(".py")
-            elif (target / "__init__.py").is_file():
-                yield target / "__init__.py"
+        target = root.joinpath(*dotted)
+        if target.with_suffix(".py").is_file():
+            files.append(target.with_suffix(".py"))
+        elif (target / "__init__.py").is_file():
+            files.append(target / "__init__.py")
+    return files
+
+
+_settled = functools.cache(_behind)
 
 
 def _elsewhere(imported: list[list[str]], package: str | None) -> Iterator[tuple[Path, Path, str]]:

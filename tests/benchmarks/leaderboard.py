@@ -68,11 +68,11 @@ def write(folder: Path, tasks: int, seeds: int) -> None:
 def measure(folder: str) -> None:
     """In a process of its own: seconds and peak memory of each part."""
     from dynamark.leaderboards.formats import render
-    from dynamark.leaderboards.rows import gather
+    from dynamark.leaderboards.rows import gathered, prepare
     from dynamark.leaderboards.table import tables
 
     start = time.perf_counter()
-    frame = gather([folder], published=False)
+    frame = prepare(gathered([folder], published=False))
     read = time.perf_counter()
     all_tables = tables(frame)
     counted = time.perf_counter()

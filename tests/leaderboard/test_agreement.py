@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from dynamark.errors import UserError
-from dynamark.leaderboards.rows import gather
+from dynamark.leaderboards.rows import gathered, prepare
 from dynamark.runners.registry import class_source, resolve_method, resolve_task
 from dynamark.runners.spec import parse
 
@@ -91,7 +91,7 @@ def task_source(label: str, tier: str) -> str | None:
 
 
 def test_no_published_methods_agree_without_being_one_model() -> None:
-    rows = gather([], columns=["task_source", "method_source"])
+    rows = prepare(gathered([], columns=["task_source", "method_source"]))
     # Rows of code that is no longer here say nothing of it.
     tasks = [task_source(task, tier) for task, tier in zip(rows["task"], rows["tier"], strict=True)]
     methods = [method_source(label) for label in rows["method"]]

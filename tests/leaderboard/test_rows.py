@@ -11,7 +11,7 @@ import pytest
 from synthetic import arrow, row, rows_of, store
 
 from dynamark.leaderboards import rows as rows_module
-from dynamark.leaderboards.rows import gather, prepare
+from dynamark.leaderboards.rows import gathered, prepare
 
 
 def test_rows_stand_in_one_order_whatever_theirs_was() -> None:
@@ -115,14 +115,14 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_own_rows_are_those_that_are_not_published(tmp_path: Path, shipped: Path) -> None:
     mine = store(tmp_path / "mine", [*rows_of({"c": {"chaos/a": [5.0]}}), row("a", value=1.0)])
-    frame = gather([mine]).set_index(["method", "seed"])["own"]
+    frame = prepare(gathered([mine])).set_index(["method", "seed"])["own"]
     assert frame["c", 0]
     assert not frame[["a", "b"]].any()  # a copy of a published row is that row
 
 
 def test_a_published_run_done_again_is_ones_own(tmp_path: Path, shipped: Path) -> None:
     mine = store(tmp_path / "mine", [row("a", value=9.0, finished="2027-01-01")])
-    frame = gather([mine]).set_index(["method", "seed"])
+    frame = prepare(gathered([mine])).set_index(["method", "seed"])
     assert frame.loc[("a", 0), "own"]
     assert frame.loc[("a", 0), "score"] == 9.0
     assert not frame.loc[("a", 1), "own"]
@@ -131,13 +131,13 @@ def test_a_published_run_done_again_is_ones_own(tmp_path: Path, shipped: Path) -
 def test_published_rows_can_be_left_out_and_stores_joined(tmp_path: Path, shipped: Path) -> None:
     one = store(tmp_path / "one", [row("c")])
     two = store(tmp_path / "two", [row("d")])
-    assert gather([one, two], published=False)["method"].tolist() == ["c", "d"]
-    assert gather([one, two])["method"].tolist() == ["a", "a", "b", "b", "c", "d"]
-    assert not gather([one, two], published=False)["own"].any()
+    assert prepare(gathered([one, two], published=False))["method"].tolist() == ["c", "d"]
+    assert prepare(gathered([one, two]))["method"].tolist() == ["a", "a", "b", "b", "c", "d"]
+    assert not prepare(gathered([one, two], published=False))["own"].any()
 
 
 def test_keys_narrow_and_columns_are_added(tmp_path: Path, shipped: Path) -> None:
     base_row = row("c", reason="why")
     mine = store(tmp_path / "mine", [base_row, row("d")])
-    frame = gather([mine], keys=[base_row["key"]], columns=["reason"])
+    frame = prepare(gathered([mine], keys=[base_row["key"]], columns=["reason"]))
     assert frame["reason"].tolist() == ["why"]

@@ -193,7 +193,7 @@ def test_publishing_leaves_submitted_files_alone(submitted: Path, tmp_path: Path
     home = store(tmp_path / "home", [row()], "old--m")
     (home / submitted.name).write_bytes(submitted.read_bytes())
     publish.replace(home, [row("n")])
-    assert {file.name for file in home.iterdir()} - {".journal"} == {submitted.name, "s--n.parquet"}
+    assert {file.name for file in home.iterdir()} - {".journal"} == {submitted.name, "s.parquet"}
 
 
 def test_the_script_of_ci_marks_and_refuses(submitted: Path) -> None:
