@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynamark.results.store import published_store, read_rows
-from dynamark.runners.plan.cohorts import Planned, PlannedRun
+from dynamark.runners.plan.cohorts import Cohort, Planned, PlannedRun
 from dynamark.runners.spec import competing, halved
 
 __all__ = ["Seconds"]
@@ -43,13 +43,21 @@ class _Known:
 
 
 class Seconds:
-    """Predicts the times of runs from published results: of the same task and method, else of the method, else of all runs."""
+    """Predicts the times of runs from published results: of the same task and method, else of the method, else of all runs.
+
+    An experiment takes as long as its published runs in the median, whatever its fields.
+    """
 
     def __init__(self, rows: Iterable[dict[str, Any]] | None = None) -> None:
         published = read_rows([published_store()], _COLUMNS).to_pylist() if rows is None else rows
         self._known: dict[tuple[str, ...], list[_Known]] = defaultdict(list)
+        self._predicted: dict[tuple[Any, ...], float | None] = {}  # all seeds of a pair take as long
         for row in published:
-            if row["kind"] == "run" and row["fit_seconds"] is not None:
+            if row["fit_seconds"] is None:
+                continue
+            if row["kind"] == "experiment":
+                self._known["experiment", _bare(row["task"])].append(_known(row))
+            if row["kind"] == "run":
                 task, method = _bare(row["task"]), _bare(row["method"])
                 for key in (
                     (task, row["tier"], method),
@@ -62,12 +70,27 @@ class Seconds:
     def of(self, run: Planned) -> float | None:
         """Predicted seconds of a run on one core, including tuning; None without published results."""
         if not isinstance(run, PlannedRun):
-            return None
+            measured = self._known.get(("experiment", run.method.name))
+            return statistics.median(known.fit for known in measured) if measured else None
+        same = (run.task.name, run.task.tier, run.method.label, run.row["method_fields"], run.budget)
+        if same not in self._predicted:
+            self._predicted[same] = self._median(run)
+        return self._predicted[same]
+
+    def _median(self, run: PlannedRun) -> float | None:
         task, method = _bare(run.task.name), _bare(run.method.label)
         for key in ((task, run.task.tier, method), (_family(task), run.task.tier, method), (run.task.tier, method), ()):
             if similar := self._known.get(key):
                 return statistics.median(_scaled(known, run) for known in similar)
         return None
+
+    def of_cohort(self, cohort: Cohort) -> float:
+        """Predicted seconds of a cohort on one core; 0 for what cannot be predicted."""
+        return sum(self.of(run) or 0.0 for run in cohort.runs)
+
+    def longest_first(self, cohorts: Iterable[Cohort]) -> list[Cohort]:
+        """The cohorts in the order in which several workers end at about the same time."""
+        return sorted(cohorts, key=self.of_cohort, reverse=True)
 
     def hours(self, runs: Sequence[Planned]) -> float | None:
         """Predicted hours of all runs on two cores; None without published results."""
