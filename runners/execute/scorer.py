@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,18 @@ def _columns(
 
 
 def scale(task: Task, seed: int) -> dict[str, Any]:
-    """The two ends of the task's scale, and how skill is measured between them."""
+    """The two ends of the task's scale, and how skill is measured between them.
+
+    Computed once for all methods that this process scores on the instance: an oracle can take longer than a method.
+    """
+    try:
+        return dict(_scale(task, seed))
+    except TypeError:  # a field that cannot be hashed
+        return _scale.__wrapped__(task, seed)
+
+
+@functools.lru_cache(maxsize=64)
+def _scale(task: Task, seed: int) -> dict[str, Any]:
     return {
         "score": task.primary.name,
         "lower_is_better": task.primary.lower_is_better,
