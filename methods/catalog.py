@@ -108,4 +108,11 @@ METHODS: dict[str, str] = {
     "two_factors": "dynamark.methods.lowrank.direct:TwoFactors",
     "dlrt": "dynamark.methods.lowrank.dlrt:DynamicalLowRank",
     "dlrt_adaptive": "dynamark.methods.lowrank.dlrt:AdaptiveDynamicalLowRank",
+    "adam": "dynamark.methods.lowrank.adaptive:AdamTraining",
+    "lion": "dynamark.methods.lowrank.adaptive:LionTraining",
+    "galore": "dynamark.methods.lowrank.galore:GaLore",
+    "online_subspace": "dynamark.methods.lowrank.galore:OnlineSubspaceDescent",
+    "flora": "dynamark.methods.lowrank.galore:Flora",
+    "lora": "dynamark.methods.lowrank.lora:LoRA",
+    "lora_frozen_a": "dynamark.methods.lowrank.lora:LoRA(freeze_a=True)",
 }
