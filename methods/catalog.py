@@ -115,4 +115,8 @@ METHODS: dict[str, str] = {
     "flora": "dynamark.methods.lowrank.galore:Flora",
     "lora": "dynamark.methods.lowrank.lora:LoRA",
     "lora_frozen_a": "dynamark.methods.lowrank.lora:LoRA(freeze_a=True)",
+    "singlora": "dynamark.methods.lowrank.kin:SingLoRA",
+    "tucker_lora": "dynamark.methods.lowrank.kin:TuckerLoRA",
+    "riemannian_lora": "dynamark.methods.lowrank.riemannian:RiemannianAdapter",
+    "condlr": "dynamark.methods.lowrank.conditioned:BoundedCondition",
 }

@@ -33,12 +33,13 @@ def autograd(
     parameters: Sequence[Tensor],
     weights: Callable[[], Sequence[Tensor]],
     optimizer: Callable[[list[Tensor]], torch.optim.Optimizer],
-    skipped: int = 0,
+    run: Run | None = None,
 ) -> list[Tensor]:
-    """The weights after STEPS steps of a torch optimizer on the batches of seed 0; `skipped`: numbers drawn before them."""
-    problem, run = toy(), Run([0])
-    he_weights([problem], [run])
-    torch.rand(skipped, generator=run.generator, dtype=torch.float64)
+    """The weights after STEPS steps of a torch optimizer on the batches of seed 0; `run`: that of the start, if it drew more."""
+    problem = toy()
+    if run is None:
+        run = Run([0])
+        he_weights([problem], [run])
     biases = [torch.zeros(n, dtype=torch.float64, requires_grad=True) for n in problem.widths[1:]]
     stepper = optimizer([*parameters, *biases])
     for x, y in batches([problem], [run], STEPS, 8):
@@ -54,6 +55,12 @@ def fitted(method: Any) -> list[Tensor]:
     """The weights of the toy after STEPS steps of a method with batches of 8."""
     (network,) = method.fit_networks([toy()], [Run([0], budget=STEPS)])
     return [torch.linalg.multi_dot(layer) if len(layer) > 1 else layer[0] for layer in network.factors]
+
+
+def close(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    """Equal to rounding."""
+    for a, b in zip(actual, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
 def quadratic(layer: Layer, target: Tensor, rate: float, steps: int) -> Tensor:

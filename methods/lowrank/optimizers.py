@@ -38,6 +38,10 @@ class Layer(Protocol):
         """W."""
         ...
 
+    def factors(self) -> tuple[Tensor, ...]:
+        """The factors of W that a trained network needs; W itself where they are not fewer numbers."""
+        ...
+
     def step(self, gradient: Float[Tensor, "seed out in"], rate: float) -> None:
         """Change the parameters along the gradient dW of the loss."""
         ...
@@ -105,6 +109,10 @@ class Full:
         """W."""
         return self.value
 
+    def factors(self) -> tuple[Tensor, ...]:
+        """W alone."""
+        return (self.value,)
+
     def step(self, gradient: Tensor, rate: float) -> None:
         """One step along the direction of the rule."""
         direction = self.rule.direction(gradient)
@@ -125,7 +133,7 @@ def descend(
 ) -> list[FactoredNetwork]:
     """One network per problem after training all layers and biases by minibatches; one gradient per step.
 
-    The network has the full matrices W, whatever parameters the layers have. Biases start at 0 and follow `bias_rule`.
+    Biases start at 0 and follow `bias_rule`.
     """
     biases = [Full(torch.zeros_like(layer.weight()[..., 0]), bias_rule(), decay) for layer in layers]
     steps = steps_of(problems[0], runs[0], epochs, batch)
@@ -136,4 +144,4 @@ def descend(
         for layer, d in zip([*layers, *biases], [*by_weight, *by_bias], strict=True):
             layer.step(d, rate)
         report(runs, step, steps, loss, 1)
-    return members([(layer.weight(),) for layer in layers], [bias.weight() for bias in biases])
+    return members([layer.factors() for layer in layers], [bias.weight() for bias in biases])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lowrank_support import STEPS, autograd, errors, fitted, quadratic, start, toy
+from lowrank_support import STEPS, autograd, close, errors, fitted, quadratic, start, toy
 from sensing_support import normals
 from torch import Tensor
 
@@ -24,11 +24,6 @@ from dynamark.methods.lowrank.projected import (
 from dynamark.tasks.problems import Run
 
 METHODS = [AdamTraining(), LionTraining(), GaLore(), OnlineSubspaceDescent(), Flora()]
-
-
-def close(actual: list[Tensor], expected: list[Tensor]) -> None:
-    for a, b in zip(actual, expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
 def test_adam_is_that_of_torch() -> None:
