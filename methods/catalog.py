@@ -118,5 +118,6 @@ METHODS: dict[str, str] = {
     "singlora": "dynamark.methods.lowrank.kin:SingLoRA",
     "tucker_lora": "dynamark.methods.lowrank.kin:TuckerLoRA",
     "riemannian_lora": "dynamark.methods.lowrank.riemannian:RiemannianAdapter",
+    "eggroll": "dynamark.methods.lowrank.evolution:EvolutionStrategy",
     "condlr": "dynamark.methods.lowrank.conditioned:BoundedCondition",
 }

@@ -51,6 +51,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/low_rank_evolution": "dynamark.runners.claims.sensing.experiments_optimizers:LowRankEvolution",
     "sensing/condition_path": "dynamark.runners.claims.sensing.experiments_robustness:ConditionPath",
     "sensing/attacked_digits": "dynamark.runners.claims.sensing.experiments_robustness:AttackedDigits",
+    "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
     "sensing/user_samples": "dynamark.runners.claims.sensing.experiments_rewards:UserSamples",
     # lds

@@ -51,7 +51,7 @@ class ConditionPath:
 
     def measure(self, run: Run) -> Scores:
         """Every bound from the same start, on the same batches."""
-        problem = Digits.at("standard", rank=self.rank).problem(0)
+        problem = Digits(rank=self.rank).problem(0)
 
         def largest(bound: float) -> float:
             own = Run(run.entropy)
@@ -95,14 +95,14 @@ class AttackedDigits:
 
     def measure(self, run: Run) -> Scores:
         """All methods on one split of the training images."""
-        task = Digits.at("standard", rank=self.rank)
+        task = Digits(rank=self.rank)
         problem, labels = (
             task.problem(0),
             torch.from_numpy(task.data(0)["test_labels"].astype(int)),
         )  # the split is fixed
         assert problem.query is not None
         common = {"epochs": self.epochs, "rank": self.rank}
-        methods = {
+        methods: dict[str, BoundedCondition | TwoFactors | FullTraining] = {
             "bounded": BoundedCondition(bound=self.bound, start="he", **common),  # type: ignore[arg-type]
             "factors": TwoFactors(start="he", **common),  # type: ignore[arg-type]
             "full": FullTraining(epochs=self.epochs),
