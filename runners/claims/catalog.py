@@ -35,6 +35,7 @@ FAMILIES = {
         "optimizers",
         "penalties",
         "rewards",
+        "robustness",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),

@@ -49,6 +49,9 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/projected_descent": "dynamark.runners.claims.sensing.experiments_projections:ProjectedDescent",
     "sensing/lion_box": "dynamark.runners.claims.sensing.experiments_optimizers:LionBox",
     "sensing/low_rank_evolution": "dynamark.runners.claims.sensing.experiments_optimizers:LowRankEvolution",
+    "sensing/condition_path": "dynamark.runners.claims.sensing.experiments_robustness:ConditionPath",
+    "sensing/attacked_digits": "dynamark.runners.claims.sensing.experiments_robustness:AttackedDigits",
+    "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
     "sensing/user_samples": "dynamark.runners.claims.sensing.experiments_rewards:UserSamples",
     # lds
