@@ -38,6 +38,8 @@ METHODS: dict[str, str] = {
     "era": "dynamark.methods.linear.realization:ERA",
     "n4sid": "dynamark.methods.linear.realization:N4SID",
     "wedge_filtering": "dynamark.methods.linear.regression:WedgeFiltering",
+    "nlinear": "dynamark.methods.linear.direct:DirectLinear(form='last')",
+    "dlinear": "dynamark.methods.linear.direct:DirectLinear",
     "prophecy": "dynamark.methods.linear.prophecy:Prophecy",
     "extrapolation": "dynamark.methods.linear.prophecy:Extrapolation",
     # online
@@ -100,6 +102,7 @@ METHODS: dict[str, str] = {
     "dendplrnn": "dynamark.methods.recurrent.dendritic:DendriticPLRNN",
     "lstm_tbptt": "dynamark.methods.recurrent.gated:GatedNetwork",
     "gru_tbptt": "dynamark.methods.recurrent.gated:GatedNetwork(cell='gru')",
+    "lem": "dynamark.methods.recurrent.lem:LEM",
     "neural_ode": "dynamark.methods.recurrent.neural_ode:NeuralODE",
     "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
     # low rank

@@ -43,6 +43,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dendplrnn": {"window": 20, "units": 8, "branches": 4, "batch": 4},
     "lstm_tbptt": {"units": 8},
     "gru_tbptt": {"units": 8},
+    "lem": {"units": 8},
     "neural_ode": {"hidden": (8,), "segment": 8, "batch": 4},
     "hankel_dmd": {"delays": 8},
     "havok": {"delays": 8},

@@ -39,7 +39,7 @@ FAMILIES = {
     ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
-    "chaos": ("reconstruction", "codes"),
+    "chaos": ("reconstruction", "codes", "baselines"),
 }
 
 

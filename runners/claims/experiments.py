@@ -111,4 +111,5 @@ EXPERIMENTS: dict[str, str] = {
     "chaos/symbolic_graph": "dynamark.runners.claims.chaos.experiments_symbols:SymbolicGraph",
     "chaos/sparse_support": "dynamark.runners.claims.chaos.experiments_forcing:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.claims.chaos.experiments_forcing:IntegratorOfTheData",
+    "chaos/direct_linear_forms": "dynamark.runners.claims.chaos.experiments_direct:DirectLinearForms",
 }
