@@ -87,6 +87,10 @@ TASKS: dict[str, str] = {
     "koopman/ou": "dynamark.tasks.koopman.stochastic:OrnsteinUhlenbeck",
     "koopman/noisy_logistic": "dynamark.tasks.koopman.stochastic:NoisyLogistic",
     "koopman/double_well": "dynamark.tasks.koopman.stochastic:DoubleWell",
+    "koopman/ou_paths": "dynamark.tasks.koopman.paths:OrnsteinUhlenbeckPaths",
+    "koopman/spiral_paths": "dynamark.tasks.koopman.paths:SpiralPaths",
+    "koopman/double_well_paths": "dynamark.tasks.koopman.paths:DoubleWellPaths",
+    "koopman/square_root_paths": "dynamark.tasks.koopman.paths:SquareRootPaths",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.instances:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.instances:Rossler",

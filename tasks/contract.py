@@ -18,7 +18,6 @@ from torch import Tensor
 from dynamark.errors import UserError
 from dynamark.tasks.problems import (
     Forecasting,
-    ForecastingQuery,
     Online,
     Prediction,
     PredictionQuery,
@@ -52,7 +51,7 @@ def _forecasting(problem: Forecasting, shortest: int | None) -> Forecasting:
     if query is not None:
         rollouts = {name: _rollout(name, rollout) for name, rollout in query.rollouts.items()}
         points = None if query.points is None else _finite("points", query.points)
-        query = ForecastingQuery(rollouts, points, query.lyapunov_steps)
+        query = replace(query, rollouts=rollouts, points=points)
     return replace(
         problem,
         train=_trajectories("training data", problem.train, least),

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from dynamark.tasks.chaos import metrics as attractors
 from dynamark.tasks.koopman import metrics as flows
-from dynamark.tasks.problems import Forecasting, HasSpectrum, Prediction, Trajectories
+from dynamark.tasks.numerics.distributions import energy_score
+from dynamark.tasks.problems import Forecasting, HasSample, HasSpectrum, Prediction, Trajectories
 
 __all__ = ["CRITERIA", "Criterion", "judged", "relative_error"]
 
@@ -29,6 +30,8 @@ Criterion = Mapping[str, Any]
 _PAIRS, _FREE = 5000, 25_000
 # Number of forecast origins if there are few validation trajectories; |z| above which a free run counts as diverged.
 _ORIGINS, _ESCAPED = 10, 10.0
+# Number of forecast origins of each validation trajectory for `_energy`.
+_STARTS = 4
 # Largest number of channels for D_stsp by binning.
 _CELLS_UP_TO = 3
 
@@ -104,6 +107,28 @@ def _flow(model: Any, problem: Forecasting, horizon: int) -> float:
     flat = train.reshape(-1, train.shape[2])
     gap = flows.deviation(_plain(truth), _plain(answer), flat.mean(axis=0), flat.std(axis=0))
     return float(flows.nrmse(gap.error).mean())
+
+
+def _energy(model: Any, problem: Forecasting, horizon: int, draws: int) -> float:
+    """Mean energy score over validation trajectories, each continued from several origins, in training standard deviations.
+
+    A model without `sample` is one draw.
+    """
+    validation, train = problem.validation, _plain(problem.train.observations)
+    last = max(problem.context, validation.observations.shape[1] - horizon)
+    origins = np.unique(np.linspace(problem.context, last, _STARTS).astype(int)).tolist()
+    generator, sd = torch.Generator().manual_seed(0), train.reshape(-1, train.shape[2]).std(axis=0)
+    scores = []
+    for origin in origins:
+        steps = min(horizon, validation.observations.shape[1] - origin)
+        if isinstance(model, HasSample):
+            inputs = None if validation.inputs is None else validation.inputs[:, origin : origin + steps]
+            answer = model.sample(_until(validation, origin), steps, draws, generator, inputs)
+        else:
+            answer = _continued(model, validation, origin, steps)[:, None]
+        truth = validation.observations[:, origin : origin + steps]
+        scores.append(energy_score(_plain(answer) / sd, _plain(truth) / sd).mean())
+    return float(np.mean(scores))
 
 
 def _divergence(model: Any, problem: Forecasting) -> float:
@@ -185,4 +210,5 @@ CRITERIA: Mapping[str, Callable[..., float]] = {
     "flow": _flow,
     "divergence": _divergence,
     "spectrum": _spectrum,
+    "energy": _energy,
 }

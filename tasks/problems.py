@@ -182,11 +182,13 @@ class ForecastingQuery:
 
     points: windows of states at which eigenfunctions are evaluated (window 1 on the Markov track).
     lyapunov_steps: length of the orbits for the Lyapunov spectrum of a model with a Jacobian; 0 to skip it.
+    draws: number of sampled continuations of each context, from a model with `sample`; 0 to skip them.
     """
 
     rollouts: Mapping[str, Rollout]
     points: Float[Tensor, "point window dim"] | None = None
     lyapunov_steps: int = 0
+    draws: int = 0
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,22 @@ class HasJacobian(Protocol):
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
         """d step / d state."""
+        ...
+
+
+@runtime_checkable
+class HasSample(Protocol):
+    """A forecaster whose answer is a distribution."""
+
+    def sample(
+        self,
+        context: Trajectories,
+        horizon: int,
+        draws: int,
+        generator: torch.Generator,
+        inputs: Float[Tensor, "trajectory horizon channel"] | None = None,
+    ) -> Float[Tensor, "trajectory draw horizon dim"]:
+        """Independent draws of the `horizon` observations after each context; all random numbers come from the generator."""
         ...
 
 

@@ -44,6 +44,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm_tbptt": {"units": 8},
     "gru_tbptt": {"units": 8},
     "lem": {"units": 8},
+    "deep_ensemble": {"members": 2, "hidden": (8,)},
     "neural_ode": {"hidden": (8,), "segment": 8, "batch": 4},
     "hankel_dmd": {"delays": 8},
     "havok": {"delays": 8},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,10 +16,12 @@ from dynamark.tasks.problems import (
     Estimate,
     Forecasting,
     HasJacobian,
+    HasSample,
     HasSpectrum,
     Online,
     Prediction,
     Recovery,
+    Rollout,
     Run,
     Training,
 )
@@ -74,6 +77,8 @@ def _forecasting(model: Any, problem: Forecasting, run: Run) -> dict[str, np.nda
         wanted = (len(rollout.context), rollout.horizon, rollout.context.dim)
         value = model.forecast(rollout.context, rollout.horizon, rollout.inputs)
         answers[f"forecast.{name}"] = _array(f"forecast '{name}'", value, wanted)
+        if query.draws:
+            answers[f"sample.{name}"] = _sample(model, name, query.draws, rollout, run, answers[f"forecast.{name}"])
     if query.points is not None and isinstance(model, HasSpectrum):
         eigenvalues = _array("eigenvalues", model.eigenvalues(), kinds="fc")
         answers["eigenvalues"] = eigenvalues
@@ -83,6 +88,20 @@ def _forecasting(model: Any, problem: Forecasting, run: Run) -> dict[str, np.nda
         contexts = next(iter(query.rollouts.values())).context
         answers["lyapunov"] = _array("lyapunov", lyapunov_spectrum(model, contexts, query.lyapunov_steps))
     return answers
+
+
+def _sample(model: Any, name: str, draws: int, rollout: Rollout, run: Run, forecast: np.ndarray) -> np.ndarray:
+    """Draws of a model that samples; the forecast as one draw of another."""
+    if not isinstance(model, HasSample):
+        return forecast[:, None]
+    # A stream of its own for each rollout: draws depend neither on fitting nor on other rollouts.
+    words = np.random.SeedSequence(list(run.entropy), spawn_key=(2, zlib.crc32(name.encode()))).generate_state(
+        1, np.uint64
+    )
+    generator = torch.Generator().manual_seed(int(words[0]) >> 1)
+    value = model.sample(rollout.context, rollout.horizon, draws, generator, rollout.inputs)
+    wanted = (len(rollout.context), draws, rollout.horizon, rollout.context.dim)
+    return _array(f"sample '{name}'", value, wanted)
 
 
 def _prediction(model: Any, problem: Prediction, run: Run) -> dict[str, np.ndarray]:

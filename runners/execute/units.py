@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.tasks.problems import Forecasting, HasJacobian, HasSpectrum, Prediction, Trajectories
+from dynamark.tasks.problems import Forecasting, HasJacobian, HasSample, HasSpectrum, Prediction, Trajectories
 
 __all__ = ["Channels", "Units", "bare", "restored", "standardized", "units_of"]
 
@@ -121,6 +121,7 @@ def restored(model: Any, units: Units | None, kind: type) -> Any:
     bases = [_Forecaster]
     bases += [_WithJacobian] if isinstance(model, HasJacobian) else []
     bases += [_WithSpectrum] if isinstance(model, HasSpectrum) else []
+    bases += [_WithSample] if isinstance(model, HasSample) else []
     cls = type("_Restored", tuple(bases[::-1]), {}) if len(bases) > 1 else _Forecaster
     return cls(model, units)
 
@@ -144,6 +145,14 @@ class _Forecaster(_Restored):
     def forecast(self, context: Trajectories, horizon: int, inputs: Tensor | None = None) -> Any:
         answer = self.inner.forecast(self.units.enter(context), horizon, self.units.enter_inputs(inputs))
         return _left(self.units, answer)
+
+
+class _WithSample(_Forecaster):
+    def sample(
+        self, context: Trajectories, horizon: int, draws: int, generator: torch.Generator, inputs: Tensor | None = None
+    ) -> Any:
+        inside = self.units.enter(context), self.units.enter_inputs(inputs)
+        return _left(self.units, self.inner.sample(inside[0], horizon, draws, generator, inside[1]))
 
 
 class _WithSpectrum(_Forecaster):
