@@ -125,6 +125,7 @@ METHODS: dict[str, str] = {
     "singlora": "dynamark.methods.lowrank.kin:SingLoRA",
     "tucker_lora": "dynamark.methods.lowrank.kin:TuckerLoRA",
     "riemannian_lora": "dynamark.methods.lowrank.riemannian:RiemannianAdapter",
+    "welore": "dynamark.methods.lowrank.welore:WeLore",
     "eggroll": "dynamark.methods.lowrank.evolution:EvolutionStrategy",
     "condlr": "dynamark.methods.lowrank.conditioned:BoundedCondition",
 }

@@ -36,6 +36,7 @@ FAMILIES = {
         "penalties",
         "rewards",
         "robustness",
+        "reduction",
     ),
     "lds": ("prediction", "theory", "training", "cells"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),

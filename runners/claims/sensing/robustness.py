@@ -15,7 +15,7 @@ C24 = Claim(
     "tau at every step.",
     needs=[Experiment("sensing/condition_path", seeds=3)],
     checks=[
-        Check(f"largest condition over tau, less 1, tau = {bound:g}", largest(f"excess_{i}"), Below(1e-4))
+        Check(f"largest (condition - tau)/tau, tau = {bound:g}", largest(f"excess_{i}"), Below(1e-4))
         for i, bound in enumerate(_BOUNDS)
     ],
     fair_controls=[Check("least of the largest conditions with tau = 1e6", smallest("free"), Above(4.0))],
