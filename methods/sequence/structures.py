@@ -97,8 +97,8 @@ def _blocks_back(  # pragma: no cover - compiled
 def _blocks(theta: Tensor, pairs: Tensor, columns: Tensor, h: Tensor) -> Tensor:
     size = h.shape[-1]
     block = theta.shape[-1] // size
-    matrices = theta.unflatten(-1, (size // block, block, block))
-    return (matrices @ h.unflatten(-1, (size // block, block, 1))).flatten(-3)
+    matrices = theta.reshape(*theta.shape[:-1], size // block, block, block)
+    return (matrices @ h.reshape(*h.shape[:-1], size // block, block, 1)).flatten(-3)
 
 
 @kernel
@@ -124,7 +124,7 @@ def _sparse_back(  # pragma: no cover - compiled
 
 def _sparse(theta: Tensor, pairs: Tensor, columns: Tensor, h: Tensor) -> Tensor:
     places = columns.flatten().expand(*h.shape[:-1], -1)
-    return (theta * h.gather(-1, places)).unflatten(-1, tuple(columns.shape)).sum(-1)
+    return (theta * h.gather(-1, places)).reshape(*h.shape[:-1], *columns.shape).sum(-1)
 
 
 @kernel

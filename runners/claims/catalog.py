@@ -37,7 +37,7 @@ FAMILIES = {
         "rewards",
         "robustness",
     ),
-    "lds": ("prediction", "theory", "training", "cells"),
+    "lds": ("prediction", "theory", "training", "cells", "sequences"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }

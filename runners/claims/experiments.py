@@ -72,6 +72,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/liquid_bounds": "dynamark.runners.claims.lds.experiments_cells:LiquidBounds",
     "lds/fourier_attack": "dynamark.runners.claims.lds.experiments_cells:FourierAttack",
     "lds/irregular_filters": "dynamark.runners.claims.lds.experiments_cells:IrregularFilters",
+    "lds/word_problem": "dynamark.runners.claims.lds.experiments_tracking:WordProblem",
+    "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.claims.koopman.experiments_spectra:TorusSpectrum",

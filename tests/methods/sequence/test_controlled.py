@@ -144,7 +144,9 @@ def test_a_step_of_the_layer_is_its_equation(kind: str, monkeypatch: pytest.Monk
 
 def test_an_unstable_recurrence_stays_finite() -> None:
     own, ones = maps("dense"), torch.ones(STATES, dtype=torch.float64)
-    states = own.scan(own(torch.full((2, 400, CHANNELS), 9.0).double()), torch.ones(2, 400, STATES).double(), ones, ones)
+    states = own.scan(
+        own(torch.full((2, 400, CHANNELS), 9.0).double()), torch.ones(2, 400, STATES).double(), ones, ones
+    )
     assert float(states.detach().abs().max()) == LIMIT
     states.sum().backward()
     assert own.entries.grad is not None
