@@ -73,6 +73,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/fourier_attack": "dynamark.runners.claims.lds.experiments_cells:FourierAttack",
     "lds/irregular_filters": "dynamark.runners.claims.lds.experiments_cells:IrregularFilters",
     "lds/word_problem": "dynamark.runners.claims.lds.experiments_tracking:WordProblem",
+    "lds/trajectory_length": "dynamark.runners.claims.lds.experiments_paths:TrajectoryLength",
+    "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
