@@ -37,7 +37,7 @@ FAMILIES = {
         "rewards",
         "robustness",
     ),
-    "lds": ("prediction", "theory", "training", "cells", "sequences"),
+    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }

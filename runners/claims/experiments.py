@@ -75,6 +75,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/word_problem": "dynamark.runners.claims.lds.experiments_tracking:WordProblem",
     "lds/trajectory_length": "dynamark.runners.claims.lds.experiments_paths:TrajectoryLength",
     "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
+    "lds/signature_kernel": "dynamark.runners.claims.lds.experiments_signatures:SignatureKernel",
+    "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
