@@ -23,16 +23,16 @@ from dynamark.runners.claims.quantities import largest, median, of_table, share
 from dynamark.runners.claims.relations import Above, Below, Between
 
 _COUNTED = "a number of parameters is the same for every seed"
-_DENSE = {"structure": "dense", "states": 32}
-_DIAGONAL = {"structure": "diag"}
-_KLEIN = {"structure": "diag", "group": "v4", "steps": 1500}
+_SETTINGS: tuple[dict[str, Any], ...] = (
+    {"structure": "block", "group": "a5", "states": 60, "steps": 4000},
+    {"structure": "dense", "group": "a5", "states": 32, "steps": 4000},
+    {"structure": "diag", "group": "a5", "states": 60, "steps": 4000},
+    {"structure": "diag", "group": "v4", "states": 60, "steps": 1500},
+)
 
 
 def _words(factor: int = 1) -> list[Experiment]:
-    settings: list[dict[str, Any]] = [{"structure": "block"}, _DENSE, _DIAGONAL, _KLEIN]
-    return [
-        Experiment("lds/word_problem", {**own, "steps": factor * own.get("steps", 4000)}, seeds=3) for own in settings
-    ]
+    return [Experiment("lds/word_problem", {**own, "steps": factor * own["steps"]}, seeds=3) for own in _SETTINGS]
 
 
 def _of(structure: str, group: str = "a5") -> dict[str, str]:
