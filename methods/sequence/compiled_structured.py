@@ -31,7 +31,7 @@ def structured_scan(
     keep: Float[Tensor, " state"],
     start: Float[Tensor, " state"],
     pairs: Float[Tensor, "2 rank state"],
-    columns: Int[Tensor, "state kept"],
+    columns: Int[Tensor, "state per_row"],
 ) -> Float[Tensor, "*batch time state"]:
     """All h_t = keep h_{t-1} + N(theta_t) h_{t-1} + drive_t, h_{-1} = start, clipped at +-`LIMIT`; N of `structures`."""
     if compiled_on(drive):

@@ -59,8 +59,8 @@ class Maps(nn.Module):
             raise UserError(f"states = {states}: the Walsh-Hadamard structure needs a power of two")
         if kind == "block" and states % block:
             raise UserError(f"states = {states}: blocks of size {block} need a multiple of {block}")
-        kept = max(1, round(density * states)) if kind == "sparse" else 0
-        entries = {"block": block, "dense": states, "sparse": kept}.get(kind, 1)
+        per_row = max(1, round(density * states)) if kind == "sparse" else 0
+        entries = {"block": block, "dense": states, "sparse": per_row}.get(kind, 1)
         scale = size / {"block": block, "dense": states, "sparse": states}.get(kind, 1) ** 0.5
         scale = scale / 2**0.5 if kind == "dplr" else scale
         self.entries = nn.Parameter(scale * torch.randn(channels, states * entries, generator=draw))
@@ -69,8 +69,8 @@ class Maps(nn.Module):
             self.pairs = nn.Parameter(factor * torch.randn(2, channels * rank, states, generator=draw))
         else:
             self.register_buffer("pairs", torch.zeros(2, 0, states))
-        places = [torch.randperm(states, generator=draw)[:kept] for _ in range(states)] if kept else []
-        self.register_buffer("columns", torch.stack(places) if kept else torch.zeros(states, 0, dtype=torch.int64))
+        places = [torch.randperm(states, generator=draw)[:per_row] for _ in range(states)] if per_row else []
+        self.register_buffer("columns", torch.stack(places) if per_row else torch.zeros(states, 0, dtype=torch.int64))
 
     def table(self) -> Float[Tensor, "channel entry"]:
         """The entries of all A_i, for dplr of the diagonal parts."""

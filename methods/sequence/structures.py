@@ -11,7 +11,7 @@ has pairs, and only `sparse` has columns.
 structure   N                                        entries of theta
 diagonal    diag(theta)                              state
 blocks      block-diagonal, row by row               state * block; dense if block = state
-sparse      theta in row i at columns[i]             state * kept
+sparse      theta in row i at columns[i]             state * per_row
 hadamard    H diag(theta) / sqrt(state)              state; H of Sylvester, state a power of two
 low_rank    diag(theta_1) + P_0' diag(theta_2) P_1   state + rank
 """
@@ -103,11 +103,11 @@ def _blocks(theta: Tensor, pairs: Tensor, columns: Tensor, h: Tensor) -> Tensor:
 
 @kernel
 def _sparse_forth(theta: Any, pairs: Any, columns: Any, h: Any, out: Any) -> None:  # pragma: no cover - compiled
-    size, kept = columns.shape
+    size, per_row = columns.shape
     for i in range(size):
         total = h.dtype.type(0)
-        for j in range(kept):
-            total += theta[i * kept + j] * h[columns[i, j]]
+        for j in range(per_row):
+            total += theta[i * per_row + j] * h[columns[i, j]]
         out[i] = total
 
 
@@ -115,11 +115,11 @@ def _sparse_forth(theta: Any, pairs: Any, columns: Any, h: Any, out: Any) -> Non
 def _sparse_back(  # pragma: no cover - compiled
     g: Any, theta: Any, pairs: Any, columns: Any, h: Any, to_theta: Any, to_pairs: Any, carry: Any
 ) -> None:
-    size, kept = columns.shape
+    size, per_row = columns.shape
     for i in range(size):
-        for j in range(kept):
-            to_theta[i * kept + j] += g[i] * h[columns[i, j]]
-            carry[columns[i, j]] += g[i] * theta[i * kept + j]
+        for j in range(per_row):
+            to_theta[i * per_row + j] += g[i] * h[columns[i, j]]
+            carry[columns[i, j]] += g[i] * theta[i * per_row + j]
 
 
 def _sparse(theta: Tensor, pairs: Tensor, columns: Tensor, h: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ def _low_rank_back(  # pragma: no cover - compiled
 def _low_rank(
     theta: Float[Tensor, "*batch entry"],
     pairs: Float[Tensor, "2 rank state"],
-    columns: Int[Tensor, "state kept"],
+    columns: Int[Tensor, "state per_row"],
     h: Float[Tensor, "*batch state"],
 ) -> Float[Tensor, "*batch state"]:
     diagonal, weights = theta.tensor_split((h.shape[-1],), dim=-1)

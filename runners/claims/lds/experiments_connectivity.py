@@ -19,8 +19,8 @@ def recurrent_matrix(
 ) -> Float[ndarray, "units units"]:
     """W = (W_1 W_2) o M: W_1 [units, rank] and W_2 [rank, units] of entries N(0, 2/(units + rank)), M_ij ~ Bernoulli(1 - sparsity)."""
     first, second = rng.standard_normal((units, rank)), rng.standard_normal((rank, units))
-    kept = rng.uniform(size=(units, units)) >= sparsity
-    return 2 / (units + rank) * (first @ second) * kept
+    mask = rng.uniform(size=(units, units)) >= sparsity
+    return 2 / (units + rank) * (first @ second) * mask
 
 
 @dataclass(frozen=True)

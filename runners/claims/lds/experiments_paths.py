@@ -83,8 +83,8 @@ def exponential_euler(
     path[0] = y
     for t in range(steps):
         decay, drive = terms(t, y)
-        held = np.where(decay > 0, -np.expm1(-decay * step) / np.where(decay > 0, decay, 1), step)
-        y = np.exp(-decay * step) * y + held * drive
+        weight = np.where(decay > 0, -np.expm1(-decay * step) / np.where(decay > 0, decay, 1), step)
+        y = np.exp(-decay * step) * y + weight * drive
         path[t + 1] = y
     return path
 
