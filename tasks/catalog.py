@@ -63,6 +63,7 @@ TASKS: dict[str, str] = {
     "lds/irregular": "dynamark.tasks.lds.irregular:Irregular",
     "lds/irregular_dropped": "dynamark.tasks.lds.irregular:Irregular(sampling='dropped')",
     "lds/switching": "dynamark.tasks.lds.switching:Switching",
+    "lds/state_tracking": "dynamark.tasks.lds.state_tracking:StateTracking",
     "lds/sunspots": "dynamark.tasks.lds.recorded:Recorded",
     "lds/elnino": "dynamark.tasks.lds.recorded:Recorded(series='elnino')",
     # koopman

@@ -73,6 +73,12 @@ EXPERIMENTS: dict[str, str] = {
     "lds/liquid_bounds": "dynamark.runners.claims.lds.experiments_cells:LiquidBounds",
     "lds/fourier_attack": "dynamark.runners.claims.lds.experiments_cells:FourierAttack",
     "lds/irregular_filters": "dynamark.runners.claims.lds.experiments_cells:IrregularFilters",
+    "lds/word_problem": "dynamark.runners.claims.lds.experiments_tracking:WordProblem",
+    "lds/trajectory_length": "dynamark.runners.claims.lds.experiments_paths:TrajectoryLength",
+    "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
+    "lds/signature_kernel": "dynamark.runners.claims.lds.experiments_signatures:SignatureKernel",
+    "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
+    "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
     "koopman/torus_spectrum": "dynamark.runners.claims.koopman.experiments_spectra:TorusSpectrum",

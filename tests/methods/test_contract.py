@@ -75,7 +75,7 @@ CLOSED, TRAINED = 1e-4, 2e-3
 # Nearly collinear filters at penalties down to 1e-14, among which the rounding of the validation error decides.
 LOOSE = {"spectral_arx": 0.05}
 NETWORKS = re.compile(
-    r"stu|s4|s5|lru|gru|lstm|cfc|ltc|mamba|dpnet|vampnet|spectral_contrastive|lran|ckae|mlp|kae|plrnn|alrnn|neural_ode"
+    r"stu|s4|s5|lru|gru|lstm|cfc|ltc|mamba|slice|dpnet|vampnet|spectral_contrastive|lran|ckae|mlp|kae|plrnn|alrnn|neural_ode"
 )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dynamark.methods.sequence.cfc import CfC
+from dynamark.methods.sequence.controlled import SLiCE
 from dynamark.methods.sequence.convolutional import LRU, S4D, S5, STU
 from dynamark.methods.sequence.gru import GRU
 from dynamark.methods.sequence.lowrank import LowRankGRU
@@ -34,6 +35,7 @@ METHODS: list[SequenceMethod] = [
     CfC(units=4, backbone=6),
     LTC(units=4, unfolds=3),
     Mamba(lanes=6, states=3, taps=3),
+    SLiCE(states=4, structure="dplr", rank=2, dt=0.1),
 ]
 NUMBA = pytest.param("numba", marks=pytest.mark.skipif(not compiling.available(), reason="numba not there"))
 TIME, SEEN = 30, 12
