@@ -52,18 +52,18 @@ def conditions(bound: float) -> tuple[list[Tensor], list[ConditionedLayer]]:
     problem, runs = toy(), [Run([0]), Run([1])]
     layers = BoundedCondition(bound=bound).layers([problem] * 2, runs)
     biases = [torch.zeros_like(own.weight()[..., 0]) for own in layers]
-    found = [own.condition() for own in layers]
+    measured = [own.condition() for own in layers]
     for x, y in batches([problem] * 2, runs, 12, 8):
         for own, d in zip(layers, gradients([w.weight() for w in layers], biases, x, y)[0], strict=True):
             own.step(d, 0.3)
-            found.append(own.condition())
-    return found, layers
+            measured.append(own.condition())
+    return measured, layers
 
 
 def test_the_condition_is_bounded_at_every_step_and_bases_stay_orthonormal() -> None:
-    found, layers = conditions(1.2)
-    assert float(torch.stack(found).max()) <= 1.2 * (1 + 1e-9)
-    assert float(torch.stack(found).max()) > 1.1
+    measured, layers = conditions(1.2)
+    assert float(torch.stack(measured).max()) <= 1.2 * (1 + 1e-9)
+    assert float(torch.stack(measured).max()) > 1.1
     for own in layers:
         for basis in (own.u, own.v):
             torch.testing.assert_close(basis.mT @ basis, torch.eye(basis.shape[2], dtype=basis.dtype).expand(2, -1, -1))
