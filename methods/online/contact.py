@@ -26,8 +26,8 @@ class LML(FeatureMap):
     P starts at I/penalty, and is symmetrized every 64 steps. Cost per step: the square of the number of features. The rounding
     error of the recursion grows like 1/penalty; `rls` has the same estimate in square-root form, without that error.
 
-    Differs from the paper: the penalty is on all entries of G alike, because the paper's |G b|^2 leaves the problem singular until
-    there are as many samples as features.
+    Differs from the paper: the penalty is on all entries of G alike, because the paper's |G b|^2 leaves the problem singular
+    until there are as many samples as features.
 
     key: tracy2023
     """

@@ -101,7 +101,9 @@ class Maps(nn.Module):
         states = self.pairs.shape[-1]
         theta = self(torch.eye(self.channels).to(self.entries))
         product, unit = STRUCTURES[KINDS_OF_MAPS[self.kind]].product, torch.eye(states).to(self.entries)
-        images = product(theta[:, None].expand(-1, states, -1), self.pairs, self.columns, unit.expand(len(theta), -1, -1))
+        images = product(
+            theta[:, None].expand(-1, states, -1), self.pairs, self.columns, unit.expand(len(theta), -1, -1)
+        )
         return images.mT
 
     def parameter_count(self) -> int:

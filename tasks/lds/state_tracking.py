@@ -49,14 +49,18 @@ class StateTracking(Task):
         Metric("accuracy", lower_is_better=False, about="share of right products at twice the training length"),
         Metric("accuracy_trained", lower_is_better=False, about="share of right products at the training length"),
         Metric("accuracy_end", lower_is_better=False, about="share of right products at the last letter"),
-        Metric("solved_length", lower_is_better=False, about="longest words with 90 % right products, as all shorter ones"),
+        Metric(
+            "solved_length", lower_is_better=False, about="longest words with 90 % right products, as all shorter ones"
+        ),
     )
     log_scale: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         table_of(self.group)
         if self.length < 2 * self.train_length:
-            raise UserError(f"length = {self.length}: test words need at least twice the {self.train_length} letters of training")
+            raise UserError(
+                f"length = {self.length}: test words need at least twice the {self.train_length} letters of training"
+            )
 
     def generate(self, seed: int) -> dict[str, ndarray]:
         """Letters and running products of each part, as numbers."""

@@ -60,8 +60,16 @@ L36 = Claim(
             _medians("radius", lambda x: np.asarray((x[:, :, 1:] / x[:, :, :-1]).max(axis=(1, 2)))),
             Below(1.0),
         ),
-        Check("largest median radius over 2 sqrt(n r)/(n + r), ranks from 4", lambda rows: _law(rows, "largest"), Between(0.8, 1.2)),
-        Check("smallest median radius over 2 sqrt(n r)/(n + r), ranks from 4", lambda rows: _law(rows, "smallest"), Between(0.8, 1.2)),
+        Check(
+            "largest median radius over 2 sqrt(n r)/(n + r), ranks from 4",
+            lambda rows: _law(rows, "largest"),
+            Between(0.8, 1.2),
+        ),
+        Check(
+            "smallest median radius over 2 sqrt(n r)/(n + r), ranks from 4",
+            lambda rows: _law(rows, "smallest"),
+            Between(0.8, 1.2),
+        ),
         Check(
             "largest median norm at sparsity 0.9 over the norm without sparsity",
             _medians("norm", lambda x: np.asarray((x[:, :, -1] / x[:, :, 0]).max(axis=1))),
@@ -121,16 +129,27 @@ L51 = Claim(
     checks=[
         Check("exponent of the error of the kernel in the width", _rms_slope(1.5), Between(-0.7, -0.35)),
         Check("relative error of the kernel, 512 states", _rms("dense"), Below(0.4)),
-        Check("largest effect of reversing the path, diagonal maps", largest("reversal", {"task.structure": "diag"}), Below(1e-10)),
-        Check("smallest effect of reversing the path, dense maps", smallest("reversal", {"task.structure": "dense"}), Above(0.1)),
+        Check(
+            "largest effect of reversing the path, diagonal maps",
+            largest("reversal", {"task.structure": "diag"}),
+            Below(1e-10),
+        ),
+        Check(
+            "smallest effect of reversing the path, dense maps",
+            smallest("reversal", {"task.structure": "dense"}),
+            Above(0.1),
+        ),
     ],
     fair_controls=[Check("relative error of the kernel, diagonal maps, 512 states", _rms("diag"), Above(0.6))],
     controls=[
         Check("exponent of the error in the width, paths scaled by 1", _rms_slope(1.0), None),
-        *(Check(f"relative error, {kind}, paths scaled by 1, 512 states", _rms(kind, 1.0), None) for kind in ("dense", "diag")),
+        *(
+            Check(f"relative error, {kind}, paths scaled by 1, 512 states", _rms(kind, 1.0), None)
+            for kind in ("dense", "diag")
+        ),
         *(Check(f"relative error, {kind} maps, 512 states", _rms(kind), None) for kind in _REPORTED),
     ],
-    note=f"{PILOT} This concerns the band, the 0.4 and the 0.6. Diagonal maps, the control, do not approach the kernel; with paths "
-    "scaled by 1 they are no worse than dense ones at these widths, because the kernel is then mostly of low order.",
+    note=f"{PILOT} This concerns the band, the 0.4 and the 0.6. Diagonal maps, the control, do not approach the kernel; with "
+    "paths scaled by 1 they are no worse than dense ones at these widths, because the kernel is then mostly of low order.",
     registered="0.1.0",
 )

@@ -14,10 +14,11 @@ from dynamark.tasks.problems import Run
 __all__ = ["RecurrentSpectrum", "recurrent_matrix"]
 
 
-def recurrent_matrix(
-    units: int, rank: int, sparsity: float, rng: np.random.Generator
-) -> Float[ndarray, "units units"]:
-    """W = (W_1 W_2) o M: W_1 [units, rank] and W_2 [rank, units] of entries N(0, 2/(units + rank)), M_ij ~ Bernoulli(1 - sparsity)."""
+def recurrent_matrix(units: int, rank: int, sparsity: float, rng: np.random.Generator) -> Float[ndarray, "units units"]:
+    """W = (W_1 W_2) o M, M_ij ~ Bernoulli(1 - sparsity).
+
+    W_1 [units, rank] and W_2 [rank, units] have entries N(0, 2/(units + rank)).
+    """
     first, second = rng.standard_normal((units, rank)), rng.standard_normal((rank, units))
     mask = rng.uniform(size=(units, units)) >= sparsity
     return 2 / (units + rank) * (first @ second) * mask
@@ -27,8 +28,8 @@ def recurrent_matrix(
 class RecurrentSpectrum:
     """radius_<r>_<s>, norm_<r>_<s>: spectral radius and spectral norm of (W_1 W_2) o M of rank r before the mask, sparsity s %.
 
-    W_1 and W_2 have Glorot's variance 2/(n + r). Without mask the nonzero eigenvalues are those of the r x r matrix W_2 W_1, whose
-    entries have variance 4 n/(n + r)^2, so that the radius is close to 2 sqrt(n r)/(n + r) by the circular law.
+    W_1 and W_2 have Glorot's variance 2/(n + r). Without mask the nonzero eigenvalues are those of the r x r matrix W_2 W_1,
+    whose entries have variance 4 n/(n + r)^2, so that the radius is close to 2 sqrt(n r)/(n + r) by the circular law.
     Source: Tumma et al. 2024, section 4.
     """
 

@@ -39,10 +39,11 @@ _RIVALS = ("node", "ctrnn", "node_r", "ctrnn_r")
 class TrajectoryLength:
     """ltc: y' = -y (1/tau + |n| + |m|) + e n + e^r m, n = f(W' u + b), m = f(W_r' y + b_r), u = (sin t, cos t), t in 0 .. 2 pi.
 
-    e_j = sum_i E_ij, e^r_j = sum_i E^r_ij over `units` reversal potentials each, so that both are of size sqrt(units) sigma. W, W_r, E, E^r ~ N(0, sigma^2), b, b_r ~ N(0, 1),
-    tau = |N(0, 1)|, y(0) = 0. node: y' = n. ctrnn: y' = -y/tau + n. node_r, ctrnn_r: n + m instead of n. ctrnn_gain: ltc without
-    |n| + |m|. ltc_plain: ltc with e = e^r = 1. Exponential Euler steps, because tau may be tiny; the length of a path is that of its
-    first two principal components. length_<cell>; longest: length of ltc over the longest of node, ctrnn, node_r and ctrnn_r.
+    e_j = sum_i E_ij, e^r_j = sum_i E^r_ij over `units` reversal potentials each, so that both are of size sqrt(units) sigma. W,
+    W_r, E, E^r ~ N(0, sigma^2), b, b_r ~ N(0, 1), tau = |N(0, 1)|, y(0) = 0. node: y' = n. ctrnn: y' = -y/tau + n. node_r,
+    ctrnn_r: n + m instead of n. ctrnn_gain: ltc without |n| + |m|. ltc_plain: ltc with e = e^r = 1. Exponential Euler steps,
+    because tau may be tiny; the length of a path is that of its first two principal components. length_<cell>; longest: length
+    of ltc over the longest of node, ctrnn, node_r and ctrnn_r.
     Source: Hasani et al. 2021, section 4.3 and figure 4; the recurrent term, which the equations have, is in node_r and ctrnn_r.
     """
 

@@ -50,9 +50,9 @@ class WordProblem:
 
     The matrices are learned per letter, which is embedding and input map in one. Trained on fresh words of uniform length 2 to
     `train_length`, with the product known at every letter, by AdamW (weight decay 0.01, one cycle, gradients clipped at 1).
-    accuracy_<n>: share of right products after n letters, on `test` fresh words. solved_length: the longest words up to which 90 %
-    are right. above_bound: accuracy at 24 letters less 1/|[G, G]|, which no function of the letters' counts exceeds on long words;
-    diagonal matrices commute, so their state is such a function.
+    accuracy_<n>: share of right products after n letters, on `test` fresh words. solved_length: the longest words up to which
+    90 % are right. above_bound: accuracy at 24 letters less 1/|[G, G]|, which no function of the letters' counts exceeds on
+    long words; diagonal matrices commute, so their state is such a function.
     Source: Walker et al. 2025, section 5, with one layer, without mixing batches of short words, penalty and further blocks.
     """
 

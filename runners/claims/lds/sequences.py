@@ -69,7 +69,12 @@ L52 = Claim(
 _LENGTH = "lds/trajectory_length"
 _UNITS = (10, 25, 50, 100)
 # Settings in which the statement is less clear or fails; the official script's default is the one that is tested.
-_OTHERS: tuple[tuple[str, float, int], ...] = (("htanh", 1.0, 25), ("htanh", 4.0, 25), ("sigmoid", 2.0, 10), ("sigmoid", 1.0, 25))
+_OTHERS: tuple[tuple[str, float, int], ...] = (
+    ("htanh", 1.0, 25),
+    ("htanh", 4.0, 25),
+    ("sigmoid", 2.0, 10),
+    ("sigmoid", 1.0, 25),
+)
 _TESTED = {"task.activation": "htanh", "task.sigma": 2.0}
 
 
@@ -87,7 +92,9 @@ def _growth(cell: str) -> Quantity:
 def _longer_than_gain(rows: Rows) -> Interval:
     """The median length of ltc over that of a ctrnn with the sums of reversal potentials of ltc."""
     tested = rows.where(_TESTED)
-    return median("quotient")(tested.with_score("quotient", tested.values("length_ltc") / tested.values("length_ctrnn_gain")))
+    return median("quotient")(
+        tested.with_score("quotient", tested.values("length_ltc") / tested.values("length_ctrnn_gain"))
+    )
 
 
 L50 = Claim(
@@ -100,7 +107,9 @@ L50 = Claim(
         *(Experiment(_LENGTH, {"units": k, "activation": f, "sigma": s}, seeds=12) for f, s, k in _OTHERS),
     ],
     checks=[
-        Check("share of draws in which ltc has the longest path", share("longest", lambda x: x > 1, _TESTED), Above(0.9)),
+        Check(
+            "share of draws in which ltc has the longest path", share("longest", lambda x: x > 1, _TESTED), Above(0.9)
+        ),
         Check("exponent of the median length of ltc in the width", _growth("ltc"), Between(0.8, 1.2)),
     ],
     fair_controls=[
@@ -119,8 +128,8 @@ L50 = Claim(
     ],
     looks=(1, 2),
     convergence=UNTRAINED,
-    note=f"{PILOT} This concerns the band and the 0.9. The length comes from the sums of reversal potentials, which grow like the "
-    "root of the width, and not from the liquid time constant: a ctrnn with these sums has longer paths.",
+    note=f"{PILOT} This concerns the band and the 0.9. The length comes from the sums of reversal potentials, which grow like "
+    "the root of the width, and not from the liquid time constant: a ctrnn with these sums has longer paths.",
     registered="0.1.0",
 )
 
