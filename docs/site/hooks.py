@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[2]
 # What the site holds, besides what is generated below.
@@ -23,7 +25,16 @@ HOLDS = (
     *("CITATION.cff", "leaderboard/README.md", "docs/*.md", "docs/*.png", "docs/notebooks/*.ipynb"),
     *("docs/site/style.css", "docs/site/iframe-worker.js"),
 )
+_LOADS = re.compile(
+    r'<(?:script|img|iframe|source)\b[^>]*\bsrc="(?:https?:)?//[^>]*>|<link\b[^>]*\bhref="(?:https?:)?//[^>]*>'
+)
 PAGE = "leaderboard/page.html"
+_WHOLE = """# Leaderboard
+
+[The leaderboard as one interactive page](page.html) also has costs, curves, pictures of the tasks and the single runs.
+[Statistics](../docs/statistics.md) defines every number.
+
+"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -40,8 +51,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return Files([*theme, *own])
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Names of files become titles of code; links to notebooks lead to their pages."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Names of files become titles of code, links to notebooks lead to their pages, and the tables lead to the whole page."""
+    if page.file.src_uri == "README.md":
+        page.meta["hide"] = ["navigation"]  # a list of one page
+    if page.file.src_uri == "leaderboard/README.md":
+        markdown = _WHOLE + markdown
     titled = re.sub(r"^```(\w+) file=(\S+)$", r'```\1 title="\2"', markdown, flags=re.MULTILINE)
     return re.sub(r"(\]\([^)\s]+)\.ipynb\)", r"\1.md)", titled)
 
@@ -79,6 +94,13 @@ def commands() -> str:
         parts += [f"{'###' if rest else '##'} {name}", f"```text\n{parser.format_help().rstrip()}\n```"]
         group = verb
     return "\n\n".join(parts) + "\n"
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Pages load nothing from elsewhere: they can be read from disk, and nobody learns who reads them."""
+    for path in sorted(Path(config.site_dir).rglob("*.html")):
+        if found := _LOADS.search(path.read_text()):
+            raise PluginError(f"{path.relative_to(config.site_dir)} loads something from elsewhere: {found[0]}")
 
 
 @cache
