@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shlex
 import sys
@@ -13,7 +12,7 @@ import pytest
 from test_tutorial import BLOCK, ROOT
 
 from dynamark.cli import main
-from dynamark.runners import probe, run
+from dynamark.runners import probe
 
 # The guides whose blocks run, and the number of blocks that each has at least.
 GUIDES = {"own-method": 5, "own-task": 4, "own-claim": 3}
@@ -23,7 +22,6 @@ GUIDES = {"own-method": 5, "own-task": 4, "own-claim": 3}
 def inline(here: Path, nothing_published: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder, where commands run methods in this process, files can be imported, and nothing of this stays."""
     monkeypatch.syspath_prepend(here)
-    monkeypatch.setattr(run, "run", functools.partial(run.run, engine="inline"))  # as `claims run` calls it
     monkeypatch.setattr(probe, "_inside", True)
     monkeypatch.delenv("DYNAMARK_STORE", raising=False)
     before = set(sys.modules)
@@ -31,6 +29,11 @@ def inline(here: Path, nothing_published: None, monkeypatch: pytest.MonkeyPatch)
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(here)):
             del sys.modules[name]
+
+
+def command_inline(*words: str) -> int:
+    """The exit code of a command; methods run in this process."""
+    return main([*words, *(["--engine", "inline"] if "run" in words[:2] else [])])
 
 
 @pytest.mark.parametrize(("guide", "least"), GUIDES.items())
@@ -44,8 +47,7 @@ def test_every_block_of_a_guide_runs(guide: str, least: int, inline: Path) -> No
             for line in text.splitlines():
                 command, *words = shlex.split(line, comments=True)
                 assert command == "dynamark"
-                words += ["--engine", "inline"] if words[0] == "run" else []
-                assert main(words) == 0, line
+                assert command_inline(*words) == 0, line
         elif language == "python":
             exec(compile(text, guide, "exec"), {"__name__": "__main__"})
         else:
@@ -57,6 +59,6 @@ def test_the_verdicts_that_the_guide_speaks_of_are_reached(inline: Path, capsys:
     for _, name, text in BLOCK.findall((ROOT / "docs" / "own-claim.md").read_text()):
         if name:
             (inline / name).write_text(re.sub(r"Below\(1e-6\)", "Below(1e-9)", text))
-    main(["claims", "run", "my_claims.py"])
+    command_inline("claims", "run", "my_claims.py")
     main(["claims", "list", "my_claims.py"])
     assert "1 reproduced, 1 not reproduced" in capsys.readouterr().out
