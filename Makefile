@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: quick test coverage faults install clean
+.PHONY: quick test coverage faults docs install clean
 
 quick: $(READY)
 	$(BIN)/dynamark run quick
@@ -21,6 +21,10 @@ faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kills.py all 200
 	OMP_NUM_THREADS=1 DYNAMARK_FLIPS=10000 $(BIN)/python -m pytest -n 2 tests/results tests/tasks/test_cache.py tests/runners/execute
 
+# The documentation site, in site/; it can be read from disk (site/index.html). Broken links and other warnings are errors.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 OMP_NUM_THREADS=1 $(BIN)/mkdocs build --strict --quiet
+
 install: $(READY)
 
 # Once per change of the pins or of the package's own metadata.
@@ -29,5 +33,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $(VENV)/.docs
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

@@ -11,8 +11,10 @@ import builtins
 import hashlib
 import inspect
 import linecache
+import symtable
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -107,8 +109,20 @@ def _class_of_cell(cls: type) -> str | None:
 
 
 def _names_in(text: str) -> list[str]:
-    """The names that a definition uses, each once, in order of appearance."""
-    return list(dict.fromkeys(node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)))
+    """The global names that a definition uses, each once, in order of appearance; local variables are not among them."""
+    used = set(_globals_in(symtable.symtable(text, "cell", "exec")))
+    names = (node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
+    return list(dict.fromkeys(name for name in names if name in used))
+
+
+def _globals_in(scope: symtable.SymbolTable) -> Iterator[str]:
+    """The names that a scope, or one inside it, looks up outside of all functions."""
+    for symbol in scope.get_symbols():
+        # A class may read a global name before it defines its own: `gain: float = gain`.
+        if symbol.is_referenced() and (symbol.is_global() or not isinstance(scope, symtable.Function)):
+            yield symbol.get_name()
+    for inner in scope.get_children():
+        yield from _globals_in(inner)
 
 
 def _is_plain(value: Any) -> bool:

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize(("page", "least"), [("docs/tutorial.md", 6), ("README.md", 3), ("docs/own-data.md", 10)])
 def test_every_block_runs(page: str, least: int, here: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k != "DYNAMARK_STORE"}
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env["PATH"]])
-    blocks = _BLOCK.findall((ROOT / page).read_text())
+    blocks = BLOCK.findall((ROOT / page).read_text())
     assert len(blocks) >= least
     for language, name, text in blocks:
         if language == "text":

@@ -96,6 +96,7 @@ def run_claims(
     store: Path | str | None = None,
     workers: int | None = None,
     timeout: float = 600.0,
+    engine: str = "local",
     retry_failed: bool = False,
     progress: bool = False,
     salt: str = "",
@@ -105,7 +106,7 @@ def run_claims(
     A claim with several looks starts with the seeds of the first; the seeds of a later look, and the runs with twice the
     budget of a convergence check, are run only where the results so far ask for them.
 
-    ids, family: as in `claims`. salt: any string; all data is made anew from other seeds.
+    ids, family: as in `claims`. engine: as in `run`. salt: any string; all data is made anew from other seeds.
     """
     # Only running needs torch: the list of claims stays light.
     from dynamark.runners.run import run
@@ -123,6 +124,7 @@ def run_claims(
                 store=home,
                 workers=workers,
                 timeout=timeout,
+                engine=engine,
                 retry_failed=retry_failed,
                 progress=progress,
                 salt=salt,

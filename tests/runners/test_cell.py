@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import nbclient
 import nbformat
 import pytest
 from support import WALK, write_suite
+
+from dynamark.runners.cell import source_of_cell
 
 METHOD = """\
 import math
@@ -86,6 +89,32 @@ def test_what_cannot_be_sent_is_one_clear_error(tmp_path: Path, suite: str) -> N
     inside = "def make():\n" + "\n".join("    " + line for line in CLASS.splitlines()) + "\n    return Mine\n"
     shown = executed(tmp_path, METHOD, inside + "Mine = make()\nimport dynamark", run)
     assert "is defined inside a function" in shown
+
+
+LOOP = """\
+@dataclass(frozen=True)
+class Mine:
+    GROWTH: float = GROWTH
+
+    def forecast(self, context):
+        total = 0.0
+        for _ in range(3):
+            total += self.GROWTH
+        return [x * scaled(total, 1.0) for x in context]
+"""
+
+
+def test_local_variables_are_not_taken_for_names_of_the_notebook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook, `_` is what the last cell showed; a loop's `_`, and `x` of a comprehension, are not that."""
+    file = tmp_path / "shown.py"
+    file.write_text(METHOD + "\n\n" + LOOP + "\n_ = x = total = object()\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    source = source_of_cell(importlib.import_module("shown").Mine)
+    assert "def scaled" in source
+    assert "GROWTH = 2.0" in source
+    assert "total =" not in source.partition("class Mine")[0]
 
 
 def test_a_script_needs_no_guard_and_is_not_run_again(tmp_path: Path, suite: str) -> None:

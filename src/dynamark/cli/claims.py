@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dynamark.cli.options import add_timeout, add_workers
+from dynamark.cli.options import add_engine, add_timeout, add_workers
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ran = verbs.add_parser("run", help="run whatever the claims still need")
     add_workers(ran)
     add_timeout(ran)
+    add_engine(ran)
     ran.add_argument("--retry-failed", action="store_true", help="also re-run failed runs")
     for verb in (listed, shown, ran):
         about = "failed runs" if verb is ran else "each quantity with its interval and verdict"
@@ -65,6 +66,7 @@ def main(args: argparse.Namespace) -> int:
             store=args.store,
             workers=args.workers,
             timeout=args.timeout,
+            engine=args.engine,
             retry_failed=args.retry_failed,
             progress=not (args.json or getattr(args, "verbose", 0)),
             salt=secret(args.salt),

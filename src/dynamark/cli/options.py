@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-__all__ = ["add_memory", "add_sensitivity", "add_timeout", "add_workers"]
+__all__ = ["add_engine", "add_memory", "add_sensitivity", "add_timeout", "add_workers"]
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +12,15 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="number of parallel workers (default: number of cores)"
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --engine."""
+    about = (
+        "local: isolated processes with limits; inline: this process, no limits; or an engine of another package, as "
+        "NAME or 'NAME(option=value)' (default: %(default)s)"
+    )
+    parser.add_argument("--engine", default="local", metavar="NAME", help=about)
 
 
 def add_timeout(parser: argparse.ArgumentParser, default: float = 600.0) -> None:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import Any
 
-from dynamark.cli.options import add_memory, add_timeout, add_workers
+from dynamark.cli.options import add_engine, add_memory, add_timeout, add_workers
 
 # The plan refuses more too; here before a list of them is made.
 _MOST_SEEDS = 100_000
@@ -47,13 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_workers(parser)
     add_timeout(parser)
     add_memory(parser)
-    add(
-        "--engine",
-        default="local",
-        metavar="NAME",
-        help="local: isolated processes with limits; inline: this process, no limits; or an engine of another package, as "
-        "NAME or 'NAME(option=value)' (default: %(default)s)",
-    )
+    add_engine(parser)
     add("--address", metavar="HOST:PORT", help="address of a running cluster, for an engine that has one")
     add("--device", choices=["cpu", "cuda"], default="cpu", help="device that methods run on (default: %(default)s)")
     add("--force", action="store_true", help="re-run cached runs")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forge import with_gh
 from synthetic import rows_of, store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,13 +61,6 @@ def test_inputs_never_become_script(step: str) -> None:
     assert "${{" not in script(step)
 
 
-# A stand-in for the command of the forge: it logs its arguments and knows the comments of a file.
-_GH = """#!/bin/sh
-echo "$@" >> log
-case "$*" in *--paginate*) cat comments ;; esac
-"""
-
-
 @pytest.mark.parametrize(
     ("comments", "request_line"),
     [("", "--method POST repos/o/r/issues/7/comments"), ("41\n42\n", "--method PATCH repos/o/r/issues/comments/41")],
@@ -74,12 +68,10 @@ case "$*" in *--paginate*) cat comments ;; esac
 def test_a_comment_is_written_once_and_then_edited(tmp_path: Path, comments: str, request_line: str) -> None:
     (tmp_path / "compare.md").write_text("### dynamark compare\n")
     (tmp_path / "comments").write_text(comments)
-    (tmp_path / "gh").write_text(_GH)
-    (tmp_path / "gh").chmod(0o755)
-    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_REPOSITORY": "o/r", "PULL": "7"}
+    env = {**with_gh(tmp_path), "PULL": "7", "GITHUB_ACTION_PATH": str(ROOT)}
     subprocess.run(["bash", "-e", "-c", script("comment")], cwd=tmp_path, env=env, check=True)
     assert request_line in (tmp_path / "log").read_text()
-    assert (tmp_path / "comment.md").read_text() == "<!-- dynamark compare -->\n### dynamark compare\n"
+    assert (tmp_path / "body").read_text() == "<!-- dynamark compare -->\n### dynamark compare\n"
 
 
 def test_comparing_needs_no_more_than_the_step_installs(tmp_path: Path) -> None:
