@@ -100,15 +100,12 @@ class Operator(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of X."""
-        ...
 
     def forward(self, matrix: Float[Tensor, "*batch row column"]) -> Float[Tensor, "*batch m"]:
         """A(X)."""
-        ...
 
     def adjoint(self, values: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch row column"]:
         """A*(z), the adjoint under the Euclidean inner products."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -257,7 +254,6 @@ class Predictor(Protocol):
 
         Entries whose target lies beyond the end of the sequence are not scored.
         """
-        ...
 
 
 @runtime_checkable
@@ -266,11 +262,9 @@ class Learner(Protocol):
 
     def predict(self, inputs: Float[Tensor, "sequence channel"]) -> Float[Tensor, "sequence dim"]:
         """The predicted outputs for these inputs, one per sequence."""
-        ...
 
     def update(self, outputs: Float[Tensor, "sequence dim"]) -> None:
         """Learn from the true outputs of the last prediction. Sequences are independent, each with its own state."""
-        ...
 
 
 @runtime_checkable
@@ -281,7 +275,6 @@ class Forecaster(Protocol):
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
     ) -> Float[Tensor, "trajectory horizon dim"]:
         """Forecast the `horizon` observations after each context; inputs[:, i] is the input of forecast step i."""
-        ...
 
 
 @runtime_checkable
@@ -290,15 +283,12 @@ class HasJacobian(Protocol):
 
     def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
         """The state after the context."""
-        ...
 
     def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
         """The next state."""
-        ...
 
     def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
         """d step / d state."""
-        ...
 
 
 @runtime_checkable
@@ -314,7 +304,6 @@ class HasSample(Protocol):
         inputs: Float[Tensor, "trajectory horizon channel"] | None = None,
     ) -> Float[Tensor, "trajectory draw horizon dim"]:
         """Independent draws of the `horizon` observations after each context; all random numbers come from the generator."""
-        ...
 
 
 @runtime_checkable
@@ -323,11 +312,9 @@ class HasSpectrum(Protocol):
 
     def eigenvalues(self) -> Tensor:
         """Complex eigenvalues of the Koopman operator of one time step [mode]."""
-        ...
 
     def eigenfunctions(self, points: Float[Tensor, "point window dim"]) -> Tensor:
         """Complex values of the eigenfunctions [point, mode], in the order of the eigenvalues."""
-        ...
 
 
 @runtime_checkable
@@ -336,7 +323,6 @@ class Network(Protocol):
 
     def logits(self, inputs: Float[Tensor, "sample *feature"]) -> Float[Tensor, "sample label"]:
         """Unnormalized log-probabilities."""
-        ...
 
 
 @dataclass
