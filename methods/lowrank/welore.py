@@ -31,8 +31,8 @@ def kept_ranks(spectra: Sequence[Tensor], threshold: float) -> list[int]:
     for values in spectra:
         spread = values.max() - values.min()
         normalized = (values - values.min()) / spread if spread > 0 else torch.ones_like(values)
-        kept = max(1, int((normalized >= threshold).sum()))
-        ranks.append(kept if 1 - kept / len(values) > _HALF else len(values))
+        rank = max(1, int((normalized >= threshold).sum()))
+        ranks.append(rank if 1 - rank / len(values) > _HALF else len(values))
     return ranks
 
 

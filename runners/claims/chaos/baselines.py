@@ -47,13 +47,17 @@ X37 = Claim(
     "shifts.",
     needs=[Experiment("chaos/direct_linear_forms", seeds=5)],
     checks=[
-        Check("weights, DLinear less linear regression", largest("plain_gap"), Below(1e-8)),
-        Check("weights, NLinear less constrained regression", largest("last_gap"), Below(1e-8)),
-        Check("change of NLinear's forecast under a shift, less the shift", largest("last_shift"), Below(1e-10)),
+        Check("difference of the weights of DLinear and linear regression", largest("plain_gap"), Below(1e-8)),
+        Check("difference of the weights of NLinear and constrained regression", largest("last_gap"), Below(1e-8)),
+        Check("distance of NLinear's change under a shift from the shift", largest("last_shift"), Below(1e-10)),
     ],
     fair_controls=[
-        Check("change of the linear forecast under a shift, less the shift", smallest("plain_shift"), Above(1e-10)),
-        Check("weights, regression with less without the constraint", smallest("between"), Above(1e-8)),
+        Check(
+            "distance of the linear forecast's change under a shift from the shift",
+            smallest("plain_shift"),
+            Above(1e-10),
+        ),
+        Check("difference of the weights with and without the constraint", smallest("between"), Above(1e-8)),
     ],
     note="A noisy recurrence of two lags, windows of 30, 8 values ahead, moving average over 25 samples, no penalty.",
     registered="0.1.0",

@@ -47,9 +47,16 @@ L52 = Claim(
     checks=[
         Check("accuracy of blocks of 5 at twice the training length", median("accuracy_24", _of("block")), Above(0.9)),
         Check("accuracy of dense maps", median("accuracy_24", _of("dense")), Above(0.9)),
-        Check("accuracy of diagonal maps less 1/|[G, G]|", median("above_bound", _of("diag")), Below(0.1)),
+        Check(
+            "excess of the accuracy of diagonal maps over 1/|[G, G]|", median("above_bound", _of("diag")), Below(0.1)
+        ),
         *(
-            Check(f"parameters of {kind} maps less their formula", largest(f"excess_{kind}"), Between(0, 0), _COUNTED)
+            Check(
+                f"difference of the parameters of {kind} maps and their formula",
+                largest(f"excess_{kind}"),
+                Between(0, 0),
+                _COUNTED,
+            )
             for kind in ("diag", "block", "dplr", "sparse", "wh", "dense")
         ),
     ],
@@ -61,7 +68,7 @@ L52 = Claim(
         ),
     ],
     looks=(1, 2),
-    convergence=_words(2),
+    convergence=[*_words(2), Experiment("lds/map_counts")],
     note=f"{PILOT} This concerns the 0.9. Length generalization is finite: the longest solved words are reported.",
     registered="0.1.0",
 )
@@ -113,7 +120,11 @@ L50 = Claim(
         Check("exponent of the median length of ltc in the width", _growth("ltc"), Between(0.8, 1.2)),
     ],
     fair_controls=[
-        Check("length of ltc over that of a ctrnn with its sums of reversal potentials", _longer_than_gain, Above(1.0))
+        Check(
+            "ratio of the lengths of ltc and of a ctrnn with equal sums of reversal potentials",
+            _longer_than_gain,
+            Above(1.0),
+        )
     ],
     controls=[
         Check("exponent of the median length, ltc without sums of reversal potentials", _growth("ltc_plain"), None),
