@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -108,3 +111,9 @@ def drawn(family: str, seed: int, wild: np.random.Generator) -> list[dict[str, A
             x, y = np.cumsum(wild.standard_normal((2, length)), axis=1).tolist()
             result.append({"name": f"{name}{end}", "axis": x, "values": y})
     return result
+
+
+def data_of(text: str) -> dict[str, Any]:
+    """What the script of a page reads: the content of the page, with its unpacked rows."""
+    content, packed = (re.search(rf'id="{name}">(.*?)</script>', text)[1] for name in ("data", "packed"))  # type: ignore[index]
+    return {**json.loads(content), "rows": json.loads(gzip.decompress(base64.b64decode(packed)))}

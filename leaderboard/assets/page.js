@@ -32,21 +32,31 @@ document.querySelector("#filter").addEventListener("input", (event) => {
   for (const named of document.querySelectorAll("[data-name]")) named.hidden = !named.dataset.name.includes(wanted);
 });
 
-const held = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
+const data = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
+
+// The rows are compressed; they are unpacked when the first of them is asked for.
+const unpack = async () => {
+  const bytes = Uint8Array.from(atob(document.querySelector("#packed").textContent), (sign) => sign.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+};
+let rows;
 
 // Rows are written as text, never as HTML: their names are anybody's.
 const show = ([method, task, runs]) => {
-  dialog.querySelector("h2").textContent = `${held.methods[method]} on ${held.tasks[task]}`;
+  dialog.querySelector("h2").textContent = `${data.methods[method]} on ${data.tasks[task]}`;
   dialog.querySelector("tbody").replaceChildren(...runs.map(([seed, key, score, skill, seconds, status = "ok"]) => {
     const line = document.createElement("tr");
-    for (const told of [seed, score, skill === null ? null : skill / 1000, status, seconds]) line.insertCell().textContent = told ?? "";
+    for (const value of [seed, score, skill === null ? null : skill / 1000, status, seconds]) line.insertCell().textContent = value ?? "";
     line.insertCell().append(Object.assign(document.createElement("code"), { textContent: `dynamark reproduce ${key}` }));
     return line;
   }));
   dialog.showModal();
 };
-const follow = () => {
-  const entry = held.rows[/^#r(\d+)$/.exec(location.hash)?.[1]];
+const follow = async () => {
+  const place = /^#r(\d+)$/.exec(location.hash)?.[1];
+  if (place === undefined) return;
+  rows ??= unpack();
+  const entry = (await rows)[place];
   if (entry) show(entry);
 };
 
@@ -65,7 +75,7 @@ const answer = () => {
   const { seconds, ...chosen } = Object.fromEntries(new FormData(picker.querySelector("form")));
   const wanted = Object.entries(chosen).filter(([, value]) => value !== ""), place = picker.querySelector(".answer");
   if (!wanted.length && !seconds) return place.replaceChildren(text("p", "Choose what your problem is like; boards with such tasks answer."));
-  const fitting = held.boards.map((board) => suggest(board, wanted, seconds ? Number(seconds) : Infinity)).filter(({ fits }) => fits.length);
+  const fitting = data.boards.map((board) => suggest(board, wanted, seconds ? Number(seconds) : Infinity)).filter(({ fits }) => fits.length);
   if (!fitting.length) return place.replaceChildren(text("p", "No board has a task like this. Relax a choice."));
   place.replaceChildren(...fitting.map(({ board, fits, methods }) => {
     const card = text("article", "", { className: board.accent }), title = text("h3", ""), list = document.createElement("ol");
@@ -95,7 +105,7 @@ const wilson = (p, n, z = 1.959964) => {
   return [Math.max(0, (center - half) / whole), Math.min(1, (center + half) / whole)];
 };
 for (const map of document.querySelectorAll(".wins svg")) {
-  const { names, cells, wins } = held.wins[map.dataset.board], told = map.closest(".wins").querySelector("output");
+  const { names, cells, wins } = data.wins[map.dataset.board], told = map.closest(".wins").querySelector("output");
   const read = (event) => {
     const box = map.getBoundingClientRect(), [left, top, size] = map.dataset.grid.split(" ").map(Number);
     const i = Math.floor((event.clientY - box.top - top) / size), j = Math.floor((event.clientX - box.left - left) / size);

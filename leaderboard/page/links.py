@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 from collections.abc import Mapping
@@ -40,10 +42,17 @@ class Links:
         return f"r{self._places[task, tier, method]}" if (task, tier, method, salt) in self._met else None
 
     def data(self, more: Mapping[str, Any] | None = None) -> str:
-        """All rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
-        content = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks), "rows": self._rows}
-        text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-        return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        """The names of rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
+        content = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks)}
+        return _json(content).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+    def packed(self) -> str:
+        """All rows as JSON, compressed by gzip and written in base64: a third of the size, read when a number is clicked."""
+        return base64.b64encode(gzip.compress(_json(self._rows).encode(), 9, mtime=0)).decode()
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
 
 def _run(salt: str, seed: int, key: str, score: float, skill: float, status: str, seconds: float) -> list[Any]:

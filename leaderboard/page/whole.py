@@ -85,6 +85,7 @@ def page(
         "machines": _machines(whole_frame),
         "replaced": _replaced(frame),
         "data": links.data({"boards": picker_data(ranked, facts), "wins": win_data(ranked)}),
+        "packed": links.packed(),
     }
     return Template(whole).substitute(parts)
 

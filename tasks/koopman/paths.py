@@ -34,8 +34,6 @@ class PathTask(Task):
     trajectories. A model without `sample` is one draw, its forecast, whose score is the distance to the true path. Baseline: the
     better of the last state repeated and an ensemble of paths drawn from the training data, whatever the state. Oracle: an
     ensemble of the true process from the observed state. All scores are fair: their mean does not depend on `draws`.
-
-    key: gneiting2007
     """
 
     train: int = 200
@@ -163,7 +161,11 @@ class PathTask(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class OrnsteinUhlenbeckPaths(PathTask):
-    """dX = -X dt + sqrt(2) dW, exactly sampled: X_t | x is N(e^{-t} x, 1 - e^{-2t}), so a linear Gaussian model suffices."""
+    """dX = -X dt + sqrt(2) dW, exactly sampled: X_t | x is N(e^{-t} x, 1 - e^{-2t}), so a linear Gaussian model suffices.
+
+    The scores: Gneiting and Raftery 2007.
+    key: gneiting2007
+    """
 
     def start(self, count: int, rng: np.random.Generator) -> ndarray:
         """N(0, 1)."""
@@ -180,6 +182,9 @@ class SpiralPaths(PathTask):
     """dX = (-a I + w J) X dt + sqrt(2 a) dW in the plane, J a rotation by 90 degrees, exactly sampled; stationary N(0, I).
 
     damping: a. frequency: w. X_t | x is N(e^{-a t} R(w t) x, (1 - e^{-2 a t}) I).
+
+    The scores: Gneiting and Raftery 2007.
+    key: gneiting2007
     """
 
     damping: float = 0.3
@@ -202,6 +207,9 @@ class DoubleWellPaths(PathTask):
     """dX = 4 X (1 - X^2) dt + sqrt(2/3) dW by Euler-Maruyama steps of dt/20: two wells, and from 0 paths fall into both.
 
     Starts: uniform on [-1.5, 1.5], so that many lie between the wells; the process is not stationary then.
+
+    The scores: Gneiting and Raftery 2007.
+    key: gneiting2007
     """
 
     beta: float = 3.0
@@ -225,6 +233,9 @@ class SquareRootPaths(PathTask):
 
     noise: s; the stationary distribution is a Gamma distribution of mean 1 and variance s^2.
     Source: Cox, Ingersoll and Ross 1985.
+
+    The scores: Gneiting and Raftery 2007.
+    key: gneiting2007
     """
 
     noise: float = 0.7

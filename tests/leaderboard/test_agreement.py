@@ -38,6 +38,7 @@ _MINIMIZERS = {
 KNOWN: dict[str, tuple[set[str], str]] = {
     "sensing/noisy": (_MINIMIZERS, "the least-squares matrix of rank r is unique, and all of them converge to it"),
     "sensing/psd(noise=0.1)": (_MINIMIZERS, "as on sensing/noisy"),
+    "sensing/completion(noise=0.1)": (_MINIMIZERS, "as on sensing/noisy"),
     "sensing/incremental": (
         {"riemannian_cg", "riemannian_gd"},
         "the rank is that of the whole space, where the projection on the cone undoes a part of each step: the cosine stays "

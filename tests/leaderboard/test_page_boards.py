@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from page_support import HOSTILE, board_rows, outline, page_of
+from page_support import HOSTILE, board_rows, data_of, outline, page_of
 from synthetic import row, store
 
 from dynamark.leaderboards.assemble import leaderboard
@@ -102,7 +101,7 @@ def test_methods_that_failed_everywhere_are_named_and_lead_no_card(tmp_path: Pat
     text = page_of(tmp_path, broken)
     assert "Failed or answered NaN on every run: mlp." in text
     assert 'data-name="mlp"' in lines(text)[-1]
-    picker = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])["boards"]  # type: ignore[index]
+    picker = data_of(text)["boards"]
     assert "mlp" not in [name for name, *_ in picker[0]["methods"]]
 
 
@@ -143,7 +142,7 @@ def test_a_map_of_win_rates_has_a_square_a_pair_and_a_dot_where_nothing_is_decid
 def test_the_choice_of_a_method_has_the_facts_of_every_task_of_every_board(tmp_path: Path) -> None:
     text = page_of(tmp_path, board_rows())
     outline(text)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])  # type: ignore[index]
+    data = data_of(text)
     assert sorted(board["name"] for board in data["boards"]) == sorted(board_names())
     form = text[text.index('<section id="picker"') : text.index("<nav")]
     offered = {
@@ -175,7 +174,7 @@ def test_ids_are_unique_and_links_lead_somewhere_beside_other_tasks_and_hostile_
     seen = outline(text).seen
     ids = [a["id"] for _, a in seen if "id" in a]
     assert len(ids) == len(set(ids))
-    content = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])  # type: ignore[index]
+    content = data_of(text)
     known = {*ids, *(f"r{place}" for place in range(len(content["rows"])))}
     assert {str(a["href"])[1:] for _, a in seen if "href" in a} <= known
 

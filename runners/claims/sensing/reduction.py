@@ -16,7 +16,7 @@ _WHOLE = {"hidden": 4, "whole": True}
 
 def _reductions(epochs: float) -> list[Experiment]:
     return [
-        Experiment("sensing/rank_reduction", {"epochs": epochs}, seeds=15),
+        Experiment("sensing/rank_reduction", {"epochs": epochs, "hidden": 2}, seeds=15),
         Experiment("sensing/rank_reduction", {"epochs": epochs, **_WHOLE}, seeds=15),
     ]
 
