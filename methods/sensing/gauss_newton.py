@@ -73,13 +73,12 @@ class GaussNewtonRecovery:
     """GNMR: (dF, dG) = min-norm argmin |A(F dG^T + dF G^T) - (y - A(F G^T))|; F <- F + dF, G <- G + dG, then balanced.
 
     The `updating` variant of the paper, which converges quadratically, also with few measurements. The linear least-squares
-    problem is rank-deficient (gauge directions). Dense operators: its minimum-norm solution by singular value decomposition
-    (2 k passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
-    minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has
-    decreased by the factor `tolerance`. Few inner iterations are inexact steps: for matrix completion 20 to 100 spend a
-    budget of passes far better than solutions to full precision do. After each step the factors are balanced by the singular
-    value decomposition of F G^T. Spectral initialization. On a symmetric problem F = G: the minimum-norm solution then has dF
-    = dG.
+    problem is rank-deficient (gauge directions). Dense operators: its minimum-norm solution by singular value decomposition (2 k
+    passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
+    minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has decreased
+    by the factor `tolerance`. Few inner iterations are inexact steps: for matrix completion 20 to 100 spend a budget of passes far
+    better than solutions to full precision do. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
+    initialization. On a symmetric problem F = G: the minimum-norm solution then has dF = dG.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
     (which uses LSQR, with the same solution in exact arithmetic).
