@@ -76,8 +76,7 @@ class GaussNewtonRecovery:
     problem is rank-deficient (gauge directions). Dense operators: its minimum-norm solution by singular value decomposition (2 k
     passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
     minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has decreased
-    by the factor `tolerance`. Few inner iterations are inexact steps: for matrix completion 20 to 100 spend a budget of passes far
-    better than solutions to full precision do. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
+    by the factor `tolerance`. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
     initialization. On a symmetric problem F = G: the minimum-norm solution then has dF = dG.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
@@ -88,7 +87,7 @@ class GaussNewtonRecovery:
     inner: Count = 500
     tolerance: Annotated[float, Range(above=0, below=1)] = 1e-12
     rank: Count | None = None
-    search_space: ClassVar[SearchSpace] = {"inner": (500, 50, 100, 20)}
+    search_space: ClassVar[SearchSpace] = {}
 
     def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
         """One estimate. Seeds are not batched, because they need different numbers of inner iterations."""
