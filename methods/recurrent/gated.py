@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent.compiled_maps import gru_map, lstm_map
-from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
-from dynamark.methods.training import Recipe, train
-from dynamark.tasks.numerics.maps import CompiledMap, compiled_map, free_run
-from dynamark.tasks.problems import Forecasting, Run, Trajectories
+from dynamark.methods.recurrent.feedback import FeedbackModel, trained
+from dynamark.methods.training import Recipe
+from dynamark.tasks.numerics.maps import CompiledMap
+from dynamark.tasks.problems import Forecasting, Run
 
 __all__ = ["GatedModel", "GatedNetwork"]
 
@@ -51,40 +50,11 @@ class GatedNetwork:
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[GatedModel]:
         """Train one model per seed, all seeds in one batch."""
-        data = [autonomous(problem).train.observations.float() for problem in problems]
-        if data[0].shape[1] <= self.window:
-            raise UserError(
-                f"trajectories of {data[0].shape[1]} samples are too short for windows of {self.window} samples: "
-                "decrease `window`"
-            )
-        modules = [_Network(self, data[0].shape[-1], run.generator) for run in runs]
-        streams = [_Streams(path, self.batch, self.window, run) for path, run in zip(data, runs, strict=True)]
         recipe = Recipe(self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=1.0)
-        train(modules, _loss, lambda member, run: streams[member].advance(), runs, recipe)
+        modules = trained(
+            problems, runs, lambda dim, draw: _Network(self, dim, draw), recipe, batch=self.batch, window=self.window
+        )
         return [GatedModel.of(module) for module in modules]
-
-
-def _loss(module: Callable[..., Tensor], x: Tensor, fresh: Tensor) -> Tensor:
-    return module(x, fresh)
-
-
-class _Streams:
-    """Streams that advance along the trajectories by one window per update."""
-
-    def __init__(self, data: Float[Tensor, "trajectory time dim"], count: int, window: int, run: Run) -> None:
-        self.data, self.window, self.generator = data, window, run.generator
-        self.path, self.place = torch.zeros(count, dtype=torch.long), torch.full((count,), data.shape[1])
-
-    def advance(self) -> tuple[Tensor, Tensor]:
-        """The next window of every stream [S, window + 1, N], and which streams restart [S]."""
-        trajectories, time, _ = self.data.shape
-        fresh = self.place + self.window >= time
-        count = int(fresh.sum())
-        self.path[fresh] = torch.randint(trajectories, (count,), generator=self.generator)
-        self.place[fresh] = torch.randint(time - self.window, (count,), generator=self.generator)
-        windows = self.data[self.path[:, None], self.place[:, None] + torch.arange(self.window + 1)]
-        self.place += self.window
-        return windows, fresh
 
 
 class _Network(nn.Module):
@@ -136,7 +106,7 @@ def advanced(
 
 
 @dataclass(frozen=True)
-class GatedModel(StateForecaster):
+class GatedModel(FeedbackModel):
     """The trained network; its state is that of the cell, (c, h) for an LSTM and h for a GRU."""
 
     cell: Cell
@@ -152,42 +122,18 @@ class GatedModel(StateForecaster):
         parts = (network.read, network.recur, network.bias, network.out, network.shift)
         return cls(network.cell, *(p.detach().double() for p in parts))
 
-    def _after(self, x: Tensor, state: Tensor) -> Tensor:
-        return advanced(self.cell, x @ self.read + self.bias, state, self.recur)
+    @property
+    def size(self) -> int:
+        """Number of entries of the state."""
+        return _PARTS[self.cell] * len(self.recur)
 
-    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """The state after the whole context, from a zero state."""
-        x = context.observations.double()
-        state = x.new_zeros(len(x), _PARTS[self.cell] * len(self.recur))
-        for sample in x.unbind(1):
-            state = self._after(sample, state)
-        return state
+    def after(self, x: Float[Tensor, "trajectory dim"], state: Tensor) -> Tensor:
+        """The state after an observation."""
+        return advanced(self.cell, x @ self.read + self.bias, state, self.recur)
 
     def as_map(self) -> CompiledMap:
         """Compiled kernels of the cell with its prediction fed back as input."""
         return (lstm_map if self.cell == "lstm" else gru_map)(self.read, self.recur, self.bias, self.out, self.shift)
-
-    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """The state after the network receives its own prediction as input."""
-        return self._after(self.observe(state), state)
-
-    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The prediction of the next observation."""
-        return state[..., -len(self.out) :] @ self.out + self.shift
-
-    def forecast(
-        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
-    ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run: each prediction is fed back as the next input."""
-        state = self.initial_state(context)
-        form = compiled_map(self)
-        if form is not None:
-            return free_run(form, state, horizon, context.dim, now=True)
-        out = state.new_empty(horizon, len(state), context.dim)
-        for row in out.unbind(0):
-            row.copy_(self.observe(state))
-            state = self._after(row, state)
-        return out.transpose(0, 1)
 
     def tangent(
         self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
@@ -196,10 +142,6 @@ class GatedModel(StateForecaster):
         v, x = vectors.mT, self.observe(state)[:, None]
         products = (_lstm_tangent if self.cell == "lstm" else _gru_tangent)(self, x, state[:, None], v)
         return products.mT
-
-    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The dense Jacobian of `step`."""
-        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
 
     def parameter_count(self) -> int:
         """The number of entries of W, U, b, C and d."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -10,15 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.errors import UserError
 from dynamark.methods.fields import Batch, Positive, Range, SearchSpace, Size, Steps
 from dynamark.methods.recurrent import compiled_lem
-from dynamark.methods.recurrent.forecaster import StateForecaster, autonomous
-from dynamark.methods.recurrent.streams import Streams
-from dynamark.methods.training import Recipe, train
+from dynamark.methods.recurrent.feedback import FeedbackModel, trained
+from dynamark.methods.training import Recipe
 from dynamark.tasks.numerics.compiling import available
-from dynamark.tasks.numerics.maps import CompiledMap, compiled_map, free_run
-from dynamark.tasks.problems import Forecasting, Run, Trajectories
+from dynamark.tasks.numerics.maps import CompiledMap
+from dynamark.tasks.problems import Forecasting, Run
 
 __all__ = ["LEM", "LEMModel"]
 
@@ -46,21 +44,11 @@ class LEM:
 
     def fit_forecasters(self, problems: Sequence[Forecasting], runs: Sequence[Run]) -> list[LEMModel]:
         """Train one model per seed, all seeds in one batch."""
-        data = [autonomous(problem).train.observations.float() for problem in problems]
-        if data[0].shape[1] <= self.window:
-            raise UserError(
-                f"trajectories of {data[0].shape[1]} samples are too short for windows of {self.window} samples: "
-                "decrease `window`"
-            )
-        modules = [_Network(self, data[0].shape[-1], run.generator) for run in runs]
-        streams = [Streams(path, self.batch, self.window, run) for path, run in zip(data, runs, strict=True)]
         recipe = Recipe(self.updates, self.rate, "exponential", self.final_rate / self.rate, clip=1.0)
-        train(modules, _loss, lambda member, run: streams[member].advance(), runs, recipe)
+        modules = trained(
+            problems, runs, lambda dim, draw: _Network(self, dim, draw), recipe, batch=self.batch, window=self.window
+        )
         return [LEMModel.of(module) for module in modules]
-
-
-def _loss(module: Callable[..., Tensor], x: Tensor, fresh: Tensor) -> Tensor:
-    return module(x, fresh)
 
 
 class _Network(nn.Module):
@@ -135,7 +123,7 @@ class _Window(torch.autograd.Function):
 
 
 @dataclass(frozen=True)
-class LEMModel(StateForecaster):
+class LEMModel(FeedbackModel):
     """The trained network; its state is (z, y)."""
 
     read: Float[Tensor, "dim gates"]
@@ -151,42 +139,18 @@ class LEMModel(StateForecaster):
         parts = (network.read, network.recur, network.inner, network.bias, network.out, network.shift)
         return cls(*(p.detach().double() for p in parts))
 
-    def _after(self, x: Tensor, state: Tensor) -> Tensor:
-        return advanced(x @ self.read + self.bias, state, self.recur, self.inner)
+    @property
+    def size(self) -> int:
+        """Number of entries of the state."""
+        return 2 * len(self.recur)
 
-    def initial_state(self, context: Trajectories) -> Float[Tensor, "trajectory state"]:
-        """The state after the whole context, from a zero state."""
-        x = context.observations.double()
-        state = x.new_zeros(len(x), 2 * len(self.recur))
-        for sample in x.unbind(1):
-            state = self._after(sample, state)
-        return state
+    def after(self, x: Float[Tensor, "trajectory dim"], state: Tensor) -> Tensor:
+        """The state after an observation."""
+        return advanced(x @ self.read + self.bias, state, self.recur, self.inner)
 
     def as_map(self) -> CompiledMap:
         """Compiled kernels of the cell with its prediction fed back as input."""
         return compiled_lem.lem_map(self.read, self.recur, self.inner, self.bias, self.out, self.shift)
-
-    def step(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state"]:
-        """The state after the network receives its own prediction as input."""
-        return self._after(self.observe(state), state)
-
-    def observe(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory dim"]:
-        """The prediction of the next observation."""
-        return state[..., -len(self.out) :] @ self.out + self.shift
-
-    def forecast(
-        self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
-    ) -> Float[Tensor, "trajectory horizon dim"]:
-        """The free run: each prediction is fed back as the next input."""
-        state = self.initial_state(context)
-        form = compiled_map(self)
-        if form is not None and state.device.type == "cpu":
-            return free_run(form, state, horizon, context.dim, now=True)
-        out = state.new_empty(horizon, len(state), context.dim)
-        for row in out.unbind(0):
-            row.copy_(self.observe(state))
-            state = self._after(row, state)
-        return out.transpose(0, 1)
 
     def tangent(
         self, state: Float[Tensor, "trajectory state"], vectors: Float[Tensor, "trajectory state k"]
@@ -204,10 +168,6 @@ class LEMModel(StateForecaster):
         d_content = (1 - content * content) * (d_given[..., 3 * y.shape[-1] :] + dz @ self.inner)
         dy = (1 - step_y) * dy + step_y * (1 - step_y) * (content - y) * d_step_y + step_y * d_content
         return torch.cat([dz, dy], dim=-1).mT
-
-    def jacobian(self, state: Float[Tensor, "trajectory state"]) -> Float[Tensor, "trajectory state state"]:
-        """The dense Jacobian of `step`."""
-        return self.tangent(state, torch.eye(state.shape[-1], dtype=state.dtype).repeat(len(state), 1, 1))
 
     def parameter_count(self) -> int:
         """The number of entries of W, U, V, b, C and d."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.cohort import Stacked
-from dynamark.methods.recurrent.gated import GatedModel, GatedNetwork, _Network, _Streams, advanced
+from dynamark.methods.recurrent.feedback import Streams
+from dynamark.methods.recurrent.gated import GatedModel, GatedNetwork, _Network, advanced
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
 CELLS = ("lstm", "gru")
@@ -65,7 +66,7 @@ def test_two_windows_in_a_row_are_one_long_window(cell: str) -> None:
 
 def test_streams_walk_along_the_data_and_start_anew_at_its_end() -> None:
     data = torch.arange(100.0)[None, :, None]
-    streams = _Streams(data, 4, 10, Run([1]))
+    streams = Streams(data, 4, 10, Run([1]))
     first, fresh = streams.advance()
     assert fresh.all()
     assert first.shape == (4, 11, 1)

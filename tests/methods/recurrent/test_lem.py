@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from dynamark.errors import UserError
-from dynamark.methods.recurrent import lem
-from dynamark.methods.recurrent.gated import _Streams
+from dynamark.methods.recurrent import feedback, lem
 from dynamark.methods.recurrent.lem import LEM, LEMModel, _Network, advanced, states_of
-from dynamark.methods.recurrent.streams import Streams
 from dynamark.tasks.numerics import compiling
 from dynamark.tasks.problems import Forecasting, Run, Trajectories
 
@@ -91,18 +89,11 @@ def test_states_are_bounded_by_one_whatever_the_input() -> None:
 @pytest.mark.parametrize("kernels", [False, True])
 def test_the_free_run_feeds_on_itself(kernels: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "available", lambda: False)
-    monkeypatch.setattr(lem, "compiled_map", lambda model: model.as_map() if kernels else None)
+    monkeypatch.setattr(feedback, "compiled_map", lambda model: model.as_map() if kernels else None)
     model, context = LEMModel.of(network()), drawn(5, 2, 6, 2)
     forecast = model.forecast(Trajectories(context), 9)
     longer = torch.cat([context, forecast[:, :4]], dim=1)
     torch.testing.assert_close(model.forecast(Trajectories(longer), 5), forecast[:, 4:])
-
-
-def test_streams_are_those_of_the_gated_networks() -> None:
-    data = torch.arange(90.0).reshape(2, 45, 1)
-    ours, theirs = Streams(data, 4, 10, Run([1])), _Streams(data, 4, 10, Run([1]))
-    for _ in range(12):
-        torch.testing.assert_close(ours.advance(), theirs.advance(), rtol=0, atol=0)
 
 
 def test_training_learns_a_rotation_and_seeds_are_independent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +105,7 @@ def test_training_learns_a_rotation_and_seeds_are_independent(monkeypatch: pytes
     other, _ = method.fit_forecasters([problem] * 2, [Run([1]), Run([3])])
     assert torch.equal(first.read, other.read)
     assert not torch.equal(first.read, second.read)
-    monkeypatch.setattr(lem, "compiled_map", lambda _: None)
+    monkeypatch.setattr(feedback, "compiled_map", lambda _: None)
     for model in (first, second):
         assert (model.forecast(Trajectories(circle[:, :20]), 15) - circle[:, 20:35]).abs().max() < 0.3
 
