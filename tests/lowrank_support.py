@@ -57,7 +57,7 @@ def fitted(method: Any) -> list[Tensor]:
     return [torch.linalg.multi_dot(layer) if len(layer) > 1 else layer[0] for layer in network.factors]
 
 
-def close(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+def assert_close(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
     """Equal to rounding."""
     for a, b in zip(actual, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)

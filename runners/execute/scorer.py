@@ -72,19 +72,19 @@ def _columns(
     return {"scores": [{"name": name, "value": float(value)} for name, value in values.items()], "curves": columns}
 
 
-def scale(task: Task, seed: int) -> dict[str, Any]:
+def scale(task: Task, seed: int) -> Mapping[str, Any]:
     """The two ends of the task's scale, and how skill is measured between them.
 
     Computed once for all methods that this process scores on the instance: an oracle can take longer than a method.
     """
     try:
-        return dict(_scale(task, seed))
-    except TypeError:  # a field that cannot be hashed
-        return _scale.__wrapped__(task, seed)
+        hash(task)
+    except TypeError:  # a field of a task of one's own
+        return _ends(task, seed)
+    return _cached_ends(task, seed)
 
 
-@functools.lru_cache(maxsize=64)
-def _scale(task: Task, seed: int) -> dict[str, Any]:
+def _ends(task: Task, seed: int) -> dict[str, Any]:
     return {
         "score": task.primary.name,
         "lower_is_better": task.primary.lower_is_better,
@@ -93,6 +93,9 @@ def _scale(task: Task, seed: int) -> dict[str, Any]:
         "baseline": task.baseline(seed),
         "oracle": task.oracle(seed),
     }
+
+
+_cached_ends = functools.lru_cache(maxsize=64)(_ends)
 
 
 def _curve(curve: Curve) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dynamark.results.schema import EXPERIMENT, RUN
 from dynamark.results.store import published_store, read_rows
 from dynamark.runners.plan.cohorts import Cohort, Planned, PlannedRun
 from dynamark.runners.spec import competing, halved
@@ -55,9 +56,9 @@ class Seconds:
         for row in published:
             if row["fit_seconds"] is None:
                 continue
-            if row["kind"] == "experiment":
-                self._known["experiment", _bare(row["task"])].append(_known(row))
-            if row["kind"] == "run":
+            if row["kind"] == EXPERIMENT:
+                self._known[EXPERIMENT, _bare(row["task"])].append(_known(row))
+            if row["kind"] == RUN:
                 task, method = _bare(row["task"]), _bare(row["method"])
                 for key in (
                     (task, row["tier"], method),
@@ -70,7 +71,7 @@ class Seconds:
     def of(self, run: Planned) -> float | None:
         """Predicted seconds of a run on one core, including tuning; None without published results."""
         if not isinstance(run, PlannedRun):
-            measured = self._known.get(("experiment", run.method.name))
+            measured = self._known.get((EXPERIMENT, run.method.name))
             return statistics.median(known.fit for known in measured) if measured else None
         same = (run.task.name, run.task.tier, run.method.label, run.row["method_fields"], run.budget)
         if same not in self._predicted:

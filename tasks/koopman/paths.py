@@ -12,6 +12,7 @@ import torch
 from numpy import ndarray
 
 from dynamark.tasks.base import Curve, Metric, Scores, Solution, Task
+from dynamark.tasks.koopman import processes
 from dynamark.tasks.numerics.distributions import coverage, crps, energy_score
 from dynamark.tasks.numerics.exact import cos, exp, sin
 from dynamark.tasks.problems import Forecasting, ForecastingQuery, Rollout, Trajectories
@@ -173,8 +174,7 @@ class OrnsteinUhlenbeckPaths(PathTask):
 
     def advance(self, x: ndarray, rng: np.random.Generator) -> ndarray:
         """e^{-dt} x + sqrt(1 - e^{-2 dt}) N(0, 1)."""
-        decay = exp(-self.dt)
-        return np.asarray(decay * x + np.sqrt(1 - decay * decay) * rng.standard_normal(x.shape))
+        return processes.ou_step(x, self.dt, rng)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from lowrank_support import STEPS, autograd, close, errors, fitted, quadratic, start, toy
+from lowrank_support import STEPS, assert_close, autograd, errors, fitted, quadratic, start, toy
 from sensing_support import normals
 from torch import Tensor
 
@@ -36,7 +36,7 @@ def test_lora_is_autograd_with_adam(frozen: bool) -> None:
         lambda p: torch.optim.Adam(p, lr=rate),
         run,
     )
-    close(fitted(LoRA(rank=rank, alpha=alpha, rate=rate, batch=8, freeze_a=frozen)), expected)
+    assert_close(fitted(LoRA(rank=rank, alpha=alpha, rate=rate, batch=8, freeze_a=frozen)), expected)
 
 
 def test_lora_of_full_rank_with_the_identity_is_adam_times_its_scale() -> None:
@@ -86,7 +86,7 @@ def test_one_factor_is_autograd_with_adam(alpha: float | None) -> None:
 
     assert [len(p) for p in parts] == [7, 7]
     expected = autograd(parts, weights, lambda p: torch.optim.Adam(p, lr=rate), run)
-    close(fitted(SingLoRA(rank=rank, alpha=alpha, rate=rate, ramp=ramp, batch=8)), expected)
+    assert_close(fitted(SingLoRA(rank=rank, alpha=alpha, rate=rate, ramp=ramp, batch=8)), expected)
 
 
 def test_one_factor_reaches_the_best_semidefinite_change_only() -> None:
@@ -117,7 +117,7 @@ def test_a_core_between_factors_is_autograd_with_adam() -> None:
         lambda p: torch.optim.Adam(p, lr=rate),
         run,
     )
-    close(fitted(TuckerLoRA(rank=rank, rate=rate, batch=8)), expected)
+    assert_close(fitted(TuckerLoRA(rank=rank, rate=rate, batch=8)), expected)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 10.0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lowrank_support import STEPS, autograd, close, errors, fitted, quadratic, start, toy
+from lowrank_support import STEPS, assert_close, autograd, errors, fitted, quadratic, start, toy
 from sensing_support import normals
 from torch import Tensor
 
@@ -29,7 +29,7 @@ METHODS = [AdamTraining(), LionTraining(), GaLore(), OnlineSubspaceDescent(), Fl
 def test_adam_is_that_of_torch() -> None:
     weights = [w.clone().requires_grad_() for w in start()]
     expected = autograd(weights, lambda: weights, lambda p: torch.optim.Adam(p, lr=0.01, betas=(0.8, 0.95)))
-    close(fitted(AdamTraining(rate=0.01, batch=8, beta1=0.8, beta2=0.95)), expected)
+    assert_close(fitted(AdamTraining(rate=0.01, batch=8, beta1=0.8, beta2=0.95)), expected)
 
 
 class PlainLion(torch.optim.Optimizer):
@@ -47,7 +47,7 @@ class PlainLion(torch.optim.Optimizer):
 def test_lion_is_that_of_its_paper() -> None:
     weights = [w.clone().requires_grad_() for w in start()]
     expected = autograd(weights, lambda: weights, lambda p: PlainLion(p, {}))
-    close(fitted(LionTraining(rate=0.01, batch=8, decay=0.5)), expected)
+    assert_close(fitted(LionTraining(rate=0.01, batch=8, decay=0.5)), expected)
 
 
 def test_lion_stays_in_its_box() -> None:
@@ -63,7 +63,7 @@ def test_lion_stays_in_its_box() -> None:
     "method", [GaLore(rank=7, rate=0.01, batch=8), OnlineSubspaceDescent(rank=7, rate=0.01, batch=8)]
 )
 def test_projections_of_full_rank_are_adam(method: Any) -> None:
-    close(fitted(method), fitted(AdamTraining(rate=0.01, batch=8)))
+    assert_close(fitted(method), fitted(AdamTraining(rate=0.01, batch=8)))
 
 
 class Averaged(torch.optim.Optimizer):
@@ -78,7 +78,7 @@ class Averaged(torch.optim.Optimizer):
 def test_flora_of_full_rank_is_momentum() -> None:
     weights = [w.clone().requires_grad_() for w in start()]
     expected = autograd(weights, lambda: weights, lambda p: Averaged(p, {}))
-    close(fitted(Flora(rank=7, rate=0.01, batch=8)), expected)
+    assert_close(fitted(Flora(rank=7, rate=0.01, batch=8)), expected)
 
 
 def naive_galore(target: Tensor, rank: int, every: int, rate: float, steps: int) -> Tensor:
@@ -194,4 +194,4 @@ def test_lion_is_that_of_its_package() -> None:
     lion = pytest.importorskip("lion_pytorch")
     weights = [w.clone().requires_grad_() for w in start()]
     expected = autograd(weights, lambda: weights, lambda p: lion.Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.5))
-    close(fitted(LionTraining(rate=0.01, batch=8, decay=0.5)), expected)
+    assert_close(fitted(LionTraining(rate=0.01, batch=8, decay=0.5)), expected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from lowrank_support import close, start, toy
+from lowrank_support import assert_close, start, toy
 from sensing_support import normals
 
 from dynamark.methods.lowrank.direct import FullTraining
@@ -71,7 +71,7 @@ def test_before_the_reduction_it_is_full_training_and_afterwards_frozen_matrices
     assert run.facts["rank_1"] + run.facts["rank_2"] <= 4
     untouched = WeLore(batch=8, tuning=0.5, rank=7).fit_network(problem, Run([0], budget=4))
     (half,) = FullTraining(batch=8).fit_networks([problem], [Run([0], budget=2)])
-    close([w for (w,) in untouched.factors], [w for (w,) in half.factors])
+    assert_close([w for (w,) in untouched.factors], [w for (w,) in half.factors])
     assert not torch.equal(untouched.biases[0], half.biases[0])
     assert not torch.equal(untouched.factors[0][0], start()[0])
 

@@ -118,3 +118,28 @@ def test_a_task_is_rebuilt_from_plain_data() -> None:
     again = scorer.rebuild(json.loads(json.dumps(description)))
     assert again == task
     assert (again.name, again.salt, again.noise) == ("a walk", "s", 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted(Walk):  # type: ignore[misc]
+    """A task that counts how often its oracle is computed."""
+
+    metrics: ClassVar[tuple[Metric, ...]] = (Metric("error"),)
+    calls: ClassVar[list[tuple[str, int]]] = []
+
+    def score(self, solution: Any, seed: int) -> Scores:
+        return Scores({"error": 1.0})
+
+    def oracle(self, seed: int) -> float:
+        self.calls.append((self.salt, seed))
+        return 0.5
+
+
+def test_the_ends_of_a_scale_are_computed_once_for_all_rows_of_an_instance() -> None:
+    """Seeds and salts are instances of their own."""
+    Counted.calls.clear()
+    for salt in ("", "other"):
+        for seed in (0, 1):
+            rows = [scorer.score(Counted(name="x/counted", salt=salt), seed, answered()) for _ in range(3)]
+            assert [row["primary"]["oracle"] for row in rows] == [0.5] * 3
+    assert Counted.calls == [("", 0), ("", 1), ("other", 0), ("other", 1)]
