@@ -19,7 +19,8 @@ from dynamark.leaderboards.formats import FORMATS, csv_records, csv_text, render
 from dynamark.leaderboards.rows import gathered, prepare
 from dynamark.leaderboards.table import Standing, Table, in_order, tables
 from dynamark.methods.catalog import METHODS
-from dynamark.results.store import default_store, published_store, read_rows
+from dynamark.results.store import default_store
+from dynamark.runners.claims.select import COLUMNS as CLAIM_COLUMNS
 from dynamark.runners.facts import facts
 from dynamark.runners.plan.board import board_names, read_board
 
@@ -91,13 +92,10 @@ class Selection:
             return []
         return evaluate_all(choose(family=self.family), rows)
 
-    def claim_rows(self) -> pa.Table:
-        """The rows that claims are evaluated on, with the curves of their figures."""
-        from dynamark.runners.claims.select import COLUMNS
-
+    def claim_rows(self, read: pa.Table) -> pa.Table:
+        """Of the rows that were read those that claims are evaluated on, with the curves of their figures."""
         narrowed = self.keys is not None or self.tier or self.task or self.method
-        folders = [] if narrowed else [*([published_store()] if self.published else []), *self.stores]
-        return read_rows(folders, [*COLUMNS, "curves"])
+        return read.select([*CLAIM_COLUMNS, "curves"]).slice(0, 0 if narrowed else None)
 
 
 def _matching(frame: pandas.DataFrame, column: str, globs: Sequence[str]) -> pandas.DataFrame:
@@ -180,8 +178,8 @@ class Leaderboard:
         from dynamark.leaderboards.page.symbols import codes
         from dynamark.leaderboards.page.whole import page
 
-        rows = self._selection.claim_rows()
-        read = self._selection.read(_PAGE)
+        read = self._selection.read([*_PAGE, *CLAIM_COLUMNS])
+        rows = self._selection.claim_rows(read)
         boards = self._selection.boards(read)
         frame = _apart(self._selection.rows(read), [table for table, _ in boards])
         claims = self._selection.claims(rows)
