@@ -36,7 +36,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables and pages of a test's own rows alone."""
-    from dynamark.leaderboards import assemble, rows
+    from dynamark.leaderboards import rows
 
-    for module in (rows, assemble):
-        monkeypatch.setattr(module, "published_store", lambda: tmp_path / "published")
+    monkeypatch.setattr(rows, "published_store", lambda: tmp_path / "published")
