@@ -18,7 +18,7 @@ METHODS: dict[str, str] = {
     "riemannian_gd": "dynamark.methods.sensing.manifold:RiemannianDescent",
     "riemannian_cg": "dynamark.methods.sensing.manifold:RiemannianDescent(conjugate=True)",
     "niht": "dynamark.methods.sensing.manifold:IterativeHardThresholding",
-    "svp": "dynamark.methods.sensing.manifold:IterativeHardThresholding(step=0.7)",
+    "svp": "dynamark.methods.sensing.projection:SingularValueProjection",
     "nesterov": "dynamark.methods.sensing.momentum:AcceleratedDescent",
     "heavy_ball": "dynamark.methods.sensing.momentum:AcceleratedDescent(momentum='heavy_ball')",
     "scaled_nesterov": "dynamark.methods.sensing.momentum:AcceleratedDescent(preconditioned=True)",

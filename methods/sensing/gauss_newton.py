@@ -77,7 +77,7 @@ class GaussNewtonRecovery:
     passes to assemble it). Other operators: conjugate gradients on the normal equations from zero, which converge to the
     minimum-norm solution too, with at most `inner` iterations of two passes each, until the norm of the gradient has decreased
     by the factor `tolerance`. After each step the factors are balanced by the singular value decomposition of F G^T. Spectral
-    initialization. On a symmetric problem F = G: the minimum-norm solution then has dF = dG.
+    initialization. On a symmetric problem F = G: the minimum-norm solution then has dF = dG. Dense operators ignore `inner`.
 
     Source: Zilber and Nadler, GNMR: a provable one-line algorithm for low rank matrix recovery, SIAM J. Math. Data Sci. 2022
     (which uses LSQR, with the same solution in exact arithmetic).
@@ -87,7 +87,7 @@ class GaussNewtonRecovery:
     inner: Count = 500
     tolerance: Annotated[float, Range(above=0, below=1)] = 1e-12
     rank: Count | None = None
-    search_space: ClassVar[SearchSpace] = {}
+    search_space: ClassVar[SearchSpace] = {"inner": (500, 100, 50, 20)}
 
     def fit_estimate(self, problem: Recovery, run: Run) -> Estimate:
         """One estimate. Seeds are not batched, because they need different numbers of inner iterations."""

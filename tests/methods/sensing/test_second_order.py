@@ -23,6 +23,7 @@ from dynamark.methods.sensing.inexact import InexactAlternatingMinimization, imp
 from dynamark.methods.sensing.manifold import IterativeHardThresholding, RiemannianDescent, exact_step, tangent
 from dynamark.methods.sensing.measurements import DenseMeasurements, measure
 from dynamark.methods.sensing.nuclear import NuclearNorm, PenalizedNuclearNorm, projection, shrink
+from dynamark.methods.sensing.projection import SingularValueProjection
 from dynamark.methods.sensing.scaled import PreconditionedDescent, preconditioned
 from dynamark.tasks.numerics.operators import DenseOperator
 from dynamark.tasks.problems import Recovery, Run
@@ -63,7 +64,7 @@ EXACT = [
     (RiemannianDescent(), Completion),
     (IterativeHardThresholding(), AsymmetricSensing),
     (IterativeHardThresholding(), Completion),
-    (IterativeHardThresholding(step=0.7), PositiveSensing),
+    (SingularValueProjection(), PositiveSensing),
 ]
 
 
@@ -71,6 +72,16 @@ EXACT = [
 def test_methods_of_exact_rank_reach_rounding(method: Any, cls: type[LowRankRecovery]) -> None:
     for outcome in scores(method, cls.at("tiny")):
         assert outcome["rel"] < 1e-12
+
+
+def test_the_step_below_the_share_of_known_entries_is_stable() -> None:
+    """The largest eigenvalue of A*A is 1/share, so a step below twice the share cannot increase the residual."""
+    task = Completion.at("tiny", rows=40, columns=40, passes=400)
+    share = len(task.problem(0).y) / 1600
+    small, large = (SingularValueProjection(step=step) for step in (share, 4 * share))
+    for stable, diverged in zip(scores(small, task), scores(large, task), strict=True):
+        assert stable["rel"] < 1e-5
+        assert diverged["rel"] > 1
 
 
 def test_gauss_newton_is_quadratic() -> None:
