@@ -73,7 +73,7 @@ def _notes(table: BoardTable) -> list[str]:
 
 
 def board_json(table: BoardTable) -> dict[str, Any]:
-    """A board as plain data."""
+    """A board as dictionaries and lists, for JSON."""
     return {
         "board": table.board.name,
         "family": table.board.family,

@@ -89,7 +89,7 @@ class BoardTable:
 
     @property
     def cells(self) -> int:
-        """Tasks times seeds."""
+        """The number of cells of a method: tasks times seeds."""
         return len(self.board.tasks) * self.board.seeds
 
     @property

@@ -101,7 +101,7 @@ class Spelled:
         return re.fullmatch(self.pattern, value) is not None
 
     def of(self, base: str) -> str:
-        """The meaning."""
+        """The meaning of a field with this annotation."""
         return self.meaning
 
 

@@ -22,7 +22,7 @@ __all__ = ["About", "Sources", "bibtex"]
 
 @dataclass(frozen=True)
 class About:
-    """A docstring in parts."""
+    """A docstring in its parts: equation, text, source and key."""
 
     equation: str  # its first paragraph
     rest: tuple[str, ...]  # further paragraphs

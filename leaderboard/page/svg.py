@@ -137,7 +137,7 @@ class Chart:
             self.marks.append(f'<path class="dots {style}" stroke-width="{10 * size:g}" d="{"".join(parts)}"/>')
 
     def whisker(self, x: float, low: float, high: float, style: str) -> None:
-        """A vertical interval."""
+        """A vertical line from the lower to the upper end of an interval."""
         at, ends = self.sx(x), (self.sy(low), self.sy(high))
         self.marks.append(f'<path class="{style}" d="M{at:.1f} {ends[0]:.1f}V{ends[1]:.1f}"/>')
 
@@ -161,7 +161,7 @@ class Chart:
         )
 
     def render(self) -> str:
-        """The whole SVG."""
+        """The chart as one <svg> element."""
         left, right, top, bottom = _LEFT, self.width - _RIGHT, _TOP, self.height - _BOTTOM
         lines, words = [], []
         for value, text in self.sx.ticks():

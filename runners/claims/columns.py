@@ -96,7 +96,7 @@ class Rows:
         return Rows({**self.columns, f"score.{name}": values}, self.level)
 
     def to_frame(self) -> pandas.DataFrame:
-        """As a data frame."""
+        """These columns as a pandas data frame."""
         import pandas
 
         return pandas.DataFrame(self.columns)

@@ -41,7 +41,7 @@ class Engine:
     sandboxes: bool
 
     def start(self, settings: Settings) -> Executor:
-        """Start it."""
+        """Start the executor of this engine."""
         executor = self.make(settings, **self.options)
         if not isinstance(executor, Executor):
             raise UserError(

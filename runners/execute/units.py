@@ -46,7 +46,7 @@ class Channels:
         return (x - self.mean) / self.scale
 
     def leave(self, u: Tensor) -> Tensor:
-        """Into the data's units."""
+        """Map from the method's units into those of the data."""
         return u * self.scale + self.mean
 
     @classmethod
@@ -127,7 +127,7 @@ def restored(model: Any, units: Units | None, kind: type) -> Any:
 
 
 def bare(model: Any) -> Any:
-    """The method's own model."""
+    """The method's own model, without the change of units."""
     return model.inner if isinstance(model, _Restored) else model
 
 

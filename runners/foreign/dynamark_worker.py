@@ -255,7 +255,7 @@ def receive(stream: BinaryIO) -> tuple[Any, list[bytes]] | None:
 
 
 def send(stream: BinaryIO, body: Any, files: Sequence[bytes]) -> None:
-    """Write one message."""
+    """Write one message to the parent, as a line of JSON."""
     stream.write(json.dumps({"body": body, "sizes": [len(file) for file in files]}).encode() + b"\n")
     for file in files:
         stream.write(file)

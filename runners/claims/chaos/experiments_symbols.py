@@ -122,7 +122,7 @@ class _Code:
         return float(self._points()[1].sum())
 
     def curves(self) -> tuple[Curve, ...]:
-        """What a figure needs."""
+        """The points of each region, the graph of transitions and the shares of time, for the figure of the page."""
         plane = np.round(self.states[:, [0, self.model.start.shape[1] - 1]].numpy(), _DIGITS)
         main = list(self.shares)[:_REGIONS]
         drawn = []

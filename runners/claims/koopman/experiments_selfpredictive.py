@@ -45,7 +45,7 @@ class SelfPredictiveFlow:
     steps: int = 8000
 
     def measure(self, run: Run) -> Scores:
-        """One chain and one start."""
+        """Integrate the flow for one random chain from one random orthonormal start."""
         chain = transition(run.numpy, self.states, self.permutations, self.symmetric)
         start = np.stack([orthonormal(run.numpy, self.states, self.features) for _ in range(self.sides)])
         field = flow(chain, self.gradient == "full")

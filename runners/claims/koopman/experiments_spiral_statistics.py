@@ -36,7 +36,7 @@ class SpiralStatistics:
     points: int = 128
 
     def measure(self, run: Run) -> Scores:
-        """Nothing is drawn."""
+        """Deterministic: the equation is solved once, and the seed has no effect."""
         parameters, arms = _REGIMES[self.regime]
         equation = ReactionDiffusion(*parameters, self.points, h=0.1)
         series = spreads(equation, spiral(*equation.grid(), arms), round(self.time / equation.h))

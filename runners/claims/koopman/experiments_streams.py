@@ -140,7 +140,7 @@ class SparseEncoding:
         return places.reshape(len(x), -1), values.reshape(len(x), -1)
 
     def dense(self, x: Float[ndarray, "state dim"]) -> Float[ndarray, "state feature"]:
-        """All features."""
+        """The features of these states as a dense matrix, zeros included."""
         places, values = self(x)
         features = np.zeros((len(x), self.size))
         np.put_along_axis(features, places, values, axis=1)
@@ -165,7 +165,7 @@ class SparseStream:
     ridge: float = 1e-5
 
     def measure(self, run: Run) -> Scores:
-        """One encoding, one set of pairs."""
+        """Draw one encoding and one set of pairs, and learn from the pairs in several orders."""
         x, y = pendulum_pairs(run.numpy, self.pairs)
         test, truth = pendulum_pairs(run.numpy, 2000)
         encoding = SparseEncoding(run.numpy, 2, self.projections, self.bins)

@@ -64,7 +64,7 @@ class StateDependentCoefficients:
     states: int = 200
 
     def measure(self, run: Run) -> Scores:
-        """One sample of states."""
+        """Draw the states once and evaluate both factorizations at them."""
         f, jacobian = _PLANTS[self.system]
         x = run.numpy.uniform(-3, 3, (self.states, 2))
         exact, at_x = coefficients(jacobian, x, self.nodes), jacobian(x)

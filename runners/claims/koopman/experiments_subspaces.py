@@ -43,7 +43,7 @@ class GeodesicDifference:
     rank: int = 4
 
     def measure(self, run: Run) -> Scores:
-        """One geodesic."""
+        """Draw one geodesic and measure points on it in random bases."""
         rng = run.numpy
         frame = orthonormal(rng, self.ambient, 2 * self.rank)
         angles = rng.uniform(0.1, 1.4, self.rank)

@@ -135,7 +135,7 @@ class TaseStability:
     alpha: float = 0.75
 
     def measure(self, run: Run) -> Scores:
-        """Nothing is drawn."""
+        """Deterministic: the stability function on a fixed grid; the seed has no effect."""
         degrees, radii = np.arange(0, 90.25, 0.5), np.geomspace(1e-4, 1e8, 4000)
         z = -radii * np.exp(1j * np.radians(degrees))[:, None]
         z[-1] = 1j * radii  # exactly on the axis

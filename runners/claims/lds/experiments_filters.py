@@ -126,7 +126,7 @@ class ChebyshevGrowth:
     wide: float = 0.05
 
     def measure(self, run: Run) -> Scores:
-        """The maxima; 1 on the line."""
+        """The maxima over each sector; on the real line the exact value is 1."""
         c, unit = monic_chebyshev(self.degree), 2.0 ** (1 - self.degree)
         radius = np.cos(np.linspace(0, np.pi / 2, 4001))
 
@@ -156,7 +156,7 @@ class LegSKernel:
     states: int = 32
 
     def measure(self, run: Run) -> Scores:
-        """The largest difference."""
+        """The largest difference over the three times and all states."""
         a, b = legs(self.states)
         n = np.arange(self.states)
         differences = [

@@ -28,7 +28,7 @@ class ModeFlow:
     time: float = 8.0
 
     def measure(self, run: Run) -> Scores:
-        """The largest difference over time."""
+        """Integrate one mode, and return the largest difference from the closed form."""
         b = c = math.sqrt(self.start)
         worst = 0.0
         for k in range(round(self.time / self.step)):

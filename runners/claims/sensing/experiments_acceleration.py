@@ -65,7 +65,7 @@ class HeavyBallCycle:
     steps: int = 2000
 
     def measure(self, run: Run) -> Scores:
-        """Three runs."""
+        """The heavy ball and Nesterov's method on `piecewise_slope`, and the heavy ball on a quadratic."""
         path = _heavy_ball(piecewise_slope, self.start, self.steps)
         cycle = np.array([0.64653, -1.80245, 2.11592])
         errors = [np.abs(path[-3:] - np.roll(cycle, shift)).max() for shift in range(3)]
@@ -95,7 +95,7 @@ class TripleMomentum:
     start: float = 3.3
 
     def measure(self, run: Run) -> Scores:
-        """No random number enters."""
+        """Deterministic: the seed has no effect."""
         rho = 1 - (_M / _L) ** 0.5
         alpha, beta = (1 + rho) / _L, rho**2 / (2 - rho)
         gamma, delta = rho**2 / ((1 + rho) * (2 - rho)), rho**2 / (1 - rho**2)
@@ -126,7 +126,7 @@ class NesterovODE:
     steps: int = 60
 
     def measure(self, run: Run) -> Scores:
-        """No random number enters."""
+        """Deterministic: the seed has no effect."""
         scores = {}
         ahead_of = []
         for q in self.curvatures:

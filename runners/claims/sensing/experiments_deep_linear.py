@@ -83,7 +83,7 @@ class DepthIndependence:
     rates: tuple[float, ...] = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 
     def measure(self, run: Run) -> Scores:
-        """All rates at once, as one batch."""
+        """Train with all learning rates at once, as one batch."""
         if self.start == "orthogonal":
             factors = [torch.from_numpy(orthonormal(run.numpy, self.n, self.n)) for _ in range(self.depth)]
         else:

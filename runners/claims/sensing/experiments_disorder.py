@@ -34,7 +34,7 @@ class DisorderAxis:
     steps: int = 20_000
 
     def measure(self, run: Run) -> Scores:
-        """All scales as one batch."""
+        """Train from all scales at once, as one batch."""
         rng = run.numpy
         teacher = rng.standard_normal((self.teachers, self.inputs))
         output = rng.choice([-1.0, 1.0], self.units) / np.sqrt(self.units)

@@ -77,7 +77,7 @@ class EdgeOfStability:
     steps: int = 400_000
 
     def measure(self, run: Run) -> Scores:
-        """All starts at once."""
+        """Descend from all starts at once, as one array."""
         epsilon, z, f = np.meshgrid(self.epsilons, self.outputs, self.factors, indexing="ij")
         above = self._ends(z, 2 + 2 * (1 - epsilon) * z + 2 * f * z**2, epsilon) / (epsilon / 2)
         few = np.array(self.epsilons)
@@ -93,7 +93,7 @@ class EdgeOfStability:
         )
 
     def _ends(self, z: Starts, sharpness: Starts, epsilon: Starts) -> Starts:
-        """2 - T at the end."""
+        """2 - T after the last step, the distance of the sharpness to the edge."""
         q = _eigenvalues(epsilon)
         theta, _ = _descend(start_of(z, sharpness, epsilon), q, 1.0, self.steps)
         return 2 - _sharpness(theta, q)
@@ -116,7 +116,7 @@ class StepSizeInterval:
     steps: int = 400_000
 
     def measure(self, run: Run) -> Scores:
-        """All rates at once."""
+        """Descend with all step sizes at once, as one array."""
         rate = np.array([*self.rates, self.smaller])
         z, epsilon = np.full_like(rate, self.output), np.full_like(rate, self.epsilon)
         q = _eigenvalues(epsilon)

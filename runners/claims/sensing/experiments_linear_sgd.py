@@ -65,7 +65,7 @@ class LinearSGD:
     steps: int = 2000
 
     def measure(self, run: Run) -> Scores:
-        """One run for each setting."""
+        """One long run for each pair of step size and batch size."""
         # A worker gets pairs as lists.
         measured = {(rate, batch): self._variance(run.numpy, rate, batch) for rate, batch in self.settings}
         relative = [v / stationary_variance(*setting, self.inputs) for setting, v in measured.items()]
@@ -107,7 +107,7 @@ class SGDEdge:
     steps: int = 2000
 
     def measure(self, run: Run) -> Scores:
-        """From W - W* with entries N(0, 1)."""
+        """Runs on both sides of the edge, from W - W* with entries N(0, 1)."""
         below, above, full = [], [], []
         for batch in self.batches:
             critical = edge(batch, self.inputs)

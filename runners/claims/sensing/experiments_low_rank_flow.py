@@ -131,7 +131,7 @@ class LowRankFlow:
     steps: tuple[float, ...] = (0.1, 0.05, 0.02, 0.01)
 
     def measure(self, run: Run) -> Scores:
-        """Four integrators at every step."""
+        """Integrate with four integrators and all step sizes, and fit the orders."""
         field = Field(skew(run.numpy, self.n), skew(run.numpy, self.n))
         values = 2.0 ** -np.arange(1, self.n + 1)
         left, right = expm(field.left), expm(field.right)

@@ -76,7 +76,7 @@ class TraceBound:
     samples: int = 40
 
     def measure(self, run: Run) -> Scores:
-        """One instance after the other."""
+        """Draw the instances one after the other and compute the largest stable step size of each."""
         traces, descents = [], []
         for _ in range(self.instances):
             hessians = _of_gradients(self._gradients(run.numpy))
@@ -127,7 +127,7 @@ class CoherenceBound:
     minima: int = 10
 
     def measure(self, run: Run) -> Scores:
-        """One family after the other."""
+        """Draw the families of Hessians and compare the guaranteed step size with the exact one."""
         rng = run.numpy
         random = [self._family(rng, common=k % 3 == 0) for k in range(self.families)]
         minima = [(self._softmax(rng), int(rng.integers(1, 12))) for _ in range(self.minima)]

@@ -93,7 +93,7 @@ class ResampledProjections:
     lora_step: float = 0.02
 
     def measure(self, run: Run) -> Scores:
-        """All three from the same target."""
+        """Run all three projections against the same target."""
         rng = run.numpy
         target = rng.standard_normal((self.n, self.n))
         values = {

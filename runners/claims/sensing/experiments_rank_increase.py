@@ -62,7 +62,7 @@ class DiagonalEntries:
     step: float = 0.02
 
     def measure(self, run: Run) -> Scores:
-        """One flow for each scale."""
+        """Integrate one flow for each scale of the initialization."""
         predicted = greedy_entries(_CORRELATED, _LINEAR)
         errors = [np.abs(self._times(_CORRELATED, scale) - predicted).max() for scale in self.scales]
         lazy = self._times(_CORRELATED, 0.9) * np.log(1 / 0.9)
@@ -115,7 +115,7 @@ class HeadRank:
     values: tuple[float, ...] = (1.0, 0.6, 0.35, 0.2)
 
     def measure(self, run: Run) -> Scores:
-        """Counts after every step."""
+        """Train, and count the large singular values after every step."""
         rng, d = run.numpy, self.dim
         logits = np.exp(rng.standard_normal((self.tokens, self.tokens)))
         pattern = logits / logits.sum(axis=1, keepdims=True)

@@ -46,7 +46,7 @@ class RankReduction:
     pruned: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8)
 
     def measure(self, run: Run) -> Scores:
-        """One network, all shares."""
+        """Reduce one network to all shares of its units."""
         task = Digits()
         problem, labels = task.problem(0), torch.from_numpy(task.data(0)["test_labels"].astype(int))  # a fixed split
         assert problem.query is not None

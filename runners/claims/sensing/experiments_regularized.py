@@ -68,7 +68,7 @@ class ParallelNets:
     distance: float = 0.1
 
     def measure(self, run: Run) -> Scores:
-        """Four descents on one target."""
+        """Run four descents on the same target."""
         target = self._target(run.numpy)
         optimum = thresholded(target, self.penalty)
         parallel = self._descent(run.numpy, target, sum(self.widths))

@@ -122,7 +122,7 @@ class UserSamples:
     target: float = 0.05
 
     def measure(self, run: Run) -> Scores:
-        """All numbers of entries at once."""
+        """Complete from every number of observed entries, as one batch."""
         rng, n, r = run.numpy, self.users, self.rank
         rewards = rng.standard_normal((n, r)) @ rng.standard_normal((self.columns, r)).T
         order = np.argsort(rng.random((n, self.columns)), axis=1).argsort(axis=1)

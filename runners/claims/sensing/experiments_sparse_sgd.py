@@ -36,7 +36,7 @@ class SparseSGD:
     last: int = 8000
 
     def measure(self, run: Run) -> Scores:
-        """All rates as one batch."""
+        """Train with all learning rates at once, as one batch."""
         rng = run.numpy
         x = rng.standard_normal((self.samples, self.dim))
         truth = np.zeros(self.dim)

@@ -119,7 +119,7 @@ class RootSeries:
     matrices: int = 20
 
     def measure(self, run: Run) -> Scores:
-        """All matrices at once."""
+        """Draw all matrices and process them as one batch."""
         z = np.linspace(0, 0.98, 20_001)
         p, q = _fractions(4)
         truth = np.sqrt(1 - z)
@@ -171,7 +171,7 @@ class RootGradient:
     matrices: int = 20
 
     def measure(self, run: Run) -> Scores:
-        """All matrices at once."""
+        """Draw all matrices and process them as one batch."""
         root = _exact_root(_positive(run, self.matrices, self.n, self.condition))
         right = torch.randn(root.shape, generator=run.generator, dtype=root.dtype)
         values, vectors = torch.linalg.eigh(root)

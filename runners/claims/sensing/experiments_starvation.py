@@ -54,7 +54,7 @@ class Starvation:
     decay: float = 0.01
 
     def measure(self, run: Run) -> Scores:
-        """Six nets on the same samples."""
+        """Train six networks on the same samples."""
         spread = 1 + self.noise * run.numpy.standard_normal((self.samples, 2))
         features = spread * np.array([1.0, self.weak])
         names = ("plain", "light", "decoupled", "strong", "decay", "alone")

@@ -142,7 +142,7 @@ class SubspacePower:
     surplus: int = 4
 
     def measure(self, run: Run) -> Scores:
-        """One tensor after the other."""
+        """Draw the tensors and decompose one after the other."""
         rng = run.numpy
         errors, ranks, plain, more = [], [], [], []
         for _ in range(self.draws):

@@ -148,7 +148,7 @@ class TuckerFlow:
     steps: tuple[float, ...] = (0.1, 0.05, 0.025, 0.0125)
 
     def measure(self, run: Run) -> Scores:
-        """Three integrators at every step."""
+        """Integrate with three integrators and all step sizes."""
         generators = [skew(run.numpy, self.n) for _ in _MODES]
 
         def field(y: ndarray) -> ndarray:

@@ -100,7 +100,7 @@ class HeldWalks:
     drift: float = 0.1
 
     def measure(self, run: Run) -> Scores:
-        """All walks with the same noise."""
+        """Run all walks with the same noise, and compute their principal components."""
         noise = run.numpy.standard_normal((self.steps, self.dim))
         errors, spreads, path = [], [], noise
         for a in self.decays:
