@@ -22,7 +22,7 @@ __all__ = ["About", "Sources", "bibtex"]
 
 @dataclass(frozen=True)
 class About:
-    """A docstring in its parts: equation, text, source and key."""
+    """A docstring in parts: its equation, further paragraphs and key, and the fields that the catalog sets."""
 
     equation: str  # its first paragraph
     rest: tuple[str, ...]  # further paragraphs
