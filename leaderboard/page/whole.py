@@ -26,6 +26,7 @@ from dynamark.leaderboards.page.standings import standings
 from dynamark.leaderboards.page.sweep_section import sweep_sections
 from dynamark.leaderboards.page.trends import trends_section
 from dynamark.leaderboards.page.win_rates import win_data
+from dynamark.leaderboards.page.zero_shot import zero_shot_section
 from dynamark.leaderboards.sweeps import SweepTable
 from dynamark.leaderboards.table import Table, tables
 
@@ -71,6 +72,7 @@ def page(
     axes = sweep_sections(sweeps)
     shown = board_sections(boards, links, sources) + axes
     shown += "".join(_section(own, frame, links, sources, ranked) for own in sections)
+    pretrained = zero_shot_section(whole_frame) if shown and family in (None, "chaos") else ""
     parts = {
         "style": style,
         "script": script,
@@ -79,11 +81,12 @@ def page(
         "tiles": _tiles(whole_frame, len(boards)),
         "names": _names(sections, all_tables, ranked)
         + ('<a href="#sweeps">Axes</a>' if axes else "")
+        + ('<a href="#zero-shot">Pretrained</a>' if pretrained else "")
         + ('<a href="#claims">Claims</a>' if claims else "")
         + ('<a href="#trends">Trends</a>' if trends else ""),
         "glance": glance(sections, evaluations, ranked),
         "picker": picker(ranked),
-        "sections": shown or _EMPTY,
+        "sections": shown + pretrained or _EMPTY,
         "methods": claims + trends + _methods(all_tables, whole_frame, sources, ranked),
         "count": f"{len(whole_frame):,}",
         "digest": _digest(whole_frame),

@@ -119,4 +119,5 @@ EXPERIMENTS: dict[str, str] = {
     "chaos/sparse_support": "dynamark.runners.claims.chaos.experiments_forcing:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.claims.chaos.experiments_forcing:IntegratorOfTheData",
     "chaos/direct_linear_forms": "dynamark.runners.claims.chaos.experiments_direct:DirectLinearForms",
+    "chaos/zero_shot_adapter": "dynamark.runners.claims.chaos.experiments_zero_shot:ZeroShotAdapter",
 }
