@@ -42,8 +42,8 @@ def _on_track(task: str) -> bool:
 
 _EMPTY = (
     '<p class="question">Nobody has run a pretrained forecaster on this track yet: no weights are part of this project. '
-    "<code>docs/zero-shot.md</code> has the protocol and the command. Methods trained on the same context, and context parroting, "
-    "which copies the most similar part of it, can be run: <code>dynamark run zeroshot-chaos</code>.</p>"
+    "<code>docs/zero-shot.md</code> has the protocol and the command. Methods trained on the same context, and "
+    "context parroting, which copies the most similar part of it, can be run: <code>dynamark run zeroshot-chaos</code>.</p>"
 )
 
 

@@ -37,7 +37,7 @@ class Chronos(Pretrained):
             raise UserError(f"chronos is not installed ({missing}); pip install 'dynamark[zeroshot]'") from None
         try:
             pipeline = chronos.BaseChronosPipeline.from_pretrained(
-                str(path), device_map=str(device), dtype=torch.float32, local_files_only=True
+                str(path), device_map=str(device), torch_dtype=torch.float32, local_files_only=True
             )
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path} is not the folder of a Chronos model: {str(error).splitlines()[0]}") from None
