@@ -131,7 +131,7 @@ def irregularity(config: Mapping[str, Any]) -> Scores:
 
 
 def test_irregularity_needs_the_coupling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The claim on made-up values, and the measurement on one orbit of half the length: with the coupling, and with it left out."""
+    """The claim on made-up values; the measurement on one orbit of half the length, with the coupling and without."""
     assert verdict_of("X21", irregularity) == "reproduced"
     assert verdict_of("X21", lambda config: irregularity({"hub": 0.0})) == "not reproduced"
     assert verdict_of("X21", lambda config: irregularity({"hub": -0.1})) == "not reproduced"
