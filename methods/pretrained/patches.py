@@ -54,11 +54,11 @@ class PatchTransformer(nn.Module):
         """The quantiles of the patch after the series, in units of the scaled series."""
         p = self.sizes.patch
         padded = nn.functional.pad(series, (-series.shape[1] % p, 0))  # zeros, the mean, before the first value
-        tokens = self.embed(padded.unflatten(1, (-1, p)))
+        tokens = self.embed(padded.reshape(len(padded), -1, p))
         tokens = tokens + _positions(tokens.shape[1], self.sizes.width).to(tokens)
         mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=tokens.device, dtype=tokens.dtype)
         out: Tensor = self.head(self.blocks(tokens, mask=mask, is_causal=True)[:, -1])
-        return out.unflatten(1, (p, -1))
+        return out.reshape(len(out), p, -1)
 
     def quantiles(self, series: Float[Tensor, "series time"], horizon: int) -> Float[Tensor, "series horizon quantile"]:
         """Patches one after the other; medians are fed back."""

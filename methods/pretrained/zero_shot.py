@@ -29,9 +29,11 @@ Levels = Callable[[tuple[int, int]], Tensor]
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A pretrained model of one channel. levels: its quantile levels in ascending order; (0.5,) for a point forecast."""
+    """A pretrained model of one channel."""
 
-    levels: tuple[float, ...]
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Its quantile levels in ascending order; (0.5,) for a point forecast."""
 
     def quantiles(self, series: Float[Tensor, "series time"], horizon: int) -> Float[Tensor, "series horizon quantile"]:
         """The quantiles of the next `horizon` values."""
@@ -107,7 +109,7 @@ class ZeroShotModel:
             return torch.rand(shape, generator=generator, dtype=torch.float64)
 
         paths = self._rolled(series, horizon, uniform)  # trajectory by trajectory, channel by channel, draw by draw
-        return paths.unflatten(0, (len(context), -1, draws)).permute(0, 2, 3, 1)
+        return paths.reshape(len(context), -1, draws, horizon).permute(0, 2, 3, 1)
 
     def _rolled(self, series: Tensor, horizon: int, levels: Levels) -> Float[Tensor, "series horizon"]:
         out = series.new_empty(len(series), 0)
@@ -131,7 +133,7 @@ def _channels(context: Trajectories) -> Float[Tensor, "series time"]:
 
 
 def _trajectories(series: Float[Tensor, "series horizon"], count: int) -> Float[Tensor, "trajectory horizon dim"]:
-    return series.unflatten(0, (count, -1)).transpose(1, 2)
+    return series.reshape(count, -1, series.shape[1]).transpose(1, 2)
 
 
 def interpolated(

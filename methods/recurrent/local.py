@@ -78,7 +78,8 @@ class LocalModel:
         """The monomials of the neighborhood of each channel, from the last observations, the newest last."""
         newest_first = past.flip(1)[:, :: self.skip]  # [batch, tap, dim]
         around = newest_first[..., self.places]  # [batch, tap, dim, neighbor]
-        return monomials(around.movedim(1, 2).flatten(2).flatten(0, 1), self.degree).unflatten(0, (len(past), -1))
+        terms = monomials(around.movedim(1, 2).flatten(2).flatten(0, 1), self.degree)
+        return terms.reshape(len(past), past.shape[2], -1)
 
     def forecast(
         self, context: Trajectories, horizon: int, inputs: Float[Tensor, "trajectory horizon channel"] | None = None
