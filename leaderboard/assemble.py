@@ -17,12 +17,16 @@ from dynamark.leaderboards.board_text import board_json, board_records, board_te
 from dynamark.leaderboards.boards import COLUMNS, BoardTable, Place, board_frame, table_of
 from dynamark.leaderboards.formats import FORMATS, csv_records, csv_text, render
 from dynamark.leaderboards.rows import gathered, prepare
+from dynamark.leaderboards.sweep_text import sweep_json, sweep_text
+from dynamark.leaderboards.sweeps import COLUMNS as SWEEP_COLUMNS
+from dynamark.leaderboards.sweeps import SweepTable, sweep_table
 from dynamark.leaderboards.table import Standing, Table, in_order, tables
 from dynamark.methods.catalog import METHODS
 from dynamark.results.store import default_store
 from dynamark.runners.claims.select import COLUMNS as CLAIM_COLUMNS
 from dynamark.runners.facts import facts
 from dynamark.runners.plan.board import board_names, read_board
+from dynamark.runners.plan.suite import Sweep, load_suite, shipped_sweeps
 
 if TYPE_CHECKING:
     import pandas
@@ -43,6 +47,7 @@ class Selection:
 
     stores: folders of your own results. keys: only these runs. family: only this one.
     tier, task, method: only what matches these globs.
+    suites: paths of suite files whose sweeps are shown beside the shipped ones.
     """
 
     stores: tuple[Path | str, ...]
@@ -52,10 +57,11 @@ class Selection:
     tier: str | None = None
     task: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
 
     def read(self, columns: Sequence[str] = ()) -> pa.Table:
         """The rows of the stores with what tables and boards need. columns: further ones."""
-        return gathered(self.stores, self.published, self.keys, [*COLUMNS, *columns])
+        return gathered(self.stores, self.published, self.keys, [*COLUMNS, *SWEEP_COLUMNS, *columns])
 
     def rows(self, read: pa.Table) -> pandas.DataFrame:
         """Of the rows that were read those that are shown, prepared, in the order of `rows.RUN`."""
@@ -82,6 +88,15 @@ class Selection:
         return sorted(
             (pair for pair in shown if len(pair[0].places) > 1), key=lambda pair: in_order(pair[0].board.family)
         )
+
+    def sweeps(self, read: pa.Table) -> list[SweepTable]:
+        """The sweeps with results, those of suite files first; none where runs, tasks or methods were chosen."""
+        if self.keys is not None or self.task or self.method:
+            return []
+        own = [sweep for path in self.suites for sweep in load_suite(path).sweeps]
+        listed: list[Sweep] = [*own, *shipped_sweeps()]
+        chosen = [s for s in listed if self.family in (None, s.family) and self.tier in (None, s.entry.tier)]
+        return [table for sweep in chosen if (table := sweep_table(sweep, read)).lines]
 
     def claims(self, rows: pa.Table) -> list[Evaluation]:
         """The claims, of one family where one is chosen; none where runs were chosen one by one."""
@@ -114,9 +129,12 @@ def _chosen(frame: pandas.DataFrame, mask: Any) -> pandas.DataFrame:
     return narrowed
 
 
-def _apart(frame: pandas.DataFrame, boards: Sequence[BoardTable]) -> pandas.DataFrame:
-    """The rows of tasks that are on no board; and of tasks with held-out rows, which stand beside public ones."""
+def _apart(
+    frame: pandas.DataFrame, boards: Sequence[BoardTable], sweeps: Sequence[SweepTable] = ()
+) -> pandas.DataFrame:
+    """The rows of tasks on no board and in no sweep; and of tasks with held-out rows, which stand beside public ones."""
     on_boards = {(table.board.tier, task) for table in boards for task in table.board.tasks}
+    on_boards |= {(table.sweep.entry.tier, task) for table in sweeps for task in table.sweep.tasks}
     held_out = set(frame.loc[(frame["salt"] != "").to_numpy(), "task"].astype(str))
     pairs = zip(frame["tier"].astype(str), frame["task"].astype(str), strict=True)
     return _chosen(frame, np.array([pair not in on_boards or pair[1] in held_out for pair in pairs], dtype=bool))
@@ -138,9 +156,15 @@ class Leaderboard:
         return [table for table, _ in self._selection.boards(self._read)]
 
     @functools.cached_property
+    def sweeps(self) -> list[SweepTable]:
+        """The sweeps: a score as a function of one field of a task, a line per method."""
+        return self._selection.sweeps(self._read)
+
+    @functools.cached_property
     def tables(self) -> list[Table]:
-        """The standings on tasks that are on no board, a table a family and tier."""
-        return tables(_apart(self._selection.rows(self._read), self.boards), self._selection.family)
+        """The standings on tasks that are on no board and in no sweep, a table a family and tier."""
+        rows = _apart(self._selection.rows(self._read), self.boards, self.sweeps)
+        return tables(rows, self._selection.family)
 
     def to_text(self, format: str = "terminal") -> str:
         """As text: `terminal`, `md`, `tex`, `csv`, `json`, or `html` (the whole page)."""
@@ -149,13 +173,17 @@ class Leaderboard:
         if format == "html":
             return self.to_html()
         if format == "json":
-            plain = [*map(board_json, self.boards), *json.loads(render(self.tables, format))]
+            plain = [
+                *map(board_json, self.boards),
+                *map(sweep_json, self.sweeps),
+                *json.loads(render(self.tables, format)),
+            ]
             return json.dumps(plain, indent=2, allow_nan=False) + "\n"
         if format == "csv":
             return self._csv()
-        first = board_text(self.boards, format)
+        first, sweeps = board_text(self.boards, format), sweep_text(self.sweeps, format)
         rest = self.tables
-        return "\n".join(filter(None, [first, render(rest, format) if rest or not first else ""]))
+        return "\n".join(filter(None, [first, sweeps, render(rest, format) if rest or not first + sweeps else ""]))
 
     def to_frame(self) -> pandas.DataFrame:
         """One row a method and table, boards first: what `--format csv` writes, as a data frame (names as they are).
@@ -181,9 +209,11 @@ class Leaderboard:
         read = self._selection.read([*_PAGE, *CLAIM_COLUMNS])
         rows = self._selection.claim_rows(read)
         boards = self._selection.boards(read)
-        frame = _apart(self._selection.rows(read), [table for table, _ in boards])
+        sweeps = self._selection.sweeps(read)
+        frame = _apart(self._selection.rows(read), [table for table, _ in boards], sweeps)
         claims = self._selection.claims(rows)
-        return page(frame, self._selection.family, claims, METHODS, codes(rows.to_pandas()), boards, facts, history)
+        figures = codes(rows.to_pandas())
+        return page(frame, self._selection.family, claims, METHODS, figures, boards, facts, history, sweeps)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -226,11 +256,13 @@ def leaderboard(
     method: str | Iterable[str] = (),
     published: bool = True,
     keys: Iterable[str] | None = None,
+    suites: Iterable[str | Path] = (),
 ) -> Leaderboard:
     """The leaderboard of the published results and of your own (by default those in `results/runs`).
 
     stores: results folders. family: only this one. tier, task, method: globs that narrow what is shown.
     published: whether the published results are shown. keys: only these runs.
+    suites: paths of your suite files whose sweeps are shown; those of the shipped suites always are.
 
     Returns an object: `print` it, show it in a notebook, or call `.to_frame()`, `.to_html()`, `.to_text(format)`.
     """
@@ -242,4 +274,7 @@ def leaderboard(
             )
     tasks, methods = ((globs,) if isinstance(globs, str) else tuple(globs) for globs in (task, method))
     chosen = None if keys is None else tuple(keys)
-    return Leaderboard(Selection(tuple(own), published, chosen, family, tier, tasks, methods))
+    files = tuple(map(str, suites))
+    for file in files:
+        load_suite(file)  # a bad file is reported here, not where the leaderboard is first shown
+    return Leaderboard(Selection(tuple(own), published, chosen, family, tier, tasks, methods, files))

@@ -104,6 +104,7 @@ METHODS: dict[str, str] = {
     "deep_ensemble": "dynamark.methods.koopman.deep_ensemble:DeepEnsemble",
     # recurrent
     "ngrc": "dynamark.methods.recurrent.ngrc:NextGenerationReservoir",
+    "ngrc_local": "dynamark.methods.recurrent.local:LocalReservoir",
     "esn": "dynamark.methods.recurrent.reservoir:EchoStateNetwork",
     "context_parroting": "dynamark.methods.recurrent.parroting:ContextParroting",
     "analog_ensemble": "dynamark.methods.recurrent.analogs:AnalogEnsemble",

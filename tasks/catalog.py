@@ -106,6 +106,10 @@ TASKS: dict[str, str] = {
     "chaos/lorenz96_40": "dynamark.tasks.chaos.breadth:Lorenz96Large",
     "chaos/ks22": "dynamark.tasks.chaos.breadth:KuramotoSivashinsky22",
     "chaos/chialvo4": "dynamark.tasks.chaos.breadth:ChialvoNetwork",
+    "chaos/lorenz96_sites": "dynamark.tasks.chaos.axes:Lorenz96Sites",
+    "chaos/lorenz63_starts": "dynamark.tasks.chaos.axes:Lorenz63Starts",
+    "chaos/lorenz63_parameters": "dynamark.tasks.chaos.axes:Lorenz63Parameters",
+    "chaos/zero_shot": "dynamark.tasks.chaos.zero_shot:ZeroShot",
     # recorded
     "recorded/sunspots": "dynamark.tasks.recorded.shipped:ShippedRecording(context=31, horizon=15, period=11)",
     "recorded/elnino": "dynamark.tasks.recorded.shipped:ShippedRecording(series='elnino', context=72, horizon=24, period=12)",

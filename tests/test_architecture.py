@@ -36,11 +36,14 @@ MAY = {
         "dynamark.results",
         "dynamark.runners.claims",
         "dynamark.runners.plan.board",
+        "dynamark.runners.plan.suite",
         "dynamark.runners.facts",
         "dynamark.methods.catalog",
     ),
     # Which tasks and methods a board has, and how a tuned row is marked.
     "leaderboard/boards.py": (*LEADERBOARD, "dynamark.runners.plan.board", "dynamark.runners.spec"),
+    # Which tasks a sweep has, in the order of the values of its field.
+    "leaderboard/sweeps.py": (*LEADERBOARD, "dynamark.runners.plan.suite", "dynamark.runners.spec"),
     "leaderboard/page": (
         "dynamark.leaderboards",
         "dynamark.results",

@@ -23,8 +23,11 @@ from dynamark.leaderboards.page.pareto import plots
 from dynamark.leaderboards.page.picker import FactsOf, picker, picker_data
 from dynamark.leaderboards.page.sources import Sources
 from dynamark.leaderboards.page.standings import standings
+from dynamark.leaderboards.page.sweep_section import sweep_sections
 from dynamark.leaderboards.page.trends import trends_section
 from dynamark.leaderboards.page.win_rates import win_data
+from dynamark.leaderboards.page.zero_shot import zero_shot_section
+from dynamark.leaderboards.sweeps import SweepTable
 from dynamark.leaderboards.table import Table, tables
 
 if TYPE_CHECKING:
@@ -48,12 +51,14 @@ def page(
     boards: Sequence[Shown] = (),
     facts: FactsOf = lambda task, tier: None,
     history: History | None = None,
+    sweeps: Sequence[SweepTable] = (),
 ) -> str:
     """The whole page for gathered rows and for the claims evaluated on them, as one HTML file that loads nothing.
 
     frame: rows of tasks that are on no board. boards: tables of boards with their rows.
     methods: where the source of each method is, for the cards. figures: of measurements of claims, by the key of their row.
     facts: what is known of a task, for the choice of a method. history: for the trends of scores.
+    sweeps: scores as functions of one field of a task.
     """
     all_tables = tables(frame, family)
     if family is not None:
@@ -64,9 +69,10 @@ def page(
     claims = claims_section(evaluations, figures)
     trends = trends_section(history)
     sections, ranked = _grouped(all_tables), [table for table, _ in boards]
-    shown = board_sections(boards, links, sources) + "".join(
-        _section(own, frame, links, sources, ranked) for own in sections
-    )
+    axes = sweep_sections(sweeps)
+    shown = board_sections(boards, links, sources) + axes
+    shown += "".join(_section(own, frame, links, sources, ranked) for own in sections)
+    pretrained = zero_shot_section(whole_frame) if shown and family in (None, "chaos") else ""
     parts = {
         "style": style,
         "script": script,
@@ -74,11 +80,13 @@ def page(
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(whole_frame, len(boards)),
         "names": _names(sections, all_tables, ranked)
+        + ('<a href="#sweeps">Axes</a>' if axes else "")
+        + ('<a href="#zero-shot">Pretrained</a>' if pretrained else "")
         + ('<a href="#claims">Claims</a>' if claims else "")
         + ('<a href="#trends">Trends</a>' if trends else ""),
         "glance": glance(sections, evaluations, ranked),
         "picker": picker(ranked),
-        "sections": shown or _EMPTY,
+        "sections": shown + pretrained or _EMPTY,
         "methods": claims + trends + _methods(all_tables, whole_frame, sources, ranked),
         "count": f"{len(whole_frame):,}",
         "digest": _digest(whole_frame),

@@ -40,7 +40,7 @@ FAMILIES = {
     ),
     "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
-    "chaos": ("reconstruction", "codes", "baselines"),
+    "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot"),
 }
 
 

@@ -119,4 +119,9 @@ EXPERIMENTS: dict[str, str] = {
     "chaos/sparse_support": "dynamark.runners.claims.chaos.experiments_forcing:SparseSupport",
     "chaos/integrator_of_the_data": "dynamark.runners.claims.chaos.experiments_forcing:IntegratorOfTheData",
     "chaos/direct_linear_forms": "dynamark.runners.claims.chaos.experiments_direct:DirectLinearForms",
+    "chaos/chialvo_irregularity": "dynamark.runners.claims.chaos.experiments_measures:ChialvoIrregularity",
+    "chaos/metric_checks": "dynamark.runners.claims.chaos.experiments_measures:MetricChecks",
+    "chaos/neuron_triangles": "dynamark.runners.claims.chaos.experiments_neurons:NeuronTriangles",
+    "chaos/synchronous_spectrum": "dynamark.runners.claims.chaos.experiments_neurons:SynchronousSpectrum",
+    "chaos/zero_shot_adapter": "dynamark.runners.claims.chaos.experiments_zero_shot:ZeroShotAdapter",
 }

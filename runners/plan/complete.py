@@ -1,4 +1,7 @@
-"""Whether a board is complete: every method that solves its kind of problem is listed once, or excluded with a reason."""
+"""Whether a board is complete: every method that solves its kind of problem is listed once, or excluded with a reason.
+
+And whether a sweep can run: its field and score exist, and every method solves its kind of problem.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from dynamark.errors import UserError, unknown
 from dynamark.methods.catalog import METHODS
 from dynamark.runners.plan.board import Board, board_names, read_board, read_boards
 from dynamark.runners.plan.draw import with_search
-from dynamark.runners.plan.suite import Suite, load_suite
+from dynamark.runners.plan.expand import applies
+from dynamark.runners.plan.suite import Suite, Sweep, load_suite
 from dynamark.runners.registry import load, resolve_method, resolve_task
 from dynamark.runners.spec import Spec, competing, parse
 from dynamark.tasks.problems import KINDS
@@ -34,12 +38,40 @@ def load_named(name: str) -> Suite:
         return load_board(name)
     if "/" in name and not name.endswith(".toml"):
         raise unknown("board", name, board_names())
-    return load_suite(name)
+    suite = load_suite(name)
+    for sweep in suite.sweeps:
+        _check_sweep(suite, sweep)
+    return suite
 
 
 def boards_in(path: Path) -> list[Board]:
     """Load the boards in a TOML file and check that they are complete."""
     return [_checked(board) for board in read_boards(path)]
+
+
+def _check_sweep(suite: Suite, sweep: Sweep) -> None:
+    """The field takes every value, the score exists and has the stated direction, and each method has a curve of its own."""
+    where = f"suite {suite.name}, sweep {sweep.name}"
+    try:
+        tasks = [resolve_task(spec, sweep.entry.tier) for spec in sweep.entry.tasks]
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    metrics = {metric.name: metric for metric in tasks[0].metrics}
+    metric = metrics.get(sweep.score) if sweep.score else tasks[0].metrics[0]
+    if metric is None:
+        raise UserError(f"{where}: {unknown('score', sweep.score, list(metrics))}")
+    if metric.lower_is_better is not sweep.lower_is_better:
+        better = {True: "lower", False: "higher"}.get(metric.lower_is_better)  # type: ignore[arg-type]
+        raise UserError(
+            f"{where}: '{metric.name}' only describes; choose a score that is better when higher or lower"
+            if better is None
+            else f"{where}: '{metric.name}' is better when {better}; write better = \"{better}\""
+        )
+    if twice := _twice(sweep.entry.methods):
+        raise UserError(f"{where}: method {twice} is listed twice")
+    for spec in sweep.entry.methods:
+        if not applies(resolve_method(spec), tasks[0]):
+            raise UserError(f"{where}: '{spec}' does not solve {tasks[0].kind.__name__} problems; remove it")
 
 
 def _checked(board: Board) -> Board:

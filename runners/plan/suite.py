@@ -5,17 +5,30 @@ Paths in a suite file are relative to that file.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import math
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from dynamark.errors import UserError, one_line, storable, unknown
 from dynamark.runners.spec import Choices, Spec, parse, relative_to
 
-__all__ = ["LARGEST_SEED", "MOST_SEEDS", "SHIPPED", "Entry", "Suite", "load_suite", "suite_names"]
+__all__ = [
+    "LARGEST_SEED",
+    "MOST_SEEDS",
+    "SHIPPED",
+    "Entry",
+    "Suite",
+    "Sweep",
+    "load_suite",
+    "shipped_sweeps",
+    "suite_names",
+]
 
 # The column of seeds has 64 bits; a plan of more seeds would not fit in memory.
 LARGEST_SEED, MOST_SEEDS = 2**63 - 1, 100_000
@@ -54,10 +67,49 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """A score as a function of one field of a task: one task per value, the same methods on each.
+
+    name: unique in its suite. question: what the curve answers. entry: its tasks, one per value in the order of `values`.
+    field: the field of the task. values: in ascending order.
+    score: the name of a score; empty for the primary score. lower_is_better: its direction.
+    target: the score for which the smallest value of the field is reported; None to report none.
+    suite: the name of its suite.
+    """
+
+    name: str
+    question: str
+    entry: Entry
+    field: str
+    values: tuple[float, ...]
+    score: str = ""
+    lower_is_better: bool = True
+    target: float | None = None
+    suite: str = ""
+
+    @property
+    def tasks(self) -> list[str]:
+        """The labels of its tasks, in the order of values."""
+        return [spec.label for spec in self.entry.tasks]
+
+    @property
+    def base(self) -> str:
+        """The label of the task without the field."""
+        spec = self.entry.tasks[0]
+        return replace(spec, fields={k: v for k, v in spec.fields.items() if k != self.field}).label
+
+    @property
+    def family(self) -> str:
+        """The family of the task."""
+        return self.base.split("/")[0]
+
+
+@dataclass(frozen=True)
 class Suite:
     """A suite: a named list of runs.
 
     about: its purpose. entries: its tasks and methods. left_out: combinations that it leaves out, with reasons.
+    sweeps: those of its entries that vary one field of a task; every sweep's entry is among the entries.
     experiments: specs of experiments with their numbers of seeds; only the suites of claims have experiments.
     """
 
@@ -66,11 +118,18 @@ class Suite:
     entries: tuple[Entry, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     experiments: tuple[tuple[Spec, int], ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
 
 
 def suite_names() -> list[str]:
     """The names of the suites that ship with dynamark."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+@functools.cache
+def shipped_sweeps() -> tuple[Sweep, ...]:
+    """The sweeps of the suites that ship with dynamark. Reading them imports no task and no method."""
+    return tuple(sweep for name in suite_names() for sweep in load_suite(name).sweeps)
 
 
 def load_suite(name: str) -> Suite:
@@ -92,17 +151,77 @@ def _suite(path: Path, config: dict[str, Any], text: str) -> Suite:
         return UserError(f"suite {path}: {what}")
 
     for key in config:
-        if key not in {"about", *_DEFAULTS, "runs", "left_out"}:
-            raise wrong(f"unknown key '{one_line(key, 60)}'; known keys: about, tier, seeds, budget, runs, left_out")
-    entries = [_entry(path, entry, config, text, wrong) for entry in _tables(config.get("runs"), "runs", wrong)]
+        if key not in {"about", *_DEFAULTS, "runs", "sweeps", "left_out"}:
+            raise wrong(
+                f"unknown key '{one_line(key, 60)}'; known keys: about, tier, seeds, budget, runs, sweeps, left_out"
+            )
+    entries = [_entry(path, entry, config, text, wrong) for entry in _tables(config.get("runs", []), "runs", wrong)]
+    tables = _tables(config.get("sweeps", []), "sweeps", wrong)
+    sweeps = [_sweep(path, entry, config, text, wrong) for entry in tables]
+    if twice := next((a.name for a, b in itertools.combinations(sweeps, 2) if a.name == b.name), None):
+        raise wrong(f"two sweeps are called '{twice}'; rename one")
+    entries += [sweep.entry for sweep in sweeps]
     if not entries:
-        raise wrong("no [[runs]]; add at least one with tasks and methods")
+        raise wrong("no [[runs]] and no [[sweeps]]; add at least one with tasks and methods")
     left_out = []
     for entry in _tables(config.get("left_out", []), "left_out", wrong):
         if not {"what", "reason"} <= set(entry):
             raise wrong("each [[left_out]] needs the keys what and reason")
         left_out.append((str(entry["what"]), str(entry["reason"])))
-    return Suite(path.stem, str(config.get("about", "")), tuple(entries), tuple(left_out))
+    about = str(config.get("about", ""))
+    return Suite(path.stem, about, tuple(entries), tuple(left_out), sweeps=tuple(sweeps))
+
+
+_SWEEP = ("name", "question", "task", "field", "values", "methods")
+
+
+def _sweep(path: Path, table: dict[str, Any], config: dict[str, Any], text: str, wrong: Wrong) -> Sweep:
+    """One [[sweeps]] table; its tasks are the task with each value of the field."""
+    known = {*_SWEEP, "score", "better", "target", *_DEFAULTS}
+    if strange := sorted(set(table) - known):
+        raise wrong(f"unknown key '{one_line(strange[0], 60)}' in [[sweeps]]; known keys: {', '.join(sorted(known))}")
+    if missing := [key for key in _SWEEP if key not in table]:
+        raise wrong(f"a sweep lacks {missing[0]}; required keys: {', '.join(_SWEEP)}")
+
+    def wrong_here(what: str) -> UserError:
+        return wrong(f"sweep {_shown(table['name'])}: {what}")
+
+    for key in ("name", "question", "task", "field", "score"):
+        if not isinstance(table.get(key, ""), str):
+            raise wrong_here(f"invalid {key} = {_shown(table[key])}: expected a string")
+    values, better, target = table["values"], table.get("better", "lower"), table.get("target")
+    if not isinstance(values, list) or len(values) < 2 or not all(map(_number, values)):
+        raise wrong_here(f"invalid values = {_shown(values)}: expected a list of two or more numbers")
+    if any(b <= a for a, b in itertools.pairwise(values)):
+        raise wrong_here(f"values {_shown(values)} must be in ascending order, each once")
+    if better not in ("lower", "higher"):
+        raise wrong_here(f'invalid better = {_shown(better)}: expected "lower" or "higher"')
+    if target is not None and not _number(target):
+        raise wrong_here(f"invalid target = {_shown(target)}: expected a number")
+    task = _spec(path, table["task"], text)
+    if task.is_glob or task.alias or table["field"] in task.fields:
+        raise wrong_here(f"the task must be one name, without an alias and without the field '{table['field']}'")
+    tasks = tuple(replace(task, fields={**task.fields, table["field"]: value}) for value in values)
+    rest = {key: table[key] for key in ("methods", *_DEFAULTS) if key in table}
+    entry = _entry(path, {**rest, "tasks": [table["task"]]}, config, text, wrong_here)
+    if globs := [spec for spec in entry.methods if spec.is_glob]:
+        raise wrong_here(f"'{globs[0]}' must be the name of one method, because every method gets a curve")
+    return Sweep(
+        name=table["name"],
+        question=table["question"],
+        entry=replace(entry, tasks=tasks),
+        field=table["field"],
+        values=tuple(values),
+        score=table.get("score", ""),
+        lower_is_better=better == "lower",
+        target=None if target is None else float(target),
+        suite=path.stem,
+    )
+
+
+def _number(value: Any) -> bool:
+    """A finite number; true and false are none."""
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _entry(path: Path, entry: dict[str, Any], config: dict[str, Any], text: str, wrong: Wrong) -> Entry:

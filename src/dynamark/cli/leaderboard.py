@@ -34,6 +34,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with --format html: a section with the trends over the last N revisions of results/published in this checkout",
     )
+    add(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="show the sweeps of this suite file, too (repeatable)",
+    )
     add("--no-published", action="store_true", help="leave out the published results")
 
 
@@ -50,6 +57,7 @@ def main(args: argparse.Namespace) -> int:
         task=args.task,
         method=args.method,
         published=not args.no_published,
+        suites=args.suite,
     )
     if args.history is not None:
         from dynamark.leaderboards.gate.history import history, revisions
