@@ -255,3 +255,9 @@ def test_the_mean_of_tasks_cuts_both_ends_of_each() -> None:
     assert point == pytest.approx(stats.trim_mean(values, 0.25, axis=1).mean(), rel=1e-14)
     assert interval is not None
     assert interval[0] < point < interval[1]
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 3), (2, 7), (5, 5)])
+def test_the_interval_of_a_share_is_scipys(successes: int, count: int) -> None:
+    expected = stats.binomtest(successes, count).proportion_ci(0.95, method="wilson")
+    assert statistics.wilson(successes / count, count) == pytest.approx((expected.low, expected.high), abs=1e-12)
