@@ -28,13 +28,15 @@ def made_elsewhere(rows: pa.Table, keys: Iterable[str], here: Mapping[str, Any])
 
     rows: with the columns `key` and `provenance`, one row per key. A library that is not installed has the version `none`.
     """
-    rows = rows.filter(pc.is_in(rows["key"], pa.array(sorted(keys), pa.string())))
-    provenance = rows["provenance"].combine_chunks()
-    differs, changes = pc.is_null(rows["key"]), []
-    for name in LIBRARIES:
-        versions, now = pc.struct_field(provenance, name).fill_null("none"), str(here[name] or "none")
-        other = pc.not_equal(versions, now)
-        differs = pc.or_(differs, other)
-        if before := sorted(pc.unique(versions.filter(other)).to_pylist()):
-            changes.append(f"{name}: {', '.join(before)} -> {now}")
-    return Elsewhere(frozenset(rows["key"].filter(differs).to_pylist()), tuple(changes))
+    wanted, names, provenance = set(keys), rows["key"].to_pylist(), rows["provenance"].combine_chunks()
+    made: set[str] = set()
+    changes = []
+    for library in LIBRARIES:
+        now = here[library] or "none"
+        # In Python: an Arrow scalar or array made here would import pandas, which takes half a second.
+        pairs = zip(names, pc.struct_field(provenance, library).to_pylist(), strict=True)
+        before = {key: version or "none" for key, version in pairs if key in wanted and (version or "none") != now}
+        made.update(before)
+        if before:
+            changes.append(f"{library}: {', '.join(sorted(set(before.values())))} -> {now}")
+    return Elsewhere(frozenset(made), tuple(changes))

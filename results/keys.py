@@ -20,7 +20,7 @@ from typing import Any
 from dynamark.folders import cache_folder
 from dynamark.results.syntax import code_digest
 
-__all__ = ["FOREIGN", "canonical", "in_package", "run_key", "source_digest", "source_files"]
+__all__ = ["FOREIGN", "canonical", "imported_modules", "in_package", "run_key", "source_digest", "source_files"]
 
 KEY_VERSION = 4  # 3: methods see standardized data; 4: words are not digested
 
@@ -79,6 +79,16 @@ def source_digest(file: Path) -> str:
 def source_files(file: Path) -> dict[str, Path]:
     """The files behind a source digest, by their names in it: paths relative to the folder of the file or of its package."""
     return {name: path for name, (path, _) in _sources(file).items()}
+
+
+def imported_modules(file: Path) -> tuple[set[str], list[Path]]:
+    """Dotted names of what the files behind a source digest import from elsewhere; and these files."""
+    sources = _sources(file)
+    files = [path for path, _ in sources.values()]
+    own = {Path(name).parts[0].removesuffix(".py") for name in sources}
+    lines = [line for path in files for line in _parsed(path)[1] if not int(line[0])]
+    dotted = {".".join(filter(None, (module, name))) for _, module, *names in lines for name in names or [""]}
+    return {name for name in dotted if name.partition(".")[0] not in own}, files
 
 
 def _sources(file: Path) -> dict[str, tuple[Path, str]]:

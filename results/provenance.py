@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["changes_bits", "provenance"]
+__all__ = ["changes_bits", "library_versions", "provenance"]
 
 # Environment variables that choose kernels, and with them the last bits of results.
 _BITS = (
@@ -75,6 +75,11 @@ def provenance(device: str = "cpu") -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "deterministic": True,
     }
+
+
+def library_versions() -> dict[str, str | None]:
+    """The versions of the libraries that can change scores, as `provenance` has them, without importing the libraries."""
+    return {name: _version(name) for name in ("torch", "numpy", "scipy", "numba")}
 
 
 def _version(package: str) -> str | None:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dynamark.errors import UserError, unknown
-from dynamark.folders import cache_folder
 from dynamark.results.environment import Elsewhere, made_elsewhere
-from dynamark.results.journal import Journal
-from dynamark.results.provenance import provenance
-from dynamark.results.schema import LOST, Row, refuse_unfit
+from dynamark.results.provenance import library_versions
+from dynamark.results.schema import FAILED
 from dynamark.results.store import Store, default_store
-from dynamark.runners.execute.engines import Engine, find_engine
-from dynamark.runners.execute.executor import Limits, Outcome, Settings
-from dynamark.runners.execute.sandbox import works
-from dynamark.runners.execute.secrets import closed_process
-from dynamark.runners.objects import Given, specs_of
-from dynamark.runners.plan.cohorts import cohorts
-from dynamark.runners.plan.complete import load_named
-from dynamark.runners.plan.expand import Plan, expand, pending
-from dynamark.runners.plan.hours import Seconds
-from dynamark.runners.plan.suite import Suite
-from dynamark.runners.progress import Progress
+from dynamark.runners.plan.recall import Recalled, recall, stamp_of
+from dynamark.runners.report import Report
+
+if TYPE_CHECKING:
+    from dynamark.runners.objects import Given
+    from dynamark.runners.plan.suite import Suite
 
 _log = logging.getLogger(__name__)
 
@@ -36,93 +27,8 @@ __all__ = ["Device", "Refresh", "Report", "run"]
 Device = Literal["cpu", "cuda"]
 Refresh = Literal["environment"]
 
-# From so many cohorts on, their seconds are predicted: reading the published rows takes a third of a second.
-_MANY = 12
-
-# The number of failures that a report lists; further ones are only counted.
-_SHOWN = 5
-
-
-@dataclass(repr=False)
-class Report:
-    """The outcome of `run`: the plan, the results folder, and what became of the runs.
-
-    plan: all planned runs, and the combinations of task and method that were skipped.
-    store: the results folder.
-    skipped: number of cached runs.
-    statuses: number of executed runs by status, for example {"ok": 4}.
-    failures: the rows of failed runs.
-    to_do, hours: of a dry run, the number of runs that are not cached, and their predicted hours on two cores (None if no
-        published result allows a prediction).
-    sandbox: whether the methods ran in a sandbox.
-    elsewhere: of the cached runs, those that other versions of torch, NumPy, SciPy or numba made.
-    """
-
-    plan: Plan
-    store: Path
-    skipped: int
-    statuses: Counter[str] = field(default_factory=Counter)
-    failures: list[Row] = field(default_factory=list)
-    to_do: int | None = None
-    hours: float | None = None
-    sandbox: bool = False
-    elsewhere: Elsewhere = field(default_factory=Elsewhere)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain data: what `--json` prints."""
-        named = ("status", "method", "task", "tier", "seed", "reason", "key")
-        return {
-            "store": str(self.store),
-            "planned": len(self.plan.runs),
-            "cached": self.skipped,
-            "statuses": dict(sorted(self.statuses.items())),
-            "failures": [{name: row[name] for name in named} for row in self.failures],
-            "skipped": [dict(zip(("task", "method", "reason"), s, strict=True)) for s in self.plan.not_applicable],
-            "to_do": self.to_do,
-            "hours": self.hours,
-            "sandbox": self.sandbox,
-            "warning": self.warning or None,
-            "keys": sorted(self.keys),
-        }
-
-    @property
-    def keys(self) -> set[str]:
-        """The keys of all planned runs, cached ones included."""
-        return {run.key for run in self.plan.runs}
-
-    def __repr__(self) -> str:
-        lines = [*self.failed[:_SHOWN], *([self.warning] if self.warning else [])]
-        return "\n".join([f"Report({self.summary})", *(f"  {line}" for line in lines), *self._more])
-
-    @property
-    def summary(self) -> str:
-        """One line: the number of runs by status, the number of cached runs, and the results folder."""
-        if self.to_do is not None:
-            hours = "" if self.hours is None else f", about {self.hours:.2g} hours on two cores"
-            return f"{self.to_do} runs to do{hours}; {self.skipped} cached; results in {self.store}"
-        words = {"ok": "succeeded"}
-        done = [f"{count} {words.get(status, status)}" for status, count in sorted(self.statuses.items())]
-        return f"{', '.join(done) or 'nothing to do'}; {self.skipped} cached; results in {self.store}"
-
-    @property
-    def warning(self) -> str:
-        """One line if other versions of the libraries made some of the cached runs; else empty."""
-        if not self.elsewhere.keys:
-            return ""
-        return (
-            f"{len(self.elsewhere.keys)} cached runs come from another environment ({'; '.join(self.elsewhere.changes)}); "
-            "re-run them with --refresh environment"
-        )
-
-    @property
-    def failed(self) -> list[str]:
-        """One line per failed run: status, method, task, seed and reason."""
-        return [f"{r['status']}: {r['method']} on {r['task']}, seed {r['seed']}: {r['reason']}" for r in self.failures]
-
-    @property
-    def _more(self) -> list[str]:
-        rest = len(self.failures) - _SHOWN
-        return [f"  and {rest} more failures"] if rest > 0 else []
+# Engines of which a command with nothing to do need not know more than the name.
+_PLAIN = ("local", "inline")
 
 
 def run(
@@ -181,64 +87,62 @@ def run(
     _check(timeout, memory_gb, workers, shard, device)
     if refresh not in (None, *get_args(Refresh)):
         raise unknown("refresh", str(refresh), list(get_args(Refresh)))
-    chosen = find_engine(engine, address=address)
     home = Store(store if store is not None else default_store())
-    plan = expand(
-        suite if isinstance(suite, Suite) else load_named(str(suite)),
-        task=specs_of(task, "task"),
-        method=specs_of(method, "method"),
-        seeds=seeds,
-        tier=tier,
+    plan = functools.partial(_planned, suite, task, method, seeds=seeds, tier=tier, device=device, salt=salt)
+    stamp = stamp_of(suite, task, method, seeds=seeds, tier=tier, device=device, salt=salt)
+    if engine in _PLAIN and address is None and device == "cpu" and not force:
+        recalled = recall(stamp, plan)
+        report = recalled and _nothing_to_do(recalled, home, shard, retry_failed, refresh, dry_run)
+        if report:
+            return report
+    from dynamark.runners.conduct import Conduct, conduct
+
+    wanted = Conduct(
+        timeout=timeout,
+        memory_gb=memory_gb,
+        workers=workers,
+        engine=engine,
+        address=address,
         device=device,
         salt=salt,
+        force=force,
+        retry_failed=retry_failed,
+        refresh=refresh,
+        shard=shard,
+        progress=progress,
+        dry_run=dry_run,
+        sandbox=sandbox,
     )
-    refuse_unfit([run.row for run in plan.runs])
+    return conduct(plan, stamp, home, wanted)
+
+
+def _planned(suite: str | Path | Suite, task: Any, method: Any, **more: Any) -> Any:
+    """Plan the runs."""
+    from dynamark.runners.objects import specs_of
+    from dynamark.runners.plan.complete import load_named
+    from dynamark.runners.plan.expand import expand
+
+    loaded = load_named(str(suite)) if isinstance(suite, str | Path) else suite
+    return expand(loaded, task=specs_of(task, "task"), method=specs_of(method, "method"), **more)
+
+
+def _nothing_to_do(
+    plan: Recalled, home: Store, shard: tuple[int, int], retry_failed: bool, refresh: str | None, dry_run: bool
+) -> Report | None:
+    """The report where every run is cached; else None."""
     home.compact()
-    # Shards partition the whole plan, not the pending runs: a shard stays the same while other shards fill the store.
-    part = [run for cohort in cohorts(plan.runs)[shard[0] - 1 :: shard[1]] for run in cohort.runs]
-    todo = pending(part, home.status(), force=force, retry_failed=retry_failed)
-    elsewhere = _elsewhere(home, {run.key for run in part} - {run.key for run in todo}, device)
-    if refresh == "environment" and elsewhere.keys:
-        again = elsewhere.keys | {run.key for run in todo}
-        todo, elsewhere = [run for run in part if run.key in again], Elsewhere()
-    report = Report(plan, home.folder, len(part) - len(todo), elsewhere=elsewhere)
+    part = [key for batch in plan.batches[shard[0] - 1 :: shard[1]] for key in batch]
+    done, again = home.status(), set(FAILED) if retry_failed else set()
+    if any(key not in done or done[key] in again for key in part):
+        return None
+    elsewhere = made_elsewhere(home.rows(["key", "provenance"]), part, library_versions()) if part else Elsewhere()
+    if refresh is not None and elsewhere.keys:
+        return None
+    _log.info("%d runs planned, %d cached, nothing to do", len(part), len(part))
+    report = Report(plan, home.folder, len(part), elsewhere=elsewhere)
     if dry_run:
-        return replace(report, to_do=len(todo), hours=Seconds().hours(todo) if todo else 0.0)
-    mine = cohorts(todo)
-    _log.info("%d runs planned, %d cached, %d to do in %d batches", len(part), report.skipped, len(todo), len(mine))
-    if not mine:
-        return report
-    seconds = Seconds() if len(mine) >= _MANY else None
-    if seconds is not None:
-        mine = seconds.longest_first(mine)
-    hidden = _hidden(sandbox, salt, chosen, device, home.folder)
-    report.sandbox = hidden is not None
-    try:
-        with (
-            closed_process(bool(salt)),
-            Journal(home.journals, provenance(device)) as journal,
-            chosen.start(Settings(workers, Limits(timeout, int(memory_gb * 2**30)), device, hidden)) as executor,
-            Progress(mine, progress, seconds, workers) as bar,
-        ):
-            journal.write([])  # fail before the work, not after it, if the store is not writable
-            for cohort in mine:
-                executor.submit(cohort)
-            for outcome in executor.completed():
-                rows = _rows(outcome)
-                # A lost run is not a result: the next command runs it again.
-                journal.write([row for row in rows if row["status"] != LOST], outcome.provenance)
-                report.statuses.update(row["status"] for row in rows)
-                report.failures += [row for row in rows if row["status"] not in ("ok", "diverged")]
-                spent = sum(row.get("fit_seconds") or 0.0 for row in rows)
-                _log.info("%s: %s, fit %.2f s", outcome.cohort.label, _counted(rows), spent)
-                bar.update(outcome.cohort)
-    finally:
-        home.compact()
+        report.to_do, report.hours = 0, 0.0
     return report
-
-
-def _counted(rows: Sequence[Row]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sorted(Counter(row["status"] for row in rows).items()))
 
 
 def _check(timeout: float, memory_gb: float, workers: int | None, shard: tuple[int, int], device: str) -> None:
@@ -255,33 +159,3 @@ def _check(timeout: float, memory_gb: float, workers: int | None, shard: tuple[i
 
         if not torch.cuda.is_available():
             raise UserError("PyTorch finds no CUDA device; use device cpu")
-
-
-def _elsewhere(home: Store, cached: set[str], device: str) -> Elsewhere:
-    """Of the cached runs, those that other versions of the libraries made."""
-    if not cached:
-        return Elsewhere()
-    return made_elsewhere(home.rows(["key", "provenance"]), cached, provenance(device))
-
-
-def _hidden(sandbox: bool | None, salt: str, engine: Engine, device: str, store: Path) -> tuple[str, ...] | None:
-    """The folders that workers do not see; None without a sandbox."""
-    if sandbox is False or (sandbox is None and not salt):
-        return None
-    possible = engine.sandboxes and device == "cpu" and works()
-    if possible:
-        return tuple(str(folder.absolute()) for folder in (cache_folder() / "data", store, default_store()))
-    if sandbox:
-        raise UserError(
-            "a sandbox needs engine local or ray, device cpu and a Linux kernel that lets users make namespaces"
-        )
-    return None
-
-
-def _rows(outcome: Outcome) -> list[Row]:
-    cohort = outcome.cohort
-    finished = datetime.now(UTC).isoformat(timespec="microseconds")
-    return [
-        {**run.row, **result, "cohort_size": len(cohort.runs), "finished": finished}
-        for run, result in zip(cohort.runs, outcome.results, strict=True)
-    ]

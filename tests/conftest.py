@@ -12,9 +12,10 @@ import torch
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No test reads or writes the user's cache or store."""
+    """No test reads or writes the user's cache or store. Parallel workers share the cache: data and kernels are made once."""
     base = tmp_path_factory.getbasetemp()
-    os.environ["DYNAMARK_CACHE"] = str(base / "cache")
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["DYNAMARK_CACHE"] = str(shared / "cache")
     os.environ["DYNAMARK_STORE"] = str(base / "store")
 
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from dynamark.errors import UserError
 from dynamark.runners.execute.channels import process_state
 from dynamark.runners.execute.environment import worker_environment
+from dynamark.runners.execute.preload import LATE
 from dynamark.runners.execute.scratch import make_scratch
 
 __all__ = ["Base", "Pair"]
@@ -42,8 +44,9 @@ class Pair:
 class Base:
     """A base process; `start` may be called again after its death."""
 
-    def __init__(self, slots: int, device: str) -> None:
-        self._slots, self._device = slots, device
+    def __init__(self, slots: int, device: str, modules: Iterable[str] = LATE) -> None:
+        """modules: what it imports beforehand of the modules that methods import late."""
+        self._slots, self._device, self.modules = slots, device, frozenset(modules)
         self._failures = 0
         self.start()
 
@@ -56,6 +59,7 @@ class Base:
             "slots": self._slots,
             "root": str(self.root),
             "device": self._device,
+            "modules": [name for name in LATE if name in self.modules],
         }
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "dynamark.runners.execute.processes", json.dumps(settings)],

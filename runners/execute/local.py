@@ -25,8 +25,10 @@ from dynamark.runners.execute.base import Base, Pair
 from dynamark.runners.execute.channels import process_state, send
 from dynamark.runners.execute.ending import ANSWERED, Ending, ending, versions_in
 from dynamark.runners.execute.executor import Limits, Outcome, Settings, failed
+from dynamark.runners.execute.preload import COMPILER, late_modules
 from dynamark.runners.execute.received import measured
 from dynamark.runners.execute.scratch import has_room
+from dynamark.runners.loading import target_of
 from dynamark.runners.plan.cohorts import Cohort
 
 __all__ = ["Local", "local"]
@@ -71,14 +73,17 @@ class Local:
         self._checked = time.monotonic()
         self._slots = [_Slot(number) for number in range(workers)]
         self._provenance: dict[str, Any] = {}
-        self._base = Base(workers, device)
+        self._late: set[str] = set()
+        self._started: Base | None = None
 
     def submit(self, cohort: Cohort) -> None:
         """Queue a cohort."""
         self._waiting.append(cohort)
+        self._late |= _late(cohort)
 
     def completed(self) -> Iterator[Outcome]:
         """Outcomes as they come, until nothing is queued or running."""
+        self._start()
         while self._waiting or any(slot.cohort for slot in self._slots):
             for slot in self._slots:
                 if slot.cohort is None and slot.pair is not None and self._waiting:
@@ -89,7 +94,20 @@ class Local:
     def close(self) -> None:
         """End every process and remove the scratch folder."""
         self._drop_pairs()
-        self._base.end()
+        if self._started is not None:
+            self._started.end()
+
+    @property
+    def _base(self) -> Base:
+        assert self._started is not None
+        return self._started
+
+    def _start(self) -> None:
+        """A base that has imported what the queued cohorts may import late; one that has not makes room while nothing runs."""
+        if any(slot.cohort for slot in self._slots) or (self._started and self._late <= self._started.modules):
+            return
+        self.close()
+        self._started = Base(len(self._slots), self._device, self._late)
 
     def __enter__(self) -> Local:
         return self
@@ -304,6 +322,13 @@ def local(settings: Settings) -> Local:
 
 # It keeps the folders that a salt's data may lie in from workers.
 local.sandboxes = True  # type: ignore[attr-defined]
+
+
+def _late(cohort: Cohort) -> frozenset[str]:
+    """What a method imports late, and what its task does; a task fits nothing, so an optimizer's imports are not for it."""
+    if cohort.experiment:
+        return late_modules(cohort.method.target)
+    return late_modules(cohort.method.target) | (late_modules(target_of(type(cohort.task))) - COMPILER)
 
 
 def _keys(cohort: Cohort) -> tuple[str, ...]:

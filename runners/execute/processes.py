@@ -147,7 +147,7 @@ def main() -> None:
     from dynamark.results.provenance import provenance
     from dynamark.runners.execute.preload import preload
 
-    preload()
+    preload(settings["modules"])
     settings["provenance"] = provenance(settings["device"])
     gc.collect()
     gc.freeze()  # shared pages stay shared: the collector of a child does not touch them

@@ -39,6 +39,11 @@ class Plan:
     runs: tuple[Planned, ...]
     not_applicable: tuple[tuple[str, str, str], ...]
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all planned runs."""
+        return [run.key for run in self.runs]
+
 
 def expand(
     suite: Suite,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,11 +59,21 @@ def scores(store: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def kill_at_random(role: str, kills: int, seed: int, folder: Path) -> Outcome:
-    """Kill processes of one role at random moments of a run of 96 rows, as often as asked, and compare the rows."""
+def suite_of_96_rows(folder: Path) -> str:
+    """The suite that is run."""
     gains = [f"{PLUGINS}/walk.py:Line(gain={k / 10})" for k in range(11)]
-    suite = write_suite(folder / "s.toml", [*gains, DRAWN], seeds=8)
-    whole = _undisturbed(suite, folder / "whole")
+    return write_suite(folder / "s.toml", [*gains, DRAWN], seeds=8)
+
+
+def kill_at_random(
+    role: str, kills: int, seed: int, folder: Path, whole: Mapping[str, tuple[str, str]] | None = None
+) -> Outcome:
+    """Kill processes of one role at random moments of a run of 96 rows, as often as asked, and compare the rows.
+
+    whole: what `undisturbed` returns, where it is known.
+    """
+    suite = suite_of_96_rows(folder)
+    whole = undisturbed(suite, folder / "whole") if whole is None else whole
     moments, outcome = random.Random(f"{role}/{seed}"), Outcome()
     while outcome.kills < kills:
         store = folder / f"{role}-{outcome.commands}"
@@ -79,7 +90,8 @@ def _command(suite: str, store: Path) -> list[str]:
     return [sys.executable, "-m", "dynamark", "run", suite, "--store", str(store), "--workers", "2", "--quiet"]
 
 
-def _undisturbed(suite: str, store: Path) -> dict[str, tuple[str, str]]:
+def undisturbed(suite: str, store: Path) -> dict[str, tuple[str, str]]:
+    """The rows of the suite when nothing is killed."""
     subprocess.run(_command(suite, store), check=True)
     return scores(store)
 

@@ -240,3 +240,24 @@ def test_the_interval_of_a_rank_is_rounded_outward(seed: int, method: int, inter
     """Its percentiles are 2.975 and 5, and 1 and 2.025: the ranks between which they lie count as well."""
     values = np.random.default_rng(seed).standard_normal((6, 1, 4)).round(2)
     assert statistics.rank_intervals(values)[method] == interval
+
+
+def test_ties_have_the_mean_of_their_ranks() -> None:
+    """Groups of one, two, three and four equal differences of both signs; no other assertion has unequal groups."""
+    d = np.array([1, -2, 2, 3, 3, -3, 4, 4, 4, -4, 5, 6], dtype=float)
+    expected = stats.wilcoxon(d, method="asymptotic", correction=True).pvalue
+    assert statistics.signed_rank_test(d) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_mean_of_tasks_cuts_both_ends_of_each() -> None:
+    values = np.random.default_rng(0).standard_normal((3, 9)) ** 3
+    point, interval = statistics.mean_of_tasks(values)
+    assert point == pytest.approx(stats.trim_mean(values, 0.25, axis=1).mean(), rel=1e-14)
+    assert interval is not None
+    assert interval[0] < point < interval[1]
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 3), (2, 7), (5, 5)])
+def test_the_interval_of_a_share_is_scipys(successes: int, count: int) -> None:
+    expected = stats.binomtest(successes, count).proportion_ci(0.95, method="wilson")
+    assert statistics.wilson(successes / count, count) == pytest.approx((expected.low, expected.high), abs=1e-12)

@@ -10,7 +10,7 @@ import pytest
 from support import DRAWN, LINE, WALK, write_suite
 
 from dynamark.results.store import Store
-from dynamark.runners import run as running
+from dynamark.runners import conduct as running
 from dynamark.runners.plan.cohorts import cohorts
 from dynamark.runners.run import run
 

@@ -37,15 +37,17 @@ def main(args: argparse.Namespace) -> int:
 
 def _boards(as_json: bool, format: str) -> str:
     """The boards with their questions; as JSON with their tasks, methods, exclusions and predicted hours."""
-    from dynamark.runners.plan.board import board_names
+    from dynamark.runners.plan.board import board_names, read_board
+
+    if not as_json:  # imports no task and no method
+        lines = [(name, read_board(name).question) for name in board_names()]
+        shown = [f"- `{name}`: {question}" if format == "md" else f"{name}: {question}" for name, question in lines]
+        return "\n".join((["# Boards", ""] if format == "md" else []) + shown)
     from dynamark.runners.plan.complete import load_board
     from dynamark.runners.plan.expand import expand
     from dynamark.runners.plan.hours import Seconds
 
     boards = [load_board(name) for name in board_names()]
-    if not as_json:
-        lines = [f"- `{b.name}`: {b.question}" if format == "md" else f"{b.name}: {b.question}" for b in boards]
-        return "\n".join((["# Boards", ""] if format == "md" else []) + lines)
     seconds = Seconds()
     listed = [
         {

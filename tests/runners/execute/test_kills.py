@@ -31,9 +31,18 @@ sys.modules["kills"] = kills
 _SPEC.loader.exec_module(kills)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """The rows of an undisturbed run, which are compared with those of every role."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows: dict[str, tuple[str, str]] = kills.undisturbed(kills.suite_of_96_rows(folder), folder / "store")
+    assert len(rows) == 96
+    return rows
+
+
 @pytest.mark.parametrize("role", ["base", "scorer", "supervisor", "worker"])
-def test_random_kills_change_no_row(role: str, tmp_path: Path) -> None:
-    outcome = kills.kill_at_random(role, 4, 0, tmp_path)
+def test_random_kills_change_no_row(role: str, whole: dict[str, tuple[str, str]], tmp_path: Path) -> None:
+    outcome = kills.kill_at_random(role, 4, 0, tmp_path, whole)
     assert outcome.kills == 4
     assert outcome.fine, outcome
 
