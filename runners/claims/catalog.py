@@ -38,7 +38,7 @@ FAMILIES = {
         "robustness",
         "reduction",
     ),
-    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
+    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity", "bandits", "signatures"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }

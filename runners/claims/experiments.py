@@ -78,6 +78,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
     "lds/signature_kernel": "dynamark.runners.claims.lds.experiments_signatures:SignatureKernel",
     "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
+    "lds/dynamical_bandit": "dynamark.runners.claims.lds.experiments_bandits:DynamicalBandit",
+    "lds/signature_regression": "dynamark.runners.claims.lds.experiments_lasso:SignatureRegression",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
