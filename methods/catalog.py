@@ -76,6 +76,8 @@ METHODS: dict[str, str] = {
     "s4_legt": "dynamark.methods.sequence.s4:S4(basis='legt')",
     "s4_fout": "dynamark.methods.sequence.s4:S4(basis='fout')",
     "s4_ptd": "dynamark.methods.sequence.s4:S4PTD",
+    "afa": "dynamark.methods.sequence.attention:AdaptiveFilterAttention",
+    "attention_rope": "dynamark.methods.sequence.attention:RotaryAttention",
     # koopman
     "dmd": "dynamark.methods.koopman.dmd:DMD",
     "hankel_dmd": "dynamark.methods.koopman.dmd:HankelDMD",

@@ -38,7 +38,17 @@ FAMILIES = {
         "robustness",
         "reduction",
     ),
-    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity", "bandits", "signatures"),
+    "lds": (
+        "prediction",
+        "theory",
+        "training",
+        "cells",
+        "sequences",
+        "connectivity",
+        "bandits",
+        "signatures",
+        "attention",
+    ),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }

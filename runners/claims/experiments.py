@@ -80,6 +80,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
     "lds/dynamical_bandit": "dynamark.runners.claims.lds.experiments_bandits:DynamicalBandit",
     "lds/signature_regression": "dynamark.runners.claims.lds.experiments_lasso:SignatureRegression",
+    "lds/filter_weights": "dynamark.runners.claims.lds.experiments_attention:FilterWeights",
+    "lds/attention_limit": "dynamark.runners.claims.lds.experiments_attention:AttentionLimit",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from dynamark.runners.claims.claim import EMPIRICAL, PILOT, Check, Claim, Experiment, Interval, Quantity
 from dynamark.runners.claims.columns import Rows
@@ -22,13 +23,18 @@ def _where(fields: dict[str, int | bool]) -> dict[str, int | bool]:
     return {f"task.{name}": value for name, value in fields.items()}
 
 
+def _quotient(errors: ndarray) -> ndarray:
+    """The median of the first error over that of the second [draw] from errors [draw, seed, 2]."""
+    medians = np.median(errors, axis=1)
+    return np.asarray(medians[:, 0] / medians[:, 1])
+
+
 def _over(score: str, other: str, fields: dict[str, int | bool]) -> Quantity:
     """The median over seeds of one error over the median of another."""
 
     def quantity(rows: Rows) -> Interval:
         both = np.stack([rows.values(name, _where(fields)) for name in (score, other)], axis=1)
-        medians = lambda x: np.median(x, axis=1)  # noqa: E731
-        return bootstrap(both, lambda x: np.asarray(medians(x)[:, 0] / medians(x)[:, 1]), rows.level)
+        return bootstrap(both, _quotient, rows.level)
 
     return quantity
 
