@@ -82,6 +82,8 @@ EXPERIMENTS: dict[str, str] = {
     "lds/signature_regression": "dynamark.runners.claims.lds.experiments_lasso:SignatureRegression",
     "lds/filter_weights": "dynamark.runners.claims.lds.experiments_attention:FilterWeights",
     "lds/attention_limit": "dynamark.runners.claims.lds.experiments_attention:AttentionLimit",
+    "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
+    "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
