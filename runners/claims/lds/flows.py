@@ -118,7 +118,7 @@ C37 = Claim(
             "least difference of the alignment of rank 1 along the target to that of full rank",
             _beyond("alignment_target", "alignment_16", _TESTED),
             Above(0.0),
-        )
+        ),
         Check("largest change of the conserved quantity", largest("invariant", _TESTED), Below(1e-2)),
     ],
     controls=[
