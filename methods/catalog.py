@@ -49,6 +49,7 @@ METHODS: dict[str, str] = {
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.25)",
     "adagrad": "dynamark.methods.online.learners:OGD",
     "usp": "dynamark.methods.online.preconditioning:Preconditioned",
+    "usp_wedge": "dynamark.methods.online.asymmetric:AsymmetricFiltering",
     "lml": "dynamark.methods.online.contact:LML",
     # sequence
     "stu": "dynamark.methods.sequence.convolutional:STU",

@@ -48,6 +48,8 @@ FAMILIES = {
         "bandits",
         "signatures",
         "attention",
+        "flows",
+        "asymmetric",
     ),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),
