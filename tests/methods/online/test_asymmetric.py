@@ -79,9 +79,8 @@ def test_l44_fails_with_a_polynomial_of_the_wrong_sign(monkeypatch: pytest.Monke
 
 
 def test_the_constants_of_the_theorem() -> None:
-    """n = ceil(7/6 log2 64) = 7 taps and ceil(ln 64) = 5 filters."""
+    """n = ceil(7/6 log2 64) = 7 taps and ceil(ln 64) = 5 filters; the learner holds a triangle and the weights, q (q + 1)."""
     learner = AsymmetricFiltering(constants="paper").fit_learner(Online(1, 1, 64), Run())
-    assert learner.parameter_count() == 7 + 5
-    assert AsymmetricFiltering(degree=2, filters=4).fit_learner(Online(2, 1, 64), Run()).parameter_count() == 2 * (
-        3 + 4
-    )
+    assert learner.parameter_count() == 12 * 13
+    two_inputs = AsymmetricFiltering(degree=2, filters=4).fit_learner(Online(2, 1, 64), Run())
+    assert two_inputs.parameter_count() == 14 * 15
