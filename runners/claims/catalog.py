@@ -50,6 +50,7 @@ FAMILIES = {
         "attention",
         "flows",
         "asymmetric",
+        "perturbation",
     ),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
     "chaos": ("reconstruction", "codes", "baselines"),

@@ -84,6 +84,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/attention_limit": "dynamark.runners.claims.lds.experiments_attention:AttentionLimit",
     "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
     "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
+    "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
