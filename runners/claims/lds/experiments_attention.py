@@ -99,7 +99,7 @@ class AttentionLimit:
 
     q and k: unit vectors of m complex numbers; mu = w = 0, so that all lags are alike. scaled_difference: nu times the largest
     difference; |q - k|^2 = 2 - 2 q.k, and the next order of the logarithm is kappa |q - k|^4 / (2 nu (m V)^2).
-    difference_unscaled: the largest to softmax_j(2 kappa q.k_j). Source: Racioppo 2025.
+    difference_unscaled, scaled_unscaled: those to softmax_j(2 kappa q.k_j), plain and times nu. Source: Racioppo 2025.
     """
 
     nu: float = 1e3
@@ -120,6 +120,7 @@ class AttentionLimit:
             {
                 "scaled_difference": self.nu * float((weights - limit).abs().max()),
                 "difference_unscaled": float((weights - unscaled).abs().max()),
+                "scaled_unscaled": self.nu * float((weights - unscaled).abs().max()),
             }
         )
 

@@ -87,11 +87,12 @@ class SignatureRegression:
     `size`; a, b, w, v and y_0 ~ N(0, 1), w, v and y_0 the same for all paths. y is seen at five random times of each path with
     noise N(0, noise^2); the features of time t are the levels up to K of the piecewise linear path through `samples` equal steps
     of [0, t], standardized. The penalty is chosen by five-fold cross-validation over paths. error_<K>: root mean square error at
-    the observed times of other paths, over the standard deviation there. error_shuffled: order 4, the steps of each path in
-    another order. Source: Bleistein et al. 2023.
+    the observed times of other paths, over the standard deviation there. error_shuffled: the largest order, the steps of
+    each path in another order; error_few: the largest order, `few` instead of `samples` steps. Source: Bleistein et al. 2023.
     """
 
     samples: int = 100
+    few: int = 5
     size: float = 2.0
     sparse: bool = False
     train: int = 500
@@ -111,19 +112,21 @@ class SignatureRegression:
         waves *= self.size / np.linalg.norm(steps, axis=2).sum(axis=1)[:, None, None]
         t = rng.uniform(0.05, 1.0, (count, self.times))
         y = outputs(waves, t, field).ravel()
-        increments = self._increments(waves, t)
+        increments, sparse = (self._increments(waves, t, count) for count in (self.samples, self.few))
         seen = y[: self.train * self.times] + self.noise * rng.standard_normal(self.train * self.times)
         levels = signatures(increments, max(self.orders))
         values = {f"error_{k}": self._error(np.hstack(levels[:k]), seen, y) for k in self.orders}
         shuffled = np.take_along_axis(increments, rng.random(increments.shape[:2]).argsort(axis=1)[..., None], axis=1)
         last = np.hstack(signatures(shuffled, max(self.orders)))
         values["error_shuffled"] = self._error(last, seen, y)
+        last = np.hstack(signatures(sparse, max(self.orders)))
+        values["error_few"] = self._error(last, seen, y)
         return Scores(values)
 
-    def _increments(self, waves: ndarray, t: ndarray) -> Float[ndarray, "row segment channel"]:
+    def _increments(self, waves: ndarray, t: ndarray, samples: int) -> Float[ndarray, "row segment channel"]:
         """The steps of (time, x) up to each observed time."""
-        points = [path(waves, t * k / self.samples) for k in range(self.samples + 1)]
-        return np.diff(np.stack(points, axis=2), axis=2).reshape(t.size, self.samples, 4)
+        points = [path(waves, t * k / samples) for k in range(samples + 1)]
+        return np.diff(np.stack(points, axis=2), axis=2).reshape(t.size, samples, 4)
 
     def _error(self, features: ndarray, seen: ndarray, y: ndarray) -> float:
         """The relative error on the test paths with the penalty of least error over the folds."""
