@@ -70,7 +70,8 @@ class _AttentionLayer(nn.Module):
         """The outputs; time and memory grow with the square of the length."""
         after = x[..., -1].double().cumsum(-1)
         before = (after - x[..., -1]).to(x)[..., None, :]
-        tokens = (self.embed(x[..., :-1]) @ self.project).unflatten(-1, (3, self.heads, 2, self.modes))
+        tokens = self.embed(x[..., :-1]) @ self.project
+        tokens = tokens.reshape(*x.shape[:-1], 3, self.heads, 2, self.modes)
         parts = tokens.movedim(-4, 0).movedim(-4, -3)  # [part, *batch, head, time, 2, mode]
         frequency = self.frequency[:, None]
         q, k, v = rotated(parts, -before[..., None] * frequency).flatten(-2)
