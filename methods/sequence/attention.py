@@ -76,7 +76,8 @@ class _AttentionLayer(nn.Module):
         frequency = self.frequency[:, None]
         q, k, v = rotated(parts, -before[..., None] * frequency).flatten(-2)
         mixed = self.mix(q, k, v, before, x[..., None, :, -1:])
-        mixed = rotated(mixed.unflatten(-1, (2, self.modes)), after.to(x)[..., None, :, None] * frequency)
+        mixed = mixed.reshape(*mixed.shape[:-1], 2, self.modes)
+        mixed = rotated(mixed, after.to(x)[..., None, :, None] * frequency)
         return self.read(mixed.movedim(-4, -3).flatten(-3) @ self.back)
 
     @abstractmethod

@@ -59,7 +59,8 @@ class TokenFlow:
 
     def _slopes(self, x: ndarray) -> dict[str, float]:
         """d ln x / d ln t between powers of 10."""
-        past, t, values = x, 0.0, {}
+        past, t = x, 0.0
+        values: dict[str, float] = {}
         for decade in range(2, 6):
             span = math.log1p(10.0**decade) - math.log1p(t)
             count = math.ceil(span / self.step)
