@@ -8,7 +8,7 @@ from numpy import ndarray
 from dynamark.runners.claims.claim import EMPIRICAL, Check, Claim, Experiment, Interval, Quantity
 from dynamark.runners.claims.columns import Rows
 from dynamark.runners.claims.intervals import bootstrap
-from dynamark.runners.claims.quantities import median, smallest
+from dynamark.runners.claims.quantities import lower_extreme, median
 from dynamark.runners.claims.relations import Above, Below
 
 _BANDIT, _RADII, _SETTLING = "lds/dynamical_bandit", (0.3, 0.9, 0.98), (0.3, 0.9)
@@ -60,7 +60,9 @@ L37 = Claim(
             for radius in _SETTLING
         ),
         Check(
-            "least regret by rewards, with three standard deviations of its noise", smallest("from_rewards"), Above(0.0)
+            "least regret by rewards, with three standard deviations of its noise",
+            lower_extreme("from_rewards"),
+            Above(0.0),
         ),
     ],
     fair_controls=[
