@@ -49,6 +49,7 @@ METHODS: dict[str, str] = {
     "ogd": "dynamark.methods.online.learners:OGD(adaptive=False, rate=0.25)",
     "adagrad": "dynamark.methods.online.learners:OGD",
     "usp": "dynamark.methods.online.preconditioning:Preconditioned",
+    "usp_wedge": "dynamark.methods.online.asymmetric:AsymmetricFiltering",
     "lml": "dynamark.methods.online.contact:LML",
     # sequence
     "stu": "dynamark.methods.sequence.convolutional:STU",
@@ -76,6 +77,8 @@ METHODS: dict[str, str] = {
     "s4_legt": "dynamark.methods.sequence.s4:S4(basis='legt')",
     "s4_fout": "dynamark.methods.sequence.s4:S4(basis='fout')",
     "s4_ptd": "dynamark.methods.sequence.s4:S4PTD",
+    "afa": "dynamark.methods.sequence.attention:AdaptiveFilterAttention",
+    "attention_rope": "dynamark.methods.sequence.attention:RotaryAttention",
     # koopman
     "dmd": "dynamark.methods.koopman.dmd:DMD",
     "hankel_dmd": "dynamark.methods.koopman.dmd:HankelDMD",

@@ -78,6 +78,13 @@ EXPERIMENTS: dict[str, str] = {
     "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
     "lds/signature_kernel": "dynamark.runners.claims.lds.experiments_signatures:SignatureKernel",
     "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
+    "lds/dynamical_bandit": "dynamark.runners.claims.lds.experiments_bandits:DynamicalBandit",
+    "lds/signature_regression": "dynamark.runners.claims.lds.experiments_lasso:SignatureRegression",
+    "lds/filter_weights": "dynamark.runners.claims.lds.experiments_attention:FilterWeights",
+    "lds/attention_limit": "dynamark.runners.claims.lds.experiments_attention:AttentionLimit",
+    "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
+    "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
+    "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
