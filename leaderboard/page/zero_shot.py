@@ -21,8 +21,7 @@ _TRACK, _STATED = "chaos/zero_shot", ("name", "revision", "license", "leak")
 
 def zero_shot_section(frame: pandas.DataFrame) -> str:
     """The section, for all rows of the page."""
-    tasks = frame["task"].astype(str).to_numpy() if len(frame) else np.empty(0, dtype=str)
-    rows = frame[np.array([_on_track(task) for task in tasks], dtype=bool)]
+    rows = frame.loc[[_on_track(str(task)) for task in frame["task"]]]
     stated = {
         str(method): fields
         for method, text in zip(rows["method"], rows["method_fields"], strict=True)
