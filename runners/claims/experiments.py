@@ -111,6 +111,12 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/sparse_stream": "dynamark.runners.claims.koopman.experiments_streams:SparseStream",
     "koopman/diagonal_rollout": "dynamark.runners.claims.koopman.experiments_diagonal:DiagonalRollout",
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
+    "koopman/input_lifting": "dynamark.runners.claims.koopman.experiments_inputs:InputLifting",
+    "koopman/interactive_horizons": "dynamark.runners.claims.koopman.experiments_inputs:InteractiveHorizons",
+    "koopman/exact_identification": "dynamark.runners.claims.koopman.experiments_inputs:ExactIdentification",
+    "koopman/actuated_waves": "dynamark.runners.claims.koopman.experiments_inputs:ActuatedWaves",
+    "koopman/rollout_cost": "dynamark.runners.claims.koopman.experiments_latent_rollout:RolloutCost",
+    "koopman/latent_gradients": "dynamark.runners.claims.koopman.experiments_latent_rollout:LatentGradients",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",
