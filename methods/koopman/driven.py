@@ -102,7 +102,8 @@ class ControlledEDMD:
 
     The generator of a control-affine system x' = f(x) + u g(x) is affine in u, with an operator on functions of x before u: a
     lifted model that is linear in u replaces this operator by constants.
-    dictionary, size: see `dictionaries.build`; None: degree 3, lowered until there are at most 3,000 regressors, or 100 centers.
+    dictionary, size: see `dictionaries.build`; None: 100 centers, or degree 3, lowered until there are at most 3,000 regressors
+    and no more than samples.
     relift: decode and lift again every `relift` steps; 0 never.
     W is a ridge regression; validation data selects the penalty.
 
@@ -134,13 +135,14 @@ class ControlledEDMD:
         return DrivenModel(lift, weights, lift.readout(x.shape[1]), lift.parameter_count(), bilinear, self.relift)
 
     def _size(self, train: Trajectories) -> int | None:
-        """The given size, or the largest degree up to 3 with at most `_MOST` regressors."""
+        """The given size, or the largest degree up to 3 with at most `_MOST` regressors and no more than samples."""
         if self.size is not None or self.dictionary != "monomials":
             return self.size
         most = default_size(self.dictionary, train.dim)
+        samples = len(train) * (train.observations.shape[1] - 1)
         copies = 1 + (train.channels if self.inputs == "bilinear" else 0)
         sizes = range(most, 1, -1)
-        return next((size for size in sizes if _count(train.dim, size) * copies <= _MOST), 1)
+        return next((size for size in sizes if _count(train.dim, size) * copies <= min(_MOST, samples)), 1)
 
 
 def _count(dim: int, degree: int) -> int:

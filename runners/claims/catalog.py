@@ -39,7 +39,7 @@ FAMILIES = {
         "reduction",
     ),
     "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
-    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams", "inputs"),
+    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams", "inputs", "networks"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }
 

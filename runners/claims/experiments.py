@@ -117,6 +117,9 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/actuated_waves": "dynamark.runners.claims.koopman.experiments_inputs:ActuatedWaves",
     "koopman/rollout_cost": "dynamark.runners.claims.koopman.experiments_latent_rollout:RolloutCost",
     "koopman/latent_gradients": "dynamark.runners.claims.koopman.experiments_latent_rollout:LatentGradients",
+    "koopman/conjugacy": "dynamark.runners.claims.koopman.experiments_conjugacy:Conjugacy",
+    "koopman/shifted_window": "dynamark.runners.claims.koopman.experiments_hankel_layers:ShiftedWindow",
+    "koopman/next_state": "dynamark.runners.claims.koopman.experiments_hankel_layers:NextState",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",

@@ -60,10 +60,12 @@ def test_linear_systems_are_recovered_by_all_and_bilinear_ones_by_bilinear_featu
 
 
 def test_the_degree_falls_until_the_regressors_fit() -> None:
-    wide = Trajectories(torch.randn(2, 4, 30, dtype=torch.float64), torch.randn(2, 4, 8, dtype=torch.float64))
+    wide = Trajectories(torch.randn(2, 300, 30, dtype=torch.float64), torch.randn(2, 300, 8, dtype=torch.float64))
     assert ControlledEDMD()._size(wide) == 1
     assert ControlledEDMD(inputs="linear")._size(wide) == 2
     assert ControlledEDMD()._size(replace(wide, inputs=None)) == 2
+    short = Trajectories(wide.observations[:, :9])
+    assert ControlledEDMD()._size(short) == 1
     with pytest.raises(UserError, match="regressors, more than 3000; use a smaller size"):
         ControlledEDMD(size=2).fit_forecaster(Forecasting(wide, wide), Run())
 
