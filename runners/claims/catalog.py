@@ -39,7 +39,17 @@ FAMILIES = {
         "reduction",
     ),
     "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
-    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams", "inputs", "networks"),
+    "koopman": (
+        "spectra",
+        "forecasts",
+        "representations",
+        "control",
+        "solvers",
+        "streams",
+        "inputs",
+        "networks",
+        "mixtures",
+    ),
     "chaos": ("reconstruction", "codes", "baselines"),
 }
 

@@ -120,6 +120,9 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/conjugacy": "dynamark.runners.claims.koopman.experiments_conjugacy:Conjugacy",
     "koopman/shifted_window": "dynamark.runners.claims.koopman.experiments_hankel_layers:ShiftedWindow",
     "koopman/next_state": "dynamark.runners.claims.koopman.experiments_hankel_layers:NextState",
+    "koopman/one_component": "dynamark.runners.claims.koopman.experiments_mixtures:OneComponent",
+    "koopman/mixture_cost": "dynamark.runners.claims.koopman.experiments_mixtures:MixtureCost",
+    "koopman/mixture_forecast": "dynamark.runners.claims.koopman.experiments_mixtures:MixtureForecast",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",

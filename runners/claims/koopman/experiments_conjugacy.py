@@ -1,4 +1,4 @@
-"""Trained linearizers: x_{t+1} = g^{-1}(A g(x_t)) with an invertible network g, on systems with one and with three fixed points."""
+"""Trained linearizers x_{t+1} = g^{-1}(A g(x_t)), g an invertible network, on systems with one and with three fixed points."""
 
 from __future__ import annotations
 

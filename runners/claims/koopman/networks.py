@@ -110,7 +110,7 @@ K47 = Claim(
     ],
     looks=(1, 3),
     convergence=_next(5000),
-    note="Windows of 16 samples 0.01 apart. If layers without any action between delays did as well, the task would be too easy for "
-    "the claim. A reconstruction: the paper factorizes its weights in another way.",
+    note="Windows of 16 samples 0.01 apart. If layers without any action between delays did as well, the task would be too easy "
+    "for the claim. A reconstruction: the paper factorizes its weights in another way.",
     registered="0.1.0",
 )

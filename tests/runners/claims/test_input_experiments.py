@@ -17,12 +17,13 @@ from dynamark.runners.claims.experiments import EXPERIMENTS
 from dynamark.runners.claims.koopman.experiments_conjugacy import Linearizer
 from dynamark.runners.claims.koopman.experiments_hankel_layers import HankelLayer, count, network
 from dynamark.runners.claims.koopman.experiments_inputs import trigonometric
+from dynamark.runners.claims.koopman.experiments_mixtures import IncrementalMixture, conditional_mean, expectation
 from dynamark.runners.claims.verdicts import evaluate
 from dynamark.runners.registry import load_checked
 from dynamark.tasks.problems import Run
 
 # Claims whose experiments take milliseconds: they are reproduced as they are.
-QUICK = ("K24", "K26")
+QUICK = ("K24", "K26", "K35")
 # Fields that break the experiments, at a small size.
 BROKEN: dict[str, dict[str, Any]] = {
     "K24": {"products": False, "pairs": 600},
@@ -32,6 +33,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "K16": {"invertible": False, "steps": 2},
     "K17": {"steps": 2},
     "K27": {"layers": "diagonal", "steps": 30},
+    "K35": {"forgetting": 0.01},
     "K47": {"layers": "diagonal", "steps": 30, "samples": 500},
 }
 
@@ -80,6 +82,39 @@ def test_features_of_the_pendulum() -> None:
     expected = [1, 0.5, 2, np.sin(0.5), np.cos(0.5), 2 * np.sin(0.5), 2 * np.cos(0.5)]
     assert features[0] == pytest.approx(expected)
     assert trigonometric(np.zeros((1, 2)), 3).shape == (1, 3 + 2 * 3 * 4)
+
+
+def test_a_mixture_with_matrices_inverted_at_each_point_or_one_component_is_refused() -> None:
+    claim = shipped_claims()["K50"].claim
+
+    def scores(ratio: float, exponent: float, linear: float) -> str:
+        measured = {
+            "exponent": exponent,
+            "nrmse": 0.1,
+            "ratio": ratio,
+            "linear": linear,
+            "inverting": 2.9,
+            "saved": 9.0,
+        }
+        rows = rows_for(claim.needs, lambda _config, _seed: measured | {"components": 9.0, "batch": 0.1})
+        return evaluate(listed(claim), index_of(*rows)).verdict
+
+    assert scores(1.0, 2.0, 0.4) == "reproduced"
+    assert scores(1.0, 2.9, 0.4) == scores(5.0, 2.0, 0.4) == "not reproduced"
+    assert scores(1.0, 2.0, 0.05) == "confounded"
+
+
+def test_mixtures_with_one_component_are_regressions() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((400, 2))
+    joint = np.concatenate([x, x @ np.array([[1.0], [-2.0]]) + 0.5], axis=1)
+    mass, means, covariances = expectation(joint, 1, 2, rng)
+    assert conditional_mean(x, mass, means, covariances) == pytest.approx(joint[:, 2:], abs=1e-4)
+    mixture = IncrementalMixture(np.ones(3), beta=0.1)
+    for point in (np.zeros(3), 20 * np.ones(3), 0.1 * np.ones(3)):
+        mixture.learn(point)
+    assert len(mixture.mass) == 2
+    assert mixture.mass.sum() == pytest.approx(3)
 
 
 @pytest.mark.parametrize("diagonals", [False, True])
