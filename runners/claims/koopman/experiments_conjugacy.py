@@ -143,7 +143,7 @@ class Conjugacy:
         return differences[network if self.invertible else off], differences[off]
 
 
-def _linear_error(paths: Float[Tensor, "trajectory time dim"], exact: Float[Tensor, "trajectory time dim"]) -> float:
+def _linear_error(paths: Float[Tensor, "trajectory time dim"], exact: Float[Tensor, "test later dim"]) -> float:
     """The largest nrmse of a step of x_{t+1} = [x_t, 1] M, fitted by least squares."""
 
     def affine(x: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ class MixtureForecast:
 
     States uniform in [-2, 2]^2, `pairs` pairs to learn from and 1,000 to test. Components start with a tenth of the range of each
     coordinate as standard deviation (`width`); beta = 0.1. Batch EM: the same number of components, from k-means, 50 iterations.
-    Scores: `nrmse`, in standard deviations of x+; `batch`, that of batch EM; `ratio`; `linear`, that of a least-squares affine map;
+    Scores: `nrmse`, in standard deviations of x+; `batch`, that of batch EM; `ratio`; `linear`, of a least-squares affine map;
     `components`.
     Source: Pinto and Engel, Scalable and Incremental Learning of Gaussian Mixture Models, 2017, section 4.
     """

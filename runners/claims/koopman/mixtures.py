@@ -27,7 +27,7 @@ _COST, _FORECAST = "koopman/mixture_cost", "koopman/mixture_forecast"
 K50 = Claim(
     paper="pinto2017",
     kind=EMPIRICAL,
-    statement="A mixture learned in one pass costs the square of the dimension a point and forecasts nearly as well as batch EM.",
+    statement="One pass learns a mixture in a time of the order of the squared dimension, and it forecasts nearly as well as batch EM.",
     needs=[Experiment(_COST, seeds=5), Experiment(_FORECAST, seeds=5)],
     checks=[
         Check("exponent of the dimension in the time of a point", median("exponent", task=_COST), Below(2.3)),

@@ -64,9 +64,15 @@ def test_a_broken_experiment_does_not(name: str) -> None:
     assert verdict(name, **BROKEN[name]) not in ("reproduced", "not run")
 
 
-@pytest.mark.parametrize("name", ["K37", "K37b"])
-def test_a_model_without_training_does_not_forecast_farther(name: str) -> None:
-    assert verdict(name, steps=1, train=4) not in ("reproduced", "not run")
+def test_a_model_without_training_does_not_forecast_farther() -> None:
+    assert verdict("K37", steps=1, train=4) not in ("reproduced", "not run")
+
+
+@pytest.mark.parametrize(("ratio", "reproduced"), [(0.5, True), (6.5, False)])
+def test_the_claim_against_a_network_reads_the_ratio_to_the_network(ratio: float, reproduced: bool) -> None:
+    claim = shipped_claims()["K37b"].claim
+    rows = rows_for(claim.needs, lambda _config, _seed: {"over_network": ratio, "over_linear": 0.5, "network": 1.0})
+    assert (evaluate(listed(claim), index_of(*rows)).verdict == "reproduced") == reproduced
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.3])
