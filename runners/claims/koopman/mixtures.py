@@ -27,7 +27,7 @@ _COST, _FORECAST = "koopman/mixture_cost", "koopman/mixture_forecast"
 K50 = Claim(
     paper="pinto2017",
     kind=EMPIRICAL,
-    statement="One pass learns a mixture in a time of the order of the squared dimension, and it forecasts nearly as well as batch EM.",
+    statement="A mixture is learned in one pass in time of order D^2 a point, and forecasts nearly as well as batch EM.",
     needs=[Experiment(_COST, seeds=5), Experiment(_FORECAST, seeds=5)],
     checks=[
         Check("exponent of the dimension in the time of a point", median("exponent", task=_COST), Below(2.3)),
@@ -46,7 +46,7 @@ K50 = Claim(
     published="O(N K D^2)",
     looks=(1, 3),
     convergence=UNTRAINED,
-    note="Ten components for the cost. An error that an affine map reaches says nothing about a mixture: the threshold of 0.3 for "
-    "the pendulum is ours and was not tried before.",
+    note="Ten components for the cost. An error that an affine map reaches says nothing about a mixture: the threshold of 0.3 "
+    "for the pendulum is ours and was not tried before.",
     registered="0.1.0",
 )
