@@ -77,7 +77,7 @@ K27 = Claim(
     needs=_windows(),
     checks=[
         Check("share of parameters saved against dense layers", median("saved"), Above(0.9)),
-        Check("error of 8 new samples, Hankel over dense layers of the same depth", median("error_ratio"), Below(2.0)),
+        Check("error of 8 new samples, Hankel over dense layers of equal depth", median("error_ratio"), Below(2.0)),
     ],
     controls=[
         Check("error, three Hankel layers over one dense layer", median("shallow_ratio"), None),
