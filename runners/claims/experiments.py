@@ -123,6 +123,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/one_component": "dynamark.runners.claims.koopman.experiments_mixtures:OneComponent",
     "koopman/mixture_cost": "dynamark.runners.claims.koopman.experiments_mixtures:MixtureCost",
     "koopman/mixture_forecast": "dynamark.runners.claims.koopman.experiments_mixtures:MixtureForecast",
+    "koopman/feature_rank": "dynamark.runners.claims.koopman.experiments_biases:FeatureRank",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
     "chaos/clipped_bound": "dynamark.runners.claims.chaos.experiments_forcing:ClippedBound",

@@ -30,7 +30,7 @@ class Linearizer(nn.Module):
     def __init__(self, dim: int, layers: int = 8, hidden: int = 32) -> None:
         super().__init__()
         half = dim // 2
-        self.half = half
+        self.first = half
         self.parts = nn.ModuleList([mlp((half, hidden, 2 * half), "tanh") for _ in range(layers)])
         self.matrix = nn.Parameter(torch.eye(dim))
 
@@ -41,7 +41,7 @@ class Linearizer(nn.Module):
     def lift(self, x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """g(x)."""
         for part in self.parts:
-            constant, moved = x[..., : self.half], x[..., self.half :]
+            constant, moved = x[..., : self.first], x[..., self.first :]
             scale, shift = self._scale(part, constant)
             x = torch.cat([moved * scale + shift, constant], dim=-1)
         return x
@@ -49,7 +49,7 @@ class Linearizer(nn.Module):
     def lower(self, y: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """g^{-1}(y)."""
         for part in reversed(self.parts):
-            moved, constant = y[..., : self.half], y[..., self.half :]
+            moved, constant = y[..., : self.first], y[..., self.first :]
             scale, shift = self._scale(part, constant)
             y = torch.cat([constant, (moved - shift) / scale], dim=-1)
         return y
@@ -134,7 +134,7 @@ class Conjugacy:
         """The largest differences of rollouts that are lifted again, exactly and by an encoder that is off."""
         off = copy.deepcopy(network)
         for weight in off.parts.parameters():
-            weight *= 1 + 0.01 * torch.randn(weight.shape, generator=run.generator).to(weight)
+            weight.mul_(1 + 0.01 * torch.randn(weight.shape, generator=run.generator).to(weight))
         never = network(start, 200)
         differences = {
             encoder: max(float((network(start, 200, every, encoder) - never).abs().max()) for every in (1, 5))

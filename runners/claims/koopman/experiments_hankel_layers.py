@@ -61,7 +61,7 @@ class DenseLayer(nn.Module):
     def forward(self, x: Float[Tensor, "batch channel n"]) -> Float[Tensor, "batch output n"]:
         """W x + b."""
         y: Tensor = self.map(x.flatten(1))
-        return y.unflatten(1, (-1, self.n))
+        return y.reshape(len(x), -1, self.n)
 
 
 class DiagonalLayer(nn.Module):

@@ -118,3 +118,20 @@ K47 = Claim(
     "for the claim. A reconstruction: the paper factorizes its weights in another way.",
     registered="0.1.0",
 )
+
+
+K62 = Claim(
+    paper="kostic2024",
+    kind=THEOREM,
+    statement="Features of one coordinate by a leaky ReLU network without biases span at most two functions, whatever the loss.",
+    needs=[Experiment("koopman/feature_rank", seeds=3)],
+    checks=[
+        Check("largest rank of 7 features without biases", largest("rank_without"), Below(2)),
+        Check("smallest rank of 7 features with biases", smallest("rank_with"), Above(5)),
+        Check("difference of spectra, relaxed and VAMP score, with biases", smallest("gap_with"), Above(1e-6)),
+    ],
+    controls=[Check("difference of spectra, relaxed and VAMP score, without biases", largest("gap_without"), None)],
+    note="On the circle, where the recipe of the paper has no biases, all points have one norm and nothing is lost. Published "
+    "rows of both scores on koopman/ou and koopman/double_well are compared on the board koopman/spectra.",
+    registered="0.1.0",
+)

@@ -34,6 +34,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     "K17": {"steps": 2},
     "K27": {"layers": "diagonal", "steps": 30},
     "K35": {"forgetting": 0.01},
+    "K62": {"biases": False, "steps": 2},
     "K47": {"layers": "diagonal", "steps": 30, "samples": 500},
 }
 
