@@ -116,8 +116,9 @@ class InteractiveHorizons:
         problem = task.problem(seed)
         (diagonal,) = InteractiveDynamics(steps=self.steps).fit_forecasters([problem], [run])
         (network,) = DrivenMLP(steps=self.steps).fit_forecasters([problem], [run])
-        models = {"diagonal": diagonal, "network": network, "linear": DMDc().fit_forecaster(problem, run)}
-        values = {}
+        linear = DMDc().fit_forecaster(problem, run)
+        models: dict[str, Forecaster] = {"diagonal": diagonal, "network": network, "linear": linear}
+        values: dict[str, float] = {}
         for name, model in models.items():
             scores = task.score({"forecast.test": _forecast(model, problem)}, seed).values
             values |= {name: scores["nrmse_100"], f"{name}_10": scores["nrmse_10"]}
@@ -196,11 +197,14 @@ class ActuatedWaves:
         after = round(10 / task.dt)
         free = task.paths(data["test"][:, 0], np.zeros_like(data["test_inputs"][:, : after + 1]))
         apart = data["test"][:, after] - free[:, after]
-        errors = {
-            name: task.score({"forecast.test": _forecast(method.fit_forecaster(problem, run), problem)}, seed).values
-            for name, method in {"with_inputs": DMDc(), "without_inputs": DMD()}.items()
+        models: dict[str, Forecaster] = {
+            "with_inputs": DMDc().fit_forecaster(problem, run),
+            "without_inputs": DMD().fit_forecaster(problem, run),
         }
-        ahead = {name: values["nrmse_5"] for name, values in errors.items()}
+        ahead = {
+            name: task.score({"forecast.test": _forecast(model, problem)}, seed).values["nrmse_5"]
+            for name, model in models.items()
+        }
         return Scores(
             ahead
             | {
