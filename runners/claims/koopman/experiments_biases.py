@@ -61,7 +61,8 @@ class FeatureRank:
         pair = (torch.from_numpy(x).float(), torch.from_numpy(y).float())
 
         def loss(network: Any, before: Tensor, after: Tensor) -> Tensor:
-            return feature_loss(*network(before, after), score, 1.0)
+            f, g = network(before, after)
+            return feature_loss(f, g, score, 1.0)
 
         recipe = Recipe(self.steps, 1e-3, schedule="constant", clip=None)
         (trained,) = train([self._network(biases, run)], loss, lambda member, own: pair, [Run(run.entropy)], recipe)
