@@ -92,6 +92,10 @@ TASKS: dict[str, str] = {
     "koopman/spiral_paths": "dynamark.tasks.koopman.paths:SpiralPaths",
     "koopman/double_well_paths": "dynamark.tasks.koopman.paths:DoubleWellPaths",
     "koopman/square_root_paths": "dynamark.tasks.koopman.paths:SquareRootPaths",
+    "koopman/controlled_pendulum": "dynamark.tasks.koopman.controlled:ControlledPendulum",
+    "koopman/controlled_duffing": "dynamark.tasks.koopman.controlled:ControlledDuffing",
+    "koopman/cdr": "dynamark.tasks.koopman.actuated:ConvectionDiffusionReaction",
+    "koopman/ks8": "dynamark.tasks.koopman.actuated:ActuatedKS",
     # chaos
     "chaos/lorenz63": "dynamark.tasks.chaos.instances:Lorenz63",
     "chaos/rossler": "dynamark.tasks.chaos.instances:Rossler",

@@ -52,7 +52,17 @@ FAMILIES = {
         "asymmetric",
         "perturbation",
     ),
-    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
+    "koopman": (
+        "spectra",
+        "forecasts",
+        "representations",
+        "control",
+        "solvers",
+        "streams",
+        "inputs",
+        "networks",
+        "mixtures",
+    ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot"),
 }
 
