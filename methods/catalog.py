@@ -76,6 +76,8 @@ METHODS: dict[str, str] = {
     "s4_legt": "dynamark.methods.sequence.s4:S4(basis='legt')",
     "s4_fout": "dynamark.methods.sequence.s4:S4(basis='fout')",
     "s4_ptd": "dynamark.methods.sequence.s4:S4PTD",
+    "deep_kalman": "dynamark.methods.sequence.deep_kalman:DeepKalman",
+    "latent_ode": "dynamark.methods.sequence.latent_ode:LatentODE",
     # koopman
     "dmd": "dynamark.methods.koopman.dmd:DMD",
     "hankel_dmd": "dynamark.methods.koopman.dmd:HankelDMD",
@@ -98,6 +100,7 @@ METHODS: dict[str, str] = {
     "mlp": "dynamark.methods.koopman.network_forecasters:MLPForecaster",
     "gru_forecaster": "dynamark.methods.koopman.network_forecasters:GRUForecaster",
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
+    "kovae": "dynamark.methods.koopman.kovae:KoopmanVAE",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     "gaussian_walk": "dynamark.methods.koopman.gaussian_walk:GaussianWalk",
     "bagged_dmd": "dynamark.methods.koopman.bagged:BaggedDMD",

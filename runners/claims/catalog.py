@@ -38,8 +38,8 @@ FAMILIES = {
         "robustness",
         "reduction",
     ),
-    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity"),
-    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams"),
+    "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity", "latents"),
+    "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams", "generation"),
     "chaos": ("reconstruction", "codes", "baselines"),
 }
 

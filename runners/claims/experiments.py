@@ -78,6 +78,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/online_ridge": "dynamark.runners.claims.lds.experiments_online:OnlineRidge",
     "lds/signature_kernel": "dynamark.runners.claims.lds.experiments_signatures:SignatureKernel",
     "lds/recurrent_spectrum": "dynamark.runners.claims.lds.experiments_connectivity:RecurrentSpectrum",
+    "lds/evidence_bound": "dynamark.runners.claims.lds.experiments_latents:EvidenceBound",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
@@ -110,6 +111,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/random_feature_stream": "dynamark.runners.claims.koopman.experiments_streams:RandomFeatureStream",
     "koopman/sparse_stream": "dynamark.runners.claims.koopman.experiments_streams:SparseStream",
     "koopman/diagonal_rollout": "dynamark.runners.claims.koopman.experiments_diagonal:DiagonalRollout",
+    "koopman/known_generators": "dynamark.runners.claims.koopman.experiments_generation:KnownGenerators",
+    "koopman/sine_vae": "dynamark.runners.claims.koopman.experiments_generation:SineVAE",
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
     # chaos
     "chaos/forced_products": "dynamark.runners.claims.chaos.experiments_forcing:ForcedProducts",
