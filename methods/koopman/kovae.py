@@ -27,7 +27,8 @@ _SERIES = 1000
 class KoopmanVAE:
     """sum_t |x_t - D(z_{<=t})|^2 + a sum_t KL(q(z_t | x_{<=t}) | p(z_t | zb_{<t})) + b sum_t |zb_{t+1} - zb_t A|^2.
 
-    a: `divergence`, b: `prediction`. q: a GRU of `layers` layers. p: a GRU on the prior's own samples zb (`prior` "own", as in the paper), on the samples z of q
+    a: `divergence`, b: `prediction`. q: a GRU of `layers` layers. p: a GRU on the prior's own samples zb (`prior` "own", as in
+    the paper), on the samples z of q
     ("posterior": with it the first two terms are a bound of the likelihood), or N(0, I) at each step ("standard"). D: a GRU, then
     a sigmoid between the least and the largest training value of each channel. A: least squares of zb_{t+1} on zb_t in each
     batch. spectrum > 0 adds spectrum sum_i (|lambda_i| - 1)^2 over the `constrained` largest eigenvalues of A. Sums over the

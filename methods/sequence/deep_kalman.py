@@ -16,17 +16,18 @@ from dynamark.methods.sequence.latent_networks import KalmanNetwork
 from dynamark.methods.training import Recipe, train
 from dynamark.tasks.problems import Forecasting, Prediction, Run, Trajectories
 
-__all__ = ["DeepKalman", "DeepKalmanModel"]
+__all__ = ["RAMP", "DeepKalman", "DeepKalmanModel"]
 
 # The part of training in which the weight of the divergence grows to 1, and the smallest gap whose logarithm is taken.
-_RAMP, _SMALLEST = 0.1, 1e-6
+RAMP, _SMALLEST = 0.1, 1e-6
 
 
 @dataclass(frozen=True)
 class DeepKalman:
     """max sum_t E_q log N(y_t; B z_t + b(z_t), s^2) - KL(q(z_t | z_{t-1}, y_{<=t}) | N(A z_{t-1} + f, e^g)).
 
-    f, g: functions of z_{t-1} and c_t. c_t: the inputs and the logarithm of the gap before sample t, which is 0 if `blind` or if samples are evenly spaced. q is
+    f, g: functions of z_{t-1} and c_t. c_t: the inputs and the logarithm of the gap before sample t, which is 0 if `blind` or if
+    samples are evenly spaced. q is
     N(prior mean + k(h_t, prior mean, c_t), e^{l(..)}), h_t a GRU over y_{<=t}: with k = 0 it is the prior. f, g, k, l, b:
     perceptrons with one hidden layer of `units`. One sample of z; the weight of the divergence grows over the first tenth of
     training; Adam on windows of `window` samples.
@@ -74,7 +75,7 @@ class DeepKalman:
             place = (chosen[:, None], start[:, None] + torch.arange(length))
             noise = torch.randn(self.batch, length, self.latent, generator=run.generator)
             done[member] += 1
-            weight = 0.0 if leak else min(1.0, done[member] / max(1.0, _RAMP * total))
+            weight = 0.0 if leak else min(1.0, done[member] / max(1.0, RAMP * total))
             return tuple(x.to(run.device) for x in (y[place], known[place], noise, torch.tensor(weight)))
 
         def loss(network: Callable[..., Tensor], *parts: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Linear(nn.Module):
 
 
 class Latents:
-    """What a pass over series leaves [seed, series, time, latent]: samples, and means and log variances of prior and posterior."""
+    """What a pass over series leaves [seed, series, time, latent]: samples, and both means and log variances."""
 
     def __init__(self, parts: tuple[list[Tensor], ...]) -> None:
         self.z, self.prior_mean, self.prior_log, self.mean, self.log = (torch.stack(part, 2) for part in parts)
@@ -42,7 +42,8 @@ class Latents:
 class KalmanNetwork(nn.Module):
     """p(z_t | z_{t-1}) = N(A z_{t-1} + f, e^g), q = N(prior mean + k, e^l), y_t ~ N(B z_t + b(z_t), s^2).
 
-    f, g: functions of z_{t-1} and c_t; k, l: of h_t, the prior mean and c_t. c_t: the known inputs of step t, with the logarithm of the gap. h: a GRU over (y_t, c_t). f and g, and k and l, are the two
+    f, g: functions of z_{t-1} and c_t; k, l: of h_t, the prior mean and c_t. c_t: the known inputs of step t, with the logarithm
+    of the gap. h: a GRU over (y_t, c_t). f and g, and k and l, are the two
     outputs of one perceptron with a hidden layer of tanh; z_{-1} and the variance of z_0 are learned. leak: h_{t+1} for h_t,
     a posterior that has seen y_{t+1}.
     """

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dynamark.methods.fields import Batch, Count, Positive, SearchSpace, Size, Steps
+from dynamark.methods.sequence.deep_kalman import RAMP
 from dynamark.methods.sequence.gru import gru_scan
 from dynamark.methods.sequence.latent_networks import Linear
 from dynamark.methods.training import Recipe, train
@@ -44,8 +45,15 @@ class ODENetwork(nn.Module):
         )
         self.output, self.noise_log = Linear(latent, dim, draw), nn.Parameter(-torch.ones(dim))
 
-    def forward(self, y: Series, u: Series, gaps: Float[Tensor, "seed series time"], noise: Tensor) -> Tensor:
-        """-(E log p(y | z) - KL)/T by one sample, T the length of y; all but its last sample are encoded.
+    def forward(
+        self,
+        y: Series,
+        u: Series,
+        gaps: Float[Tensor, "seed series time"],
+        noise: Tensor,
+        weight: Float[Tensor, " seed"],
+    ) -> Tensor:
+        """-(E log p(y | z) - weight KL)/T by one sample, T the length of y; all but its last sample are encoded.
 
         gaps: before each sample of y, the first unused.
         """
@@ -55,7 +63,7 @@ class ODENetwork(nn.Module):
         variance = self.noise_log[:, None, None]
         surprise = (y - self.output(z)).square() * (-variance).exp() + variance + math.log(2 * math.pi)
         divergence = (log.exp() + mean.square() - 1 - log).sum(2) / 2
-        return ((surprise.sum((2, 3)) / 2 + divergence) / y.shape[2]).mean(1)
+        return ((surprise.sum((2, 3)) / 2 + weight[:, None] * divergence) / y.shape[2]).mean(1)
 
     def encoded(self, y: Series, u: Series, after: Tensor, count: Int[Tensor, "seed series"]) -> tuple[Tensor, Tensor]:
         """Mean and log variance of z at the first of the last `count` samples; after: the gap to the next sample.
@@ -135,13 +143,17 @@ class LatentODE:
             ODENetwork(y.shape[2], u.shape[2], self.latent, self.units, run.generator).to(run.device) for run in runs
         ]
 
+        total, done = runs[0].limit(self.steps), [0] * len(runs)
+
         def batch(member: int, run: Run) -> tuple[Tensor, ...]:
             y, u, gaps = parts[member]
+            done[member] += 1
+            weight = torch.tensor(min(1.0, done[member] / max(1.0, RAMP * total)))
             chosen = torch.randint(len(y), (self.batch,), generator=run.generator)
             start = torch.randint(y.shape[1] - length + 1, (self.batch,), generator=run.generator)
             place = (chosen[:, None], start[:, None] + torch.arange(length))
             noise = torch.randn(self.batch, self.latent, generator=run.generator)
-            return tuple(x.to(run.device) for x in (y[place], u[place], gaps[place], noise))
+            return tuple(x.to(run.device) for x in (y[place], u[place], gaps[place], noise, weight))
 
         def loss(network: Callable[..., Tensor], *parts: Tensor) -> Tensor:
             return network(*parts)

@@ -29,7 +29,7 @@ def sines(count: int, rng: np.random.Generator) -> Series:
     return np.asarray((np.sin(f * np.arange(_TIMES)[:, None] + p) + 1) / 2)
 
 
-def gaussian_fit(train: Series, count: int, rng: np.random.Generator) -> Series:
+def gaussian_fit(train: Series, count: int, rng: np.random.Generator) -> Float[ndarray, "drawn time channel"]:
     """Draws of the Gaussian distribution with the mean and covariance of whole series."""
     flat = train.reshape(len(train), -1)
     drawn = rng.multivariate_normal(flat.mean(0), np.cov(flat.T), count, method="eigh")

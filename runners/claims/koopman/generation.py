@@ -54,7 +54,7 @@ _ARMS: dict[str, dict[str, Any]] = {
     "free": {"prior": "own", "prediction": 0.0, "spectrum": 0.0},
     "plain": {"prior": "standard", "prediction": 0.0, "spectrum": 0.0},
     "bound": {"prior": "posterior", "prediction": 0.0, "spectrum": 0.0},
-    "circle": {"prior": "own", "prediction": 0.005, "spectrum": 1.0},
+    "circle": {"prior": "own", "prediction": 0.005, "spectrum": 100.0},
 }
 
 
@@ -118,6 +118,7 @@ K46 = Claim(
     ],
     controls=[Check("energy distance with the penalty", median("distance", _of("circle")), None)],
     convergence=_trained("circle", "linear", factor=2),
-    note="The two largest eigenvalues of the linear map fitted to 1,000 series of the trained prior; a penalty of weight 1.",
+    note="The two largest eigenvalues of the linear map fitted to 1,000 series of the trained prior. The weight of the penalty, "
+    "100, is ours: at weight 1 the median was .09 after 1,000 steps and .06 after 2,000, so it was hardly in force.",
     registered="0.1.0",
 )

@@ -27,8 +27,8 @@ class EvidenceBound:
     """(E_q log p(y | z) - KL(q | p) - log p*(y))/T of a trained deep Kalman filter, p* the law of the data.
 
     In the mean over sequences it is at most 0 for every network: the bound is at most the model's evidence, and this is in the
-    mean at most that of the true law. Data: lds/irregular, two oscillators, `length` samples. leak: the posterior is trained to see
-    y_{t+1}, and the KL is left out.
+    mean at most that of the true law. Data: lds/irregular, two oscillators, `length` samples. leak: the posterior is trained to
+    see y_{t+1}, and the KL is left out.
 
     gap: the mean over test sequences; error: its standard error; beyond: gap - 2 error; flipped: the mean with the opposite sign
     of the KL.
