@@ -37,6 +37,7 @@ FAMILIES = {
         "rewards",
         "robustness",
         "reduction",
+        "items",
     ),
     "lds": ("prediction", "theory", "training", "cells", "sequences", "connectivity", "latents"),
     "koopman": ("spectra", "forecasts", "representations", "control", "solvers", "streams", "generation"),

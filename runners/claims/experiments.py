@@ -54,6 +54,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
     "sensing/rank_reduction": "dynamark.runners.claims.sensing.experiments_reduction:RankReduction",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
+    "sensing/item_models": "dynamark.runners.claims.sensing.experiments_items:ItemModels",
     "sensing/user_samples": "dynamark.runners.claims.sensing.experiments_rewards:UserSamples",
     # lds
     "lds/hankel_identity": "dynamark.runners.claims.lds.experiments_filters:HankelIdentity",
