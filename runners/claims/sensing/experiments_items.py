@@ -61,8 +61,9 @@ def recall(scores: Scored, seen: Clicks, held: Clicks) -> float:
 class ItemModels:
     """Recall at 20 of item models on clicks of which a fifth is held out per user, penalties chosen on a further fifth.
 
-    ease and ridge: see `ease` and `ridge`; neighbors: cosines of the columns of X, all neighbors; popularity; svd_<k>: X
-    projected on its k leading right singular vectors; clipped: B of ease without its negative entries; oracle: the true probabilities.
+    ease and ridge: see `ease` and `ridge`; ridge_same: ridge with the penalty of ease; neighbors: cosines of the columns of X;
+    popularity; svd_<k>: X projected on its k leading right singular vectors; clipped: B of ease without its negative entries;
+    oracle: the true probabilities.
     kkt: the largest off-diagonal entry of -X^T (X - X B) + penalty B, relative to the largest of X^T X; kkt_ridge: the same of
     ridge without its diagonal; diagonal: the largest |B_ii|; negative: the share of negative entries off the diagonal.
     """
@@ -86,6 +87,7 @@ class ItemModels:
         scored = {
             "ease": x @ weights,
             "ridge": x @ plain,
+            "ridge_same": x @ ridge(gram, chosen[ease]),
             "neighbors": x @ cosine,
             "popularity": np.broadcast_to(x.sum(0), x.shape),
             "clipped": x @ weights.clip(min=0.0),
