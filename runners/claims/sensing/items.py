@@ -63,7 +63,7 @@ D23 = Claim(
     ],
     convergence=UNTRAINED,
     note="1,500 users, 200 items, clicks of a nonnegative model of rank 12. A truncated SVD of the true rank is reported: it is "
-    "told what no model knows. Ridge regression whose penalty is chosen as that of the model is as good: the scores of seen items, "
-    "which its diagonal raises, are left out of the ranking. With the penalty of the model it is ridge_same.",
+    "told what no model knows. Ridge regression with a penalty chosen as that of the model is as good: the scores of seen "
+    "items, which its diagonal raises, are left out of the ranking. With the penalty of the model it is ridge_same.",
     registered="0.1.0",
 )
