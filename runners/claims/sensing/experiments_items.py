@@ -48,11 +48,11 @@ def ridge(gram: Items, penalty: float) -> Items:
     return np.asarray(np.linalg.solve(gram + penalty * np.eye(len(gram)), gram))
 
 
-def recall(scores: Scored, seen: Clicks, held: Clicks) -> float:
+def recall(scores: Scored, seen: Clicks, hidden: Clicks) -> float:
     """Mean over users of the share of held-out clicks, of which 20 count at most, among the 20 unseen items of largest score."""
     ranked = np.where(seen, -np.inf, scores)
     top = np.argsort(-ranked, axis=1, kind="stable")[:, :_TOP]
-    hits, wanted = np.take_along_axis(held, top, 1).sum(1), held.sum(1)
+    hits, wanted = np.take_along_axis(hidden, top, 1).sum(1), hidden.sum(1)
     some = wanted > 0
     return float(np.mean(hits[some] / np.minimum(wanted[some], _TOP)))
 
@@ -75,7 +75,7 @@ class ItemModels:
         """All models on one draw of clicks."""
         rng = run.numpy
         clicked, rates = clicks(self.users, self.items, rng)
-        seen, held = _divided(clicked, rng)
+        seen, hidden = _divided(clicked, rng)
         part, rest = _divided(seen, rng)
         x = seen.astype(float)
         gram = x.T @ x
@@ -95,7 +95,7 @@ class ItemModels:
         }
         vt = np.linalg.svd(x, full_matrices=False)[2]
         scored |= {f"svd_{k}": x @ vt[:k].T @ vt[:k] for k in (5, _RANK, 25)}
-        values = {f"recall_{name}": recall(scores, seen, held) for name, scores in scored.items()}
+        values = {f"recall_{name}": recall(scores, seen, hidden) for name, scores in scored.items()}
         off = ~np.eye(self.items, dtype=bool)
         values["kkt"] = _stationarity(gram, weights, chosen[ease])
         values["kkt_ridge"] = _stationarity(gram, plain * off, chosen[ridge])
@@ -114,12 +114,12 @@ def _divided(clicked: Clicks, rng: np.random.Generator) -> tuple[Clicks, Clicks]
     """Four fifths of the clicks of each user, and the fifth that is held out."""
     order = np.where(clicked, rng.uniform(size=clicked.shape), 2.0)
     rank = np.argsort(np.argsort(order, axis=1), axis=1)
-    held = clicked & (rank < np.round(_HELD_OUT * clicked.sum(1, keepdims=True)))
-    return clicked & ~held, held
+    hidden = clicked & (rank < np.round(_HELD_OUT * clicked.sum(1, keepdims=True)))
+    return clicked & ~hidden, hidden
 
 
-def _chosen(model: Callable[[Items, float], Items], seen: Clicks, held: Clicks) -> float:
+def _chosen(model: Callable[[Items, float], Items], seen: Clicks, hidden: Clicks) -> float:
     """The penalty of largest recall on held-out clicks."""
     x = seen.astype(float)
     gram = x.T @ x
-    return max(_PENALTIES, key=lambda penalty: recall(x @ model(gram, penalty), seen, held))
+    return max(_PENALTIES, key=lambda penalty: recall(x @ model(gram, penalty), seen, hidden))

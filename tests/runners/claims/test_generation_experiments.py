@@ -76,10 +76,10 @@ def test_k46_a_network_without_training_has_no_eigenvalue_on_the_circle() -> Non
 def test_l47_the_evidence_is_that_of_the_joint_gaussian() -> None:
     task = Irregular(oscillators=2, length=6, train=1, validation=1, test=4)
     data, system = task.data(3), task.system(3)
-    for y, gaps, found in zip(data["test.y"], data["test.gaps"], evidence(task, 3), strict=True):
+    for y, gaps, computed in zip(data["test.y"], data["test.gaps"], evidence(task, 3), strict=True):
         times = np.cumsum(gaps)
         lags = np.abs(times[:, None] - times)[..., None]
         covariance = (np.exp(-system.damping * lags) * np.cos(system.frequency * lags)).mean(-1)
         covariance += task.level**2 * np.eye(6)
         expected = -(y @ np.linalg.solve(covariance, y) + np.linalg.slogdet(2 * np.pi * covariance)[1]) / 2
-        assert found == pytest.approx(expected)
+        assert computed == pytest.approx(expected)

@@ -21,12 +21,12 @@ def test_d23_each_column_is_a_ridge_regression_on_the_other_items() -> None:
 
 
 def test_recall_counts_unseen_items_only() -> None:
-    seen, held = np.zeros((2, 2, 40), dtype=bool)
+    seen, hidden = np.zeros((2, 2, 40), dtype=bool)
     seen[:, :5] = True
-    held[0, 5:15], held[1, 30] = True, True
+    hidden[0, 5:15], hidden[1, 30] = True, True
     scores = -np.tile(np.arange(40.0), (2, 1))
-    assert recall(scores, seen, held) == pytest.approx(0.5)
-    assert recall(-scores, seen, held) == pytest.approx(0.5)
+    assert recall(scores, seen, hidden) == pytest.approx(0.5)
+    assert recall(-scores, seen, hidden) == pytest.approx(0.5)
 
 
 def test_d23_rows_for_columns_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
