@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -122,7 +122,8 @@ class VariationalNetwork(nn.Module):
         if self.prior_kind == "standard":
             return noise, torch.zeros_like(noise), torch.zeros_like(noise)
         dynamics, read = self.dynamics, self.prior.read
-        weights = (dynamics.inputs[0].weight, dynamics.inputs[0].bias, dynamics.recurrent[0], dynamics.bias[0])
+        first = cast(Affine, dynamics.inputs[0])
+        weights = (first.weight, first.bias, dynamics.recurrent[0], dynamics.bias[0])
         parts = latent_scan(noise.movedim(1, 0).contiguous(), *weights, read.weight, read.bias)
         return parts[0].movedim(0, 1), parts[1].movedim(0, 1), parts[2].movedim(0, 1)
 

@@ -29,7 +29,7 @@ class Linear(nn.Module):
     def forward(self, x: Float[Tensor, "seed *batch channel"]) -> Tensor:
         """One product for each seed."""
         flat = torch.baddbmm(self.bias[:, None], x.flatten(1, -2), self.weight)
-        return flat.unflatten(1, x.shape[1:-1])
+        return flat.reshape(*x.shape[:-1], flat.shape[-1])
 
 
 class Latents:
@@ -127,7 +127,7 @@ class KalmanNetwork(nn.Module):
         """The part of the posterior's hidden layer that does not depend on z."""
         latent = self.dynamics.shape[-1]
         flat = torch.baddbmm(self.offered.bias[:, None], known.flatten(1, 2), self.offered.weight[:, latent:])
-        return flat.unflatten(1, known.shape[1:3])
+        return flat.reshape(*known.shape[:3], flat.shape[-1])
 
     def _read(self, y: Series, known: Series) -> Float[Tensor, "seed series time unit"]:
         gates = self.gates(torch.cat([y, known], -1)).movedim(2, 1).contiguous()
