@@ -125,7 +125,8 @@ class KoopmanVAEModel:
         shape = (len(context) * draws, seen + horizon, self.network.latent)
         noise = torch.randn(shape, generator=generator, dtype=torch.float64)
         repeated = Trajectories(context.observations.repeat_interleave(draws, 0), dt=context.dt)
-        return self._continued(repeated, noise).unflatten(0, (len(context), draws))
+        drawn = self._continued(repeated, noise)
+        return drawn.reshape(len(context), draws, *drawn.shape[1:])
 
     def _continued(self, context: Trajectories, noise: Float[Tensor, "series time latent"]) -> Tensor:
         """The series after each context; `noise` is that of the latents of the end of the context, and of what follows."""

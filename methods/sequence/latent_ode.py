@@ -189,7 +189,7 @@ class LatentODEModel:
             series, target = (
                 x.flatten() for x in torch.meshgrid(torch.arange(count), torch.arange(horizon - 1, time), indexing="ij")
             )
-            for own, last in zip(series.split(_CHUNK), target.split(_CHUNK), strict=True):
+            for own, last in zip(torch.split(series, _CHUNK), torch.split(target, _CHUNK), strict=True):
                 out[row, own, last - horizon + 1] = self._predicted(y[own], u[own], gaps[own], last, horizon)
         return out.to(sequences.observations)
 
