@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
@@ -134,7 +134,7 @@ class DeepKalmanModel:
                 mean = mean[:, :, : time - step + 1]
                 ahead = known[:, None, step - 1 :].expand(-1, self.paths, -1, -1)
                 (mean,) = self._call("means", mean.flatten(0, 2), ahead.flatten(0, 2))
-                mean = mean.unflatten(0, (len(y), self.paths, max(0, time - step + 1)))
+                mean = _split(mean, len(y), self.paths, max(0, time - step + 1))
             if step in horizons:
                 (emitted,) = self._call("emissions", mean.flatten(0, 2))
                 answer = emitted.reshape(len(y), self.paths, mean.shape[2], dim).mean(1)
@@ -147,7 +147,7 @@ class DeepKalmanModel:
         repeated = [x[:, None].expand(-1, paths, -1, -1).flatten(0, 1) for x in (y, known)]
         own = noise.transpose(0, 1)[None].expand(len(y), -1, -1, -1).flatten(0, 1)
         z, prior_mean = self._call("paths", *repeated, own)
-        return z.unflatten(0, (len(y), paths)), prior_mean.unflatten(0, (len(y), paths))
+        return _split(z, len(y), paths), _split(prior_mean, len(y), paths)
 
     def _last(self, context: Trajectories, noise: Float[Tensor, "time path latent"]) -> Float[Tensor, "draw latent"]:
         """Samples of the latent at the end of each context, all paths of the first context first."""
@@ -172,7 +172,7 @@ class DeepKalmanModel:
         for known in self._ahead(context, horizon, inputs).repeat_interleave(self.paths, 0).unbind(1):
             (z,) = self._call("means", z, known)
             (emitted,) = self._call("emissions", z)
-            out.append(emitted.unflatten(0, (len(context), self.paths)).mean(1))
+            out.append(_split(emitted, len(context), self.paths).mean(1))
         return torch.stack(out, 1)
 
     def sample(
@@ -194,7 +194,7 @@ class DeepKalmanModel:
             z = mean + (log / 2).exp() * torch.randn(mean.shape, generator=generator, dtype=torch.float64)
             (emitted,) = self._call("emissions", z)
             noise = torch.randn(emitted.shape, generator=generator, dtype=torch.float64)
-            out.append((emitted + sd * noise).unflatten(0, (len(context), draws)))
+            out.append(_split(emitted + sd * noise, len(context), draws))
         return torch.stack(out, 2)
 
     def parameter_count(self) -> int:
@@ -210,11 +210,16 @@ class _Named(torch.nn.Module):
         self.network = network
 
     def forward(self, name: str, *parts: Tensor, **more: bool) -> tuple[Tensor, ...]:
-        own = [part[None] for part in parts]
+        own, network = [part[None] for part in parts], cast(Any, self.network)
         if name == "paths":
-            latents = self.network.filtered(*own)
+            latents = network.filtered(*own)
             return latents.z[0], latents.prior_mean[0]
         if name == "emissions":
-            return (self.network.emitted(own[0][:, :, None])[0, :, 0],)
-        both = self.network.terms(*own, **more) if name == "terms" else self.network.moved(*own)
+            return (network.emitted(own[0][:, :, None])[0, :, 0],)
+        both = network.terms(*own, **more) if name == "terms" else network.moved(*own)
         return (both[0][0],) if name == "means" else (both[0][0], both[1][0])
+
+
+def _split(x: Tensor, *sizes: int) -> Tensor:
+    """The first axis as axes of these sizes."""
+    return x.reshape(*sizes, *x.shape[1:])
