@@ -79,6 +79,8 @@ METHODS: dict[str, str] = {
     "s4_ptd": "dynamark.methods.sequence.s4:S4PTD",
     "afa": "dynamark.methods.sequence.attention:AdaptiveFilterAttention",
     "attention_rope": "dynamark.methods.sequence.attention:RotaryAttention",
+    "deep_kalman": "dynamark.methods.sequence.deep_kalman:DeepKalman",
+    "latent_ode": "dynamark.methods.sequence.latent_ode:LatentODE",
     # koopman
     "dmd": "dynamark.methods.koopman.dmd:DMD",
     "hankel_dmd": "dynamark.methods.koopman.dmd:HankelDMD",
@@ -101,6 +103,7 @@ METHODS: dict[str, str] = {
     "mlp": "dynamark.methods.koopman.network_forecasters:MLPForecaster",
     "gru_forecaster": "dynamark.methods.koopman.network_forecasters:GRUForecaster",
     "kae_reenc": "dynamark.methods.koopman.autoencoder:KoopmanAutoencoder",
+    "kovae": "dynamark.methods.koopman.kovae:KoopmanVAE",
     "poly_increment": "dynamark.methods.koopman.polynomial:PolynomialIncrement",
     "dmdc": "dynamark.methods.koopman.driven:DMDc",
     "edmdc": "dynamark.methods.koopman.driven:ControlledEDMD(inputs='linear')",

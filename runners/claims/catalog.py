@@ -37,6 +37,7 @@ FAMILIES = {
         "rewards",
         "robustness",
         "reduction",
+        "items",
     ),
     "lds": (
         "prediction",
@@ -51,6 +52,7 @@ FAMILIES = {
         "flows",
         "asymmetric",
         "perturbation",
+        "latents",
     ),
     "koopman": (
         "spectra",
@@ -62,6 +64,7 @@ FAMILIES = {
         "inputs",
         "networks",
         "mixtures",
+        "generation",
     ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot"),
 }

@@ -54,6 +54,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
     "sensing/rank_reduction": "dynamark.runners.claims.sensing.experiments_reduction:RankReduction",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
+    "sensing/item_models": "dynamark.runners.claims.sensing.experiments_items:ItemModels",
     "sensing/user_samples": "dynamark.runners.claims.sensing.experiments_rewards:UserSamples",
     # lds
     "lds/hankel_identity": "dynamark.runners.claims.lds.experiments_filters:HankelIdentity",
@@ -85,6 +86,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
     "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
     "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
+    "lds/evidence_bound": "dynamark.runners.claims.lds.experiments_latents:EvidenceBound",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
     # koopman
     "koopman/monomial_verification": "dynamark.runners.claims.koopman.experiments_spectra:MonomialVerification",
@@ -117,6 +119,8 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/random_feature_stream": "dynamark.runners.claims.koopman.experiments_streams:RandomFeatureStream",
     "koopman/sparse_stream": "dynamark.runners.claims.koopman.experiments_streams:SparseStream",
     "koopman/diagonal_rollout": "dynamark.runners.claims.koopman.experiments_diagonal:DiagonalRollout",
+    "koopman/known_generators": "dynamark.runners.claims.koopman.experiments_generation:KnownGenerators",
+    "koopman/sine_vae": "dynamark.runners.claims.koopman.experiments_generation:SineVAE",
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
     "koopman/input_lifting": "dynamark.runners.claims.koopman.experiments_inputs:InputLifting",
     "koopman/interactive_horizons": "dynamark.runners.claims.koopman.experiments_inputs:InteractiveHorizons",

@@ -76,6 +76,7 @@ CLOSED, TRAINED = 1e-4, 2e-3
 LOOSE = {"spectral_arx": 0.05}
 NETWORKS = re.compile(
     r"stu|s4|s5|lru|gru|lstm|cfc|ltc|mamba|slice|dpnet|vampnet|spectral_contrastive|lran|ckae|mlp|kae|plrnn|alrnn|neural_ode"
+    r"|kovae|deep_kalman|latent_ode"
 )
 
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from dynamark.methods.koopman.bagged import BaggedDMD
 from dynamark.methods.koopman.deep_ensemble import DeepEnsemble
 from dynamark.methods.koopman.gaussian_walk import GaussianWalk
+from dynamark.methods.koopman.kovae import KoopmanVAE
 from dynamark.methods.recurrent.analogs import AnalogEnsemble
+from dynamark.methods.sequence.deep_kalman import DeepKalman
 from dynamark.methods.trivial import Persistence
 from dynamark.runners.execute.answers import BadAnswer, ask
 from dynamark.runners.execute.units import restored, units_of
@@ -27,6 +29,8 @@ SAMPLERS: dict[str, Any] = {
     "bagged_dmd": BaggedDMD(bags=3),
     "deep_ensemble": DeepEnsemble(members=2, hidden=(8,)),
     "analog_ensemble": AnalogEnsemble(neighbors=5),
+    "kovae": KoopmanVAE(latent=2, units=4, layers=1, window=8, batch=4),
+    "deep_kalman": DeepKalman(latent=2, units=4, window=8, batch=4),
 }
 
 
