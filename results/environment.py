@@ -29,14 +29,14 @@ def made_elsewhere(rows: pa.Table, keys: Iterable[str], here: Mapping[str, Any])
     rows: with the columns `key` and `provenance`, one row per key. A library that is not installed has the version `none`.
     """
     wanted, names, provenance = set(keys), rows["key"].to_pylist(), rows["provenance"].combine_chunks()
-    made: set[str] = set()
+    other: set[str] = set()
     changes = []
     for library in LIBRARIES:
         now = here[library] or "none"
         # In Python: an Arrow scalar or array made here would import pandas, which takes half a second.
         pairs = zip(names, pc.struct_field(provenance, library).to_pylist(), strict=True)
         before = {key: version or "none" for key, version in pairs if key in wanted and (version or "none") != now}
-        made.update(before)
+        other.update(before)
         if before:
             changes.append(f"{library}: {', '.join(sorted(set(before.values())))} -> {now}")
-    return Elsewhere(frozenset(made), tuple(changes))
+    return Elsewhere(frozenset(other), tuple(changes))

@@ -122,7 +122,7 @@ class ControlledEDMD:
         x, _ = pairs(problem.train)
         lift = build(self.dictionary, self._size(problem.train), x, run.numpy)
         bilinear = self.inputs == "bilinear"
-        (features, targets), held = (
+        (features, targets), validation = (
             (regressors(lift(a), inputs_between(part), bilinear), lift(b))
             for part, (a, b) in ((part, pairs(part)) for part in (problem.train, problem.validation))
         )
@@ -131,7 +131,7 @@ class ControlledEDMD:
                 f"{self.dictionary} with {problem.train.channels} inputs make {features.shape[1]} regressors, more than {_MOST}; "
                 "use a smaller size"
             )
-        weights = validated_ridge(features, targets, *held)
+        weights = validated_ridge(features, targets, *validation)
         return DrivenModel(lift, weights, lift.readout(x.shape[1]), lift.parameter_count(), bilinear, self.relift)
 
     def _size(self, train: Trajectories) -> int | None:

@@ -119,10 +119,10 @@ def recall(stamp: Stamp | None, planned: Callable[[], Plan]) -> Recalled | None:
         return None
     try:
         content = json.loads(stamp.path.read_bytes())
-        kept = content["plan"]
-        if content["files"] != stamp.files or content["sha256"] != _sum(kept):
+        plan = content["plan"]
+        if content["files"] != stamp.files or content["sha256"] != _sum(plan):
             return None
-        return Recalled(tuple(map(tuple, kept["batches"])), tuple(map(tuple, kept["skipped"])), planned)
+        return Recalled(tuple(map(tuple, plan["batches"])), tuple(map(tuple, plan["skipped"])), planned)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -135,12 +135,12 @@ def remember(stamp: Stamp | None, plan: Plan, batches: Iterable[Cohort]) -> None
     """Keep the keys of a plan, if all of it is of dynamark, whose files did not change while this process ran."""
     if stamp is None or not all(_is_ours(run) for run in plan.runs) or stamp.changed >= _began():
         return
-    kept = {"batches": [[run.key for run in cohort.runs] for cohort in batches], "skipped": plan.not_applicable}
+    content = {"batches": [[run.key for run in cohort.runs] for cohort in batches], "skipped": plan.not_applicable}
     path = stamp.path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.tmp")
-        beside.write_text(json.dumps({"files": stamp.files, "sha256": _sum(kept), "plan": kept}))
+        beside.write_text(json.dumps({"files": stamp.files, "sha256": _sum(content), "plan": content}))
         beside.replace(path)
     except OSError:
         pass  # without a writable folder every command plans anew

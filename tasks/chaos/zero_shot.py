@@ -35,6 +35,8 @@ class ZeroShot(Task):
     flow: lorenz63, rossler, or a flow of `chaos/flows` with three coordinates. stride: of the samples of the flow every so manyth
     is kept; 3 leaves about 30 per mean period. free: samples of the free run, whose first fifth is discarded.
     Primary score: the valid time of the running symmetric percentage error, in Lyapunov times. Source of the scores: Gilpin 2023.
+
+    key: ansari2024
     """
 
     flow: str = "lorenz63"

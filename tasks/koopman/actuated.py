@@ -107,7 +107,7 @@ class ActuatedKS(DrivenTask):
 
     cached: ClassVar[bool] = True
     tiers: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "tiny": {"train": 10, "validation": 2, "test": 5, "steps": 60, "length": 22.0, "points": 64, "blocks": 4},
+        "tiny": {"train": 10, "validation": 2, "test": 5, "steps": 60, "length": 22.0, "points": 64},
         "standard": {},
         "large": {"train": 500},
     }

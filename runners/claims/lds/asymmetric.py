@@ -39,7 +39,7 @@ L44 = Claim(
     checks=[
         Check("exponent of the regret, angles up to 0.01", median("exponent", _OWN), Below(0.9)),
         Check(
-            "regret over that of filters for real poles, angles up to 0.01",
+            "regret as a multiple of that of filters for real poles, angles up to 0.01",
             ratio("regret", _OWN, _of("vaw", 0.01, features="spectral")),
             Below(0.2),
         ),
@@ -48,7 +48,7 @@ L44 = Claim(
         Check("regret, angles up to 0.01", median("regret", _OWN), None),
         Check("exponent of the regret, angles up to 0.05", median("exponent", _of("usp_wedge", 0.05)), None),
         Check(
-            "regret over that of filters for real poles, angles up to 0.05",
+            "regret as a multiple of that of filters for real poles, angles up to 0.05",
             ratio("regret", _of("usp_wedge", 0.05), _of("vaw", 0.05, features="spectral")),
             None,
         ),

@@ -36,7 +36,7 @@ L34 = Claim(
         ),
         *(
             Check(
-                f"mean squared error over that of a Kalman filter, process noise {s:g}",
+                f"ratio of the mean squared error to a Kalman filter's, process noise {s:g}",
                 smallest("error_ratio", {"task.process": s}),
                 Above(1.1),
             )
@@ -52,7 +52,7 @@ L34 = Claim(
     ],
     controls=[
         Check(
-            "mean squared error over that of a Kalman filter, no process noise",
+            "ratio of the mean squared error to a Kalman filter's, no process noise",
             largest("error_ratio", {"task.process": 0.0}),
             None,
         )
@@ -146,10 +146,18 @@ L46 = Claim(
         )
     ],
     fair_controls=[
-        Check("the same ratio without the gaps over the ratio with them", _shrinks, Above(1.0)),
-        Check("excess without the gaps over that with them", _gain("afa"), Above(2.0)),
+        Check(
+            "excess of afa as a multiple of rotary attention's: without the gaps over with them", _shrinks, Above(1.0)
+        ),
+        Check("ratio of the excess without the gaps to the excess with them", _gain("afa"), Above(2.0)),
     ],
-    controls=[Check("excess without the gaps over that with them, rotary attention", _gain("attention_rope"), None)],
+    controls=[
+        Check(
+            "ratio of the excess without the gaps to the excess with them, rotary attention",
+            _gain("attention_rope"),
+            None,
+        )
+    ],
     looks=(1, 3),
     convergence=_trained(steps=1200),
     note=f"{PILOT} This concerns the 0.8. One learning rate, the same for both; sequences of 128 samples.",

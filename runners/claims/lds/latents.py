@@ -18,21 +18,23 @@ L47 = Claim(
     needs=[Experiment(_BOUND, {"leak": leak}, seeds=3) for leak in (False, True)],
     checks=[
         Check(
-            "largest mean of (bound - log p(y))/T, less two standard errors",
+            "largest mean of (bound - log p(y))/T minus two standard errors",
             largest("beyond", {"task.leak": False}),
             Below(0.0),
         )
     ],
     fair_controls=[
         Check(
-            "smallest mean of the same for a posterior that sees y_{t+1}, without its divergence",
+            "smallest mean of (bound - log p(y))/T for a posterior that sees y_{t+1}, without its divergence",
             smallest("gap", {"task.leak": True}),
             Above(0.0),
         )
     ],
     controls=[
         Check("median of (bound - log p(y))/T", median("gap", {"task.leak": False}), None),
-        Check("median of the same with the divergence added", median("flipped", {"task.leak": False}), None),
+        Check(
+            "median of (bound - log p(y))/T with the divergence added", median("flipped", {"task.leak": False}), None
+        ),
     ],
     note="Irregularly sampled oscillators with Gaussian noise, whose evidence the Kalman filter of the true system gives. 100 "
     "training steps: the bound holds for every network, and how tight it is was no question.",
@@ -80,7 +82,7 @@ L48 = Claim(
         check
         for name in _METHODS
         for check in (
-            Check(f"excess of {name} over that without gaps", _gain(name), Below(1.0)),
+            Check(f"ratio of the excess of {name} with gaps to the excess without gaps", _gain(name), Below(1.0)),
             Check(
                 f"median of that ratio, {name}",
                 _exactly(_gain(name)),
@@ -88,7 +90,7 @@ L48 = Claim(
                 "the median of these seeds; its interval is that of the check above",
             ),
             Check(
-                f"excess of {name} over that of predicting 0",
+                f"ratio of the excess of {name} to the excess of predicting 0",
                 ratio("excess", _of(name, False), {"method": "fir"}),
                 Below(1.0),
             ),

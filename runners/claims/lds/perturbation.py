@@ -22,7 +22,7 @@ L45 = Claim(
     checks=[
         *(
             Check(
-                f"condition number over that of the best of ten draws, {n} states",
+                f"condition number as a multiple of the best of ten draws, {n} states",
                 median("gain", {"task.states": n}),
                 Below(0.5),
             )

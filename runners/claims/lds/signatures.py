@@ -42,14 +42,14 @@ L38 = Claim(
     checks=[
         *(
             Check(
-                f"error of order {k + 1} over that of order {k}",
+                f"ratio of the error of order {k + 1} to the error of order {k}",
                 _over(f"error_{k + 1}", f"error_{k}", _DENSE),
                 Below(1.0),
             )
             for k in (1, 2, 3)
         ),
         Check(
-            "error of order 4 with 5 samples of the input over that with 100",
+            "error of order 4: ratio of 5 samples of the input to 100",
             _over("error_few", "error_4", _DENSE),
             Below(1.3),
         ),
@@ -63,14 +63,14 @@ L38 = Claim(
     ],
     controls=[
         Check(
-            "error of order 4 with the steps in another order, over that of order 1",
+            "ratio of the error of order 4 with the steps in another order to the error of order 1",
             _over("error_shuffled", "error_1", _DENSE),
             None,
         ),
         *(Check(f"error of order {k}", median(f"error_{k}", _where(_DENSE)), None) for k in (1, 2, 3, 4)),
         *(
             Check(
-                f"error of order {k + 1} over that of order {k}, lasso",
+                f"ratio of the error of order {k + 1} to the error of order {k}, lasso",
                 _over(f"error_{k + 1}", f"error_{k}", _LASSO),
                 None,
             )

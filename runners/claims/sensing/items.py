@@ -31,10 +31,12 @@ D23 = Claim(
         Check("largest off-diagonal gradient, relative", largest("kkt"), Below(1e-9), _EXACT),
         Check("largest |diagonal entry|", largest("diagonal"), Below(0.0), _EXACT),
         *(
-            Check(f"recall at 20 less that of {name}", _gain("ease", name), Above(0.02))
+            Check(f"difference of the recall at 20 to {name}", _gain("ease", name), Above(0.02))
             for name in ("ridge", "neighbors", "popularity")
         ),
-        Check("recall at 20 less that without negative weights", _gain("ease", "clipped"), Above(0.01)),
+        Check(
+            "difference of the recall at 20 to weights without negative entries", _gain("ease", "clipped"), Above(0.01)
+        ),
     ],
     fair_controls=[
         Check(

@@ -21,7 +21,7 @@ from dynamark.runners.registry import load, resolve_method, resolve_task
 from dynamark.runners.spec import Spec, competing, parse
 from dynamark.tasks.problems import KINDS
 
-ONLINE = ["vaw", "vaw_spectral", "rls", "ogd", "adagrad", "lml", "usp", "usp_wedge"]
+ONLINE = ["vaw", "vaw_spectral", "rls", "ogd", "adagrad", "lml", "usp_wedge", "usp"]
 TASKS = ["lds/regret", "lds/regret_asym", "lds/regret_noisy", "lds/regret_blocks", "lds/switching"]
 
 

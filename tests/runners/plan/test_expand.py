@@ -164,7 +164,7 @@ def test_shipped_suites_expand() -> None:
 
 MALFORMED = {
     "not toml [": "is not valid TOML",
-    'tier = "tiny"\nseeds = 1\n': "runs must be written as [[runs]] tables",
+    'tier = "tiny"\nseeds = 1\n': "no [[runs]] and no [[sweeps]]",
     'seeds = 1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "no tier",
     'tier = "tiny"\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = None: expected a positive integer",
     'tier = "tiny"\nseeds = -1\n[[runs]]\ntasks = ["a"]\nmethods = ["b"]\n': "invalid seeds = -1",

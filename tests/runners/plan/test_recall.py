@@ -55,10 +55,10 @@ def test_boards_are_listed_without_torch() -> None:
 
 def test_the_plan_kept_is_the_plan(suite: str) -> None:
     first = run(suite, store="store", engine="inline")
-    kept, runs = recalled(suite), first.plan.runs
-    assert kept is not None
-    assert [list(batch) for batch in kept.batches] == [[run.key for run in cohort.runs] for cohort in cohorts(runs)]
-    assert kept.not_applicable == first.plan.not_applicable
+    plan, runs = recalled(suite), first.plan.runs
+    assert plan is not None
+    assert [list(batch) for batch in plan.batches] == [[run.key for run in cohort.runs] for cohort in cohorts(runs)]
+    assert plan.not_applicable == first.plan.not_applicable
     again = run(suite, store="store", engine="inline")
     assert isinstance(again.plan, Recalled)
     assert (again.keys, again.skipped, again.plan.runs) == (first.keys, 6, runs)
