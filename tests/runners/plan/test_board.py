@@ -131,7 +131,7 @@ def test_boards_are_listed_and_a_dry_run_counts(capsys: pytest.CaptureFixture[st
     assert main(["list", "boards"]) == 0
     assert "koopman/forecasting: Forecast" in capsys.readouterr().out
     assert main(["run", "lds/online", "--dry-run", "--seeds", "2", "--store", str(tmp_path)]) == 0
-    assert "84 runs to do, about " in capsys.readouterr().err
+    assert "96 runs to do, about " in capsys.readouterr().err
     assert not list(tmp_path.glob("*.parquet"))
     assert main(["run", "lds/onlin"]) == 2
     assert "did you mean lds/online" in capsys.readouterr().err
