@@ -76,15 +76,15 @@ def _system(name: str) -> tuple[Flow, float]:
 
 @dataclass(frozen=True)
 class Conjugacy:
-    """A linearizer trained on 300 trajectories of 20 steps 0.25 apart, on rollouts of ten steps; tested on 100 others.
+    """A linearizer trained on 300 trajectories of 20 steps 0.25 apart, on rollouts of ten steps; tested on `tests` others.
 
     system: `slow_manifold`, x1' = -0.05 x1, x2' = -(x2 - x1^2), initial states in [-1, 1]^2, whose flow is conjugate to a linear
     one; `duffing`, x'' = -0.5 x' + x - x^3, in [-1.5, 1.5]^2, whose three fixed points no invertible linear map has.
     invertible = False: lifting again uses an encoder whose weights are off by 1 %, as of an autoencoder.
-    Scores, errors in standard deviations of the training data: `worst`, the largest nrmse of a step up to 200; `at_40`, step 40;
-    `plain`, the worst of the linear least-squares map of the state; `slow_rate` and `fast_rate`, errors of the rates of A
-    against -0.05 and -1; `again`, the largest difference, in 200 steps and float64, of rollouts lifted again every 1 or 5 steps
-    and never; `inexact`, the same with the encoder that is off.
+    Scores, errors in standard deviations of the training data: `worst`, the largest nrmse of a step up to `horizon`; `at_40`,
+    step 40; `plain`, the worst of the linear least-squares map of the state; `slow_rate` and `fast_rate`, errors of the rates
+    of A against -0.05 and -1; `again`, the largest difference, over `horizon` steps in float64, of rollouts lifted again every
+    1 or 5 steps and never; `inexact`, the same with the encoder that is off.
     Source: Berman, Hallak and Shocher, Who Said Neural Networks Aren't Linear?, 2025, sections 3 and 4.
     """
 
@@ -92,16 +92,18 @@ class Conjugacy:
     steps: int = 1200
     batch: int = 128
     invertible: bool = True
+    tests: int = 100
+    horizon: int = 200
 
     def measure(self, run: Run) -> Scores:
         """One training set and one network."""
         flow, side = _system(self.system)
         starts = box((-side, -side), (side, side))
-        paths, truth = flow(starts(run.numpy, 300), _DT, 20), flow(starts(run.numpy, 100), _DT, 200)
+        paths, truth = flow(starts(run.numpy, 300), _DT, 20), flow(starts(run.numpy, self.tests), _DT, self.horizon)
         mean, sd = paths.mean(axis=(0, 1)), paths.std(axis=(0, 1))
         scaled, exact = (torch.from_numpy((x - mean) / sd) for x in (paths, truth))
         network = self._trained(scaled.float(), run).double().requires_grad_(False)
-        error = (network(exact[:, 0], 200) - exact[:, 1:]).square().mean(dim=(0, 2)).sqrt()
+        error = (network(exact[:, 0], self.horizon) - exact[:, 1:]).square().mean(dim=(0, 2)).sqrt()
         rates = np.sort(np.log(np.abs(np.linalg.eigvals(network.matrix.numpy()))) / _DT)
         again, inexact = self._differences(network, exact[:, 0], run)
         return Scores(
@@ -135,9 +137,9 @@ class Conjugacy:
         off = copy.deepcopy(network)
         for weight in off.parts.parameters():
             weight.mul_(1 + 0.01 * torch.randn(weight.shape, generator=run.generator).to(weight))
-        never = network(start, 200)
+        never = network(start, self.horizon)
         differences = {
-            encoder: max(float((network(start, 200, every, encoder) - never).abs().max()) for every in (1, 5))
+            encoder: max(float((network(start, self.horizon, every, encoder) - never).abs().max()) for every in (1, 5))
             for encoder in (network, off)
         }
         return differences[network if self.invertible else off], differences[off]
