@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,15 @@ import pyarrow.compute as pc
 from jaxtyping import Float
 from numpy import ndarray
 
+from dynamark.errors import UserError
 from dynamark.leaderboards.rows import prepare
 from dynamark.runners.plan.suite import Sweep
-from dynamark.runners.spec import COMPETE
+from dynamark.runners.spec import COMPETE, parse
 
 __all__ = ["COLUMNS", "Bounds", "Line", "Point", "SweepTable", "reached_at", "slope_of", "sweep_table"]
 
 # What a sweep needs of rows besides what every table does.
-COLUMNS = ("budget", "scores")
+COLUMNS = ("budget", "scores", "task_fields")
 
 # Resamples of the seeds of each value, and the share of them inside an interval.
 _DRAWS, _LEVEL = 1000, 0.95
@@ -80,7 +82,7 @@ class SweepTable:
 
 def sweep_table(sweep: Sweep, rows: pa.Table) -> SweepTable:
     """The table of a sweep from stored rows, whatever else they hold."""
-    frame = prepare(_of_sweep(sweep, rows))
+    frame = prepare(_of_sweep(sweep, _labeled(sweep, rows)))
     scores = frame["score"].to_numpy(float) if not sweep.score else _named(frame, sweep.score)
     scores = np.where(frame["failed"].to_numpy(bool), np.nan, scores)
     tasks, methods = frame["task"].astype(str).to_numpy(), frame["method"].astype(str).to_numpy()
@@ -91,6 +93,27 @@ def sweep_table(sweep: Sweep, rows: pa.Table) -> SweepTable:
         lines.append(_line(sweep, method, method in own, samples))
     metric = sweep.score or (str(frame["metric"].iloc[0]) if len(frame) else "")
     return SweepTable(sweep, metric, tuple(sorted(lines, key=lambda line: _order(sweep, line))))
+
+
+def _labeled(sweep: Sweep, rows: pa.Table) -> pa.Table:
+    """The rows with their tasks under the labels of the sweep, which write a field out also at its default."""
+    labels = dict(zip(sweep.values, sweep.tasks, strict=True))
+    pairs = list(zip(rows["task"].to_pylist(), rows["task_fields"].to_pylist(), strict=True))
+    places = {pair: _value_of(sweep, *pair) for pair in set(pairs)}
+    tasks = [pair[0] if (value := places[pair]) is None else labels[value] for pair in pairs]
+    return rows.set_column(rows.column_names.index("task"), "task", pa.array(tasks, pa.string()))
+
+
+def _value_of(sweep: Sweep, task: str, fields: str | None) -> float | None:
+    """The value of the sweep that a task has, if it is a task of the sweep."""
+    if task.partition("(")[0] != sweep.base.partition("(")[0]:
+        return None
+    try:
+        spec, value = parse(task), json.loads(fields or "{}").get(sweep.field)
+    except (UserError, ValueError):
+        return None
+    base = replace(spec, fields={name: given for name, given in spec.fields.items() if name != sweep.field})
+    return value if base.label == sweep.base and value in sweep.values else None
 
 
 def _of_sweep(sweep: Sweep, rows: pa.Table) -> pa.Table:

@@ -151,9 +151,19 @@ def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
     if not hasattr(cls, "at"):
         raise UserError(f"'{shown}' is not a task; a task is a subclass of dynamark.tasks.base.Task")
     preset = {f.name: f.default for f in dataclasses.fields(cls)} | cls.tiers.get(tier, {}) | base.fields
-    task = _construct(base.name, cls.at, {**base.fields, **spec.fields, "tier": tier}, shown)
+    given = _as_declared(cls, {**base.fields, **spec.fields})
+    task = _construct(base.name, cls.at, {**given, "tier": tier}, shown)
     changed = {name: value for name, value in spec.fields.items() if preset[name] != getattr(task, name)}
     return dataclasses.replace(task, name=spec.alias or field_text(shown, changed), salt=salt)
+
+
+def _as_declared(cls: type, given: dict[str, Any]) -> dict[str, Any]:
+    """Whole numbers of fields declared as float, as floats: tasks that are equal must have the same key, and so the same data."""
+    floats = {f.name for f in dataclasses.fields(cls) if f.type in ("float", float)}
+    return {
+        name: float(value) if name in floats and type(value) is int and abs(value) < 2**53 else value
+        for name, value in given.items()
+    }
 
 
 def resolve_method(spec: Spec, choose: Choices | None = None) -> Method:

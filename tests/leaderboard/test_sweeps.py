@@ -50,6 +50,18 @@ def table(exponents: dict[str, float], **changed: Any) -> SweepTable:
     return sweep_table(own, arrow(rows_of_sweep(own, exponents)))
 
 
+def test_a_default_that_labels_omit_and_a_float_that_they_write_out_are_values_of_the_sweep() -> None:
+    own = sweep()
+    labels = ["chaos/a", "chaos/a(train=100.0)", *own.tasks[2:]]
+    rows = [
+        row("fast", label, seed, 1 / value, task_fields=json.dumps({"train": value}))
+        for (label, value), seed in itertools.product(zip(labels, VALUES, strict=True), range(5))
+    ]
+    (line,) = sweep_table(own, arrow(rows)).lines
+    assert [point.runs for point in line.points] == [5] * 4
+    assert [point.median for point in line.points] == [1 / value for value in VALUES]
+
+
 def test_a_power_law_has_its_exponent_as_slope_and_reaches_its_target_where_it_should() -> None:
     result = table({"fast": 1.0, "slow": 0.5}, target=1e-3)
     assert [line.method for line in result.lines] == ["fast", "slow"]
