@@ -96,7 +96,7 @@ def sweep_table(sweep: Sweep, rows: pa.Table) -> SweepTable:
 
 
 def _labeled(sweep: Sweep, rows: pa.Table) -> pa.Table:
-    """The rows with their tasks under the labels of the sweep, which write a field out also at its default."""
+    """The rows with their tasks under the labels of the sweep, which also write defaults, and whole numbers as given."""
     labels = dict(zip(sweep.values, sweep.tasks, strict=True))
     pairs = list(zip(rows["task"].to_pylist(), rows["task_fields"].to_pylist(), strict=True))
     places = {pair: _value_of(sweep, *pair) for pair in set(pairs)}

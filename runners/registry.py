@@ -153,7 +153,7 @@ def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
     preset = {f.name: f.default for f in dataclasses.fields(cls)} | cls.tiers.get(tier, {}) | base.fields
     given = _as_declared(cls, {**base.fields, **spec.fields})
     task = _construct(base.name, cls.at, {**given, "tier": tier}, shown)
-    changed = {name: value for name, value in spec.fields.items() if preset[name] != getattr(task, name)}
+    changed = {name: given[name] for name in spec.fields if preset[name] != getattr(task, name)}
     return dataclasses.replace(task, name=spec.alias or field_text(shown, changed), salt=salt)
 
 
