@@ -40,11 +40,12 @@ def pareto(table: Table, what: Literal["fit_seconds", "parameters"]) -> str:
     ]
     chart.line([x for x, _ in steps], [y for _, y in steps], "front")
     leading = {s.method for _, _, s in front}
+    chart.whiskers(
+        ((value, s.low, s.high) for value, _, s in points if s.low is not None and s.high is not None), "whisker"
+    )
     for value, skill, s in points:
         shown = seconds(value) if what == "fit_seconds" else f"{cost(value)} parameters"
         style = "dot lead" if s.method in leading else "dot"
-        if s.low is not None and s.high is not None:
-            chart.whisker(value, s.low, s.high, "whisker")
         chart.point(
             value,
             skill,

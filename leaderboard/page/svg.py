@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -136,10 +136,11 @@ class Chart:
         if parts:
             self.marks.append(f'<path class="dots {style}" stroke-width="{10 * size:g}" d="{"".join(parts)}"/>')
 
-    def whisker(self, x: float, low: float, high: float, style: str) -> None:
-        """A vertical line from the lower to the upper end of an interval."""
-        at, ends = self.sx(x), (self.sy(low), self.sy(high))
-        self.marks.append(f'<path class="{style}" d="M{at:.1f} {ends[0]:.1f}V{ends[1]:.1f}"/>')
+    def whiskers(self, intervals: Iterable[tuple[float, float, float]], style: str) -> None:
+        """Vertical lines (x, low, high) from the lower to the upper end of each interval, as one path."""
+        strokes = [f"M{self.sx(x):.1f} {self.sy(low):.1f}V{self.sy(high):.1f}" for x, low, high in intervals]
+        if strokes:
+            self.marks.append(f'<path class="{style}" d="{"".join(strokes)}"/>')
 
     def text(self, x: float, y: float, words: str) -> None:
         """A label beside a point, on the side where there is room; none where it would cover another."""

@@ -55,7 +55,7 @@ def _chart(table: SweepTable, name: str) -> str:
         chart.line(axis, medians, tone, line.method)
         for point in line.points:
             if point.median is not None and point.low is not None and point.high is not None:
-                chart.whisker(point.value, point.low, point.high, f"line {tone}")
+                chart.whiskers([(point.value, point.low, point.high)], f"line {tone}")
         legend.append((tone, linked(line.method)))
     return captioned(f"{table.metric} by {table.sweep.field}", chart, legend)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,19 +21,23 @@ _CELL, _NAMES, _HEAD = 20, 172, 20
 def win_rates(table: BoardTable) -> str:
     """A square a pair of methods: the row beats the column on so large a share of tasks x seeds.
 
-    One path of strokes a shade, and one for the dots of pairs whose interval holds 50 %: an element a pair would take a third of
-    the page. The script reads out the pair under the pointer.
+    One path a shade, with one stroke for each run of equal squares in a row, and one path for the dots of pairs whose interval
+    holds 50 %: an element a pair would take a third of the page. The script reads out the pair under the pointer.
     """
     size = len(table.places)
     shades: dict[int, list[str]] = {}
     dots = []
     for i, wins in enumerate(table.wins):
+        levels = [None if i == j else round(share * _LEVELS) for j, share in enumerate(wins)]
+        start = 0
+        for level, run in itertools.groupby(levels):
+            count = len(list(run))
+            if level is not None:
+                shades.setdefault(level, []).append(f"M{start} {i}h{count}")
+            start += count
         for j, share in enumerate(wins):
-            if i == j:
-                continue
-            shades.setdefault(round(share * _LEVELS), []).append(f"M{j} {i}h1")
             low, high = wilson(share, table.cells)
-            if low <= 0.5 <= high:
+            if i != j and low <= 0.5 <= high:
                 dots.append(f"M{j} {i}h0")
     paths = "".join(
         f'<path style="--w:{level / _LEVELS:g}" d="{"".join(squares)}"/>' for level, squares in sorted(shades.items())
