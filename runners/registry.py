@@ -158,10 +158,10 @@ def resolve_task(spec: Spec, tier: str, salt: str = "") -> Task:
 
 
 def _as_declared(cls: type, given: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers of fields declared as float, as floats: tasks that are equal must have the same key, and so the same data."""
+    """Fields declared as float, as floats other than -0.0: tasks that are equal must have the same key, and so the same data."""
     floats = {f.name for f in dataclasses.fields(cls) if f.type in ("float", float)}
     return {
-        name: float(value) if name in floats and type(value) is int and abs(value) < 2**53 else value
+        name: float(value) + 0.0 if name in floats and type(value) in (int, float) and abs(value) < 2**53 else value
         for name, value in given.items()
     }
 

@@ -75,6 +75,8 @@ def test_labels_show_what_differs_from_the_default() -> None:
 
 def test_a_whole_number_for_a_float_is_the_same_task_with_the_same_data() -> None:
     """Tasks are compared by value where data is kept within a process, so equal tasks must have equal data."""
+    zeros = [resolve_task(parse(f"{WALK}(noise={value})"), "tiny") for value in ("0", "0.0", "-0.0")]
+    assert len({str(task.fields()) for task in zeros}) == 1
     one, other = (resolve_task(parse(f"{WALK}(noise={value})"), "tiny") for value in ("2", "2.0"))
     assert one.name == other.name == "walk.py:Walk(noise=2.0)"
     assert type(one.noise) is type(other.noise) is float  # type: ignore[attr-defined]
