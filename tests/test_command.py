@@ -174,7 +174,7 @@ def test_check_without_a_protocol_says_which_there_are(here: Path, capsys: pytes
 
 
 BAD = {
-    ("run", "nonsense"): "unknown suite 'nonsense'; available: breadth, quick",
+    ("run", "nonsense"): "unknown suite 'nonsense'; available: axis-beyond, axis-dimension",
     ("run", "none.toml"): "the suite file none.toml does not exist",
     ("run", "quick", "--method", "nonsense"): "unknown method 'nonsense'",
     ("run", "quick", "--method", "none.py:Mine"): "none.py does not exist",
