@@ -6,37 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from dynamark.leaderboards.boards import BoardTable, Place
-from dynamark.leaderboards.formats import clean, markdown, number, short
+from dynamark.leaderboards.formats import number, short
+from dynamark.leaderboards.text_tables import titled_table
 
 __all__ = ["board_json", "board_records", "board_text"]
 
 _WIDEST = 12
-_STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
 
 
 def board_text(tables: Sequence[BoardTable], format: str) -> str:
     """The boards that have places, for the terminal, in Markdown or in LaTeX."""
-    import tabulate
-
-    escape = markdown if format == "md" else clean  # tabulate escapes for LaTeX itself
-    heading, line = {"md": ("## ", ""), "tex": ("% ", "% ")}.get(format, ("", ""))
     parts = []
     for table in tables:
-        if not table.places:
-            continue
-        head, body = _head(table), [_line(table, place) for place in table.places]
-        parts.append(heading + escape(table.board.name))
-        parts.append(line + escape(table.board.question))
-        parts.append(
-            tabulate.tabulate(
-                [[escape(cell) for cell in row] for row in body],
-                [escape(cell) for cell in head],
-                tablefmt=_STYLES[format],
-                disable_numparse=True,
-                colalign=["left"] + ["right"] * (len(head) - 1),
-            )
-        )
-        parts += [line + escape(note) for note in _notes(table)]
+        if table.places:
+            body = [_line(table, place) for place in table.places]
+            named = table.board.name, table.board.question
+            parts.append(titled_table(*named, _head(table), body, format, notes=_notes(table)))
     return "\n\n".join(parts) + ("\n" if parts else "")
 
 

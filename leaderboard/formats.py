@@ -23,6 +23,7 @@ __all__ = [
     "place",
     "render",
     "short",
+    "tabulated",
 ]
 
 FORMATS = ("terminal", "md", "html", "tex", "csv", "json")
@@ -61,13 +62,14 @@ def render(tables: Sequence[Table], format: str, literal: bool = False) -> str:
 
 def _blocks(table: Table, format: str) -> list[str]:
     inline = format == "tex" or (format == "terminal" and len(table.tasks) <= _BESIDE)
-    blocks = [_tabulated(*(_narrow(table) if format == "md" else _standings(table, inline)), format)]
+    blocks = [tabulated(*(_narrow(table) if format == "md" else _standings(table, inline)), format)]
     if not inline:
-        blocks.append(_tabulated(*_tasks(table), format))
+        blocks.append(tabulated(*_tasks(table), format))
     return blocks
 
 
-def _tabulated(head: list[str], body: list[list[str]], format: str) -> str:
+def tabulated(head: Sequence[str], body: Sequence[Sequence[str]], format: str) -> str:
+    """A table as text, with its first column to the left and without anything that a format would read as markup."""
     import tabulate
 
     escape = {"terminal": clean, "md": markdown, "tex": clean}[format]  # tabulate escapes for LaTeX itself

@@ -6,36 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dynamark.leaderboards.formats import clean, markdown
 from dynamark.leaderboards.sweeps import Bounds, Line, Point, SweepTable
+from dynamark.leaderboards.text_tables import titled_table
 
 __all__ = ["bounds_text", "headings", "reached_title", "sweep_json", "sweep_text"]
-
-_STYLES = {"terminal": "simple", "md": "github", "tex": "latex_booktabs"}
 
 
 def sweep_text(tables: Sequence[SweepTable], format: str) -> str:
     """The sweeps that have results, for the terminal, in Markdown or in LaTeX."""
-    import tabulate
-
-    escape = markdown if format == "md" else clean  # tabulate escapes for LaTeX itself
-    heading, prefix = {"md": ("## ", ""), "tex": ("% ", "% ")}.get(format, ("", ""))
-    parts = []
-    for table in tables:
-        if not table.lines:
-            continue
-        first, second = headings(table)
-        parts += [heading + escape(first), prefix + escape(second)]
-        body = [[escape(cell) for cell in _row(table, line)] for line in table.lines]
-        parts.append(
-            tabulate.tabulate(
-                body,
-                [escape(cell) for cell in _head(table)],
-                tablefmt=_STYLES[format],
-                disable_numparse=True,
-                colalign=["left"] + ["right"] * (len(body[0]) - 1),
-            )
-        )
+    parts = [
+        titled_table(*headings(table), _head(table), [_row(table, line) for line in table.lines], format)
+        for table in tables
+        if table.lines
+    ]
     return "\n\n".join(parts) + ("\n" if parts else "")
 
 

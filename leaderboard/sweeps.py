@@ -96,7 +96,9 @@ def sweep_table(sweep: Sweep, rows: pa.Table) -> SweepTable:
 
 
 def _labeled(sweep: Sweep, rows: pa.Table) -> pa.Table:
-    """The rows with their tasks under the labels of the sweep, which also write defaults, and whole numbers as given."""
+    """The rows of the sweep's task under the labels of the sweep, which also write defaults, and whole numbers as given."""
+    name = sweep.base.partition("(")[0]
+    rows = rows.filter(pc.starts_with(rows["task"].cast(pa.string()), name))  # few of many: the rest is in Python
     labels = dict(zip(sweep.values, sweep.tasks, strict=True))
     pairs = list(zip(rows["task"].to_pylist(), rows["task_fields"].to_pylist(), strict=True))
     places = {pair: _value_of(sweep, *pair) for pair in set(pairs)}
