@@ -39,8 +39,14 @@ def filled(methods: tuple[str, ...] = ("gd", "persistence", "mine.py:Mine"), see
     return rows
 
 
-def page_of(folder: Path, rows: list[dict[str, Any]]) -> str:
+def file_of(folder: Path, rows: list[dict[str, Any]]) -> str:
+    """The page as it is in its file."""
     return leaderboard(store(folder / "store", rows)).to_text("html")
+
+
+def page_of(folder: Path, rows: list[dict[str, Any]]) -> str:
+    """The page as a reader sees it."""
+    return whole_page(file_of(folder, rows))
 
 
 class Outline(HTMLParser):
@@ -115,5 +121,20 @@ def drawn(family: str, seed: int, wild: np.random.Generator) -> list[dict[str, A
 
 def data_of(text: str) -> dict[str, Any]:
     """What the script of a page reads: the content of the page, with its unpacked rows."""
-    content, packed = (re.search(rf'id="{name}">(.*?)</script>', text)[1] for name in ("data", "packed"))  # type: ignore[index]
-    return {**json.loads(content), "rows": json.loads(gzip.decompress(base64.b64decode(packed)))}
+    content = re.search(r'id="data">(.*?)</script>', text)[1]  # type: ignore[index]
+    return {**json.loads(content), "rows": unpacked(text, "packed"), "wins": unpacked(text, "inside")["wins"]}
+
+
+def unpacked(text: str, name: str) -> Any:
+    """A compressed part of a page."""
+    packed = re.search(rf'id="{name}">(.*?)</script>', text)[1]  # type: ignore[index]
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def whole_page(text: str) -> str:
+    """A page with the inside of its elements put back, as its script does it."""
+    inside = iter(unpacked(text, "inside")["elements"])
+    empty = r'<(svg|pre|details) class="(?:chart|map|bibtex|more)"[^>]*>(?=</\1>)'
+    text = re.sub(empty, lambda place: place[0] + next(inside), text)
+    assert next(inside, None) is None
+    return text

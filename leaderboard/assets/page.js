@@ -1,4 +1,4 @@
-// Sort tables, filter methods, show the rows behind a number. Without script the page reads the same, best method first.
+// Draw charts, sort tables, filter methods, show the rows behind a number. Without script the tables read the same, best method first.
 "use strict";
 
 for (const button of document.querySelectorAll("main th button")) {
@@ -34,12 +34,16 @@ document.querySelector("#filter").addEventListener("input", (event) => {
 
 const data = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
 
-// The rows are compressed; they are unpacked when the first of them is asked for.
-const unpack = async () => {
-  const bytes = Uint8Array.from(atob(document.querySelector("#packed").textContent), (sign) => sign.charCodeAt(0));
+// The inside of charts, details and BibTeX entries is compressed, and so are the rows, which are unpacked when the first is asked for.
+const unpack = async (name) => {
+  const bytes = Uint8Array.from(atob(document.querySelector(name).textContent), (sign) => sign.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 };
 let rows;
+const inside = unpack("#inside").then(({ elements, wins }) => {
+  document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more").forEach((place, k) => { place.innerHTML = elements[k]; });
+  return wins;
+});
 
 // Rows are written as text, never as HTML: their names are anybody's.
 const show = ([method, task, runs]) => {
@@ -55,7 +59,7 @@ const show = ([method, task, runs]) => {
 const follow = async () => {
   const place = /^#r(\d+)$/.exec(location.hash)?.[1];
   if (place === undefined) return;
-  rows ??= unpack();
+  rows ??= unpack("#packed");
   const entry = (await rows)[place];
   if (entry) show(entry);
 };
@@ -104,18 +108,20 @@ const wilson = (p, n, z = 1.959964) => {
   const center = p + z * z / (2 * n), half = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)), whole = 1 + z * z / n;
   return [Math.max(0, (center - half) / whole), Math.min(1, (center + half) / whole)];
 };
-for (const map of document.querySelectorAll(".wins svg")) {
-  const { names, cells, wins } = data.wins[map.dataset.board], told = map.closest(".wins").querySelector("output");
-  const read = (event) => {
-    const box = map.getBoundingClientRect(), [left, top, size] = map.dataset.grid.split(" ").map(Number);
-    const i = Math.floor((event.clientY - box.top - top) / size), j = Math.floor((event.clientX - box.left - left) / size);
-    if (i === j || wins[i]?.[j] === undefined) return;
-    const share = wins[i][j] / (2 * cells), [low, high] = wilson(share, cells).map((end) => Math.round(100 * end));
-    told.textContent = `${names[i]} beats ${names[j]} on ${Math.round(100 * share)} % of ${cells} runs (95 % interval ${low} to ${high} %)`;
-  };
-  map.addEventListener("pointermove", read);
-  map.addEventListener("click", read);
-}
+inside.then((all) => {
+  for (const map of document.querySelectorAll("svg.map")) {
+    const { names, cells, wins } = all[map.dataset.board], told = map.closest(".wins").querySelector("output");
+    const read = (event) => {
+      const box = map.getBoundingClientRect(), [left, top, size] = map.dataset.grid.split(" ").map(Number);
+      const i = Math.floor((event.clientY - box.top - top) / size), j = Math.floor((event.clientX - box.left - left) / size);
+      if (i === j || wins[i]?.[j] === undefined) return;
+      const share = wins[i][j] / (2 * cells), [low, high] = wilson(share, cells).map((end) => Math.round(100 * end));
+      told.textContent = `${names[i]} beats ${names[j]} on ${Math.round(100 * share)} % of ${cells} runs (95 % interval ${low} to ${high} %)`;
+    };
+    map.addEventListener("pointermove", read);
+    map.addEventListener("click", read);
+  }
+});
 addEventListener("hashchange", follow);
 dialog.addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dynamark.leaderboards.boards import BoardTable, Place
 from dynamark.leaderboards.formats import number, short
 from dynamark.leaderboards.page.links import Links
-from dynamark.leaderboards.page.markup import accent, brief, cost, counted, dagger, escape, seconds, slug
+from dynamark.leaderboards.page.markup import accent, brief, classes, cost, counted, dagger, escape, seconds, slug
 from dynamark.leaderboards.table import TaskInfo
 
 __all__ = ["board_rows"]
@@ -41,9 +41,9 @@ def board_rows(table: BoardTable, links: Links) -> str:
 
 
 def _line(place: Place, columns: list[Column], before: Place | None) -> str:
-    marks = " ".join(filter(None, ["own" if place.own else "", "band" if before and before.band != place.band else ""]))
+    marks = classes("own" * place.own, "band" * (before is not None and before.band != place.band))
     cells = "".join(cell(place) for _, cell in columns)
-    return f'<tr data-name="{escape(place.method.lower())}" class="{marks}">{cells}</tr>'
+    return f'<tr data-name="{escape(place.method.lower())}"{marks}>{cells}</tr>'
 
 
 def _head(name: str, hint: str, style: str = "") -> str:
@@ -92,8 +92,8 @@ def _name(place: Place) -> str:
 
 
 def _rank(place: Place) -> str:
-    between = f"[{place.best}–{place.worst}]" if place.best < place.worst else ""
-    return f'<td class="rank" data-value="{place.rank}"><b>{place.rank}</b> <small>{between}</small></td>'
+    between = f" <small>[{place.best}–{place.worst}]</small>" if place.best < place.worst else ""
+    return f'<td class="rank" data-value="{place.rank}"><b>{place.rank}</b>{between}</td>'
 
 
 def _skill(place: Place) -> str:

@@ -23,7 +23,8 @@ from dynamark.leaderboards.page.markup import (
     slug,
 )
 from dynamark.leaderboards.page.pictures import pictures
-from dynamark.leaderboards.page.sources import About, Sources, bibtex
+from dynamark.leaderboards.page.references import cited
+from dynamark.leaderboards.page.sources import About, Sources
 from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def method_card(
     fields = "" if about is None or not about.fields else f"<p class=fields>{escape(about.fields)}</p>"
     return (
         f'<article class="card {accent(family)}" id="{slug("method", method)}" data-name="{escape(method.lower())}">'
-        f"<h4>{escape(method)}</h4>{_equation(about)}{fields}<dl>{skills}{_cost(rows)}</dl>{_failures(rows)}{_paper(about)}{_more(about)}"
+        f"<h4>{escape(method)}</h4>{_equation(about)}{fields}<dl>{skills}{_cost(rows)}</dl>{_failures(rows)}{_papers(about)}{_more(about)}"
         f"</article>"
     )
 
@@ -117,8 +118,8 @@ def _place(table: Table, s: Standing, targets: Mapping[str, str]) -> str:
     away = None if s.held_out is None else s.held_out.skill
     away_text = "" if away is None else f", held out <b>{away:.3f}</b>"
     link = f'<a href="#{targets[table.title]}">{escape(table.title)}</a>'
-    runs = f'<small title="runs of all that any method has">{s.runs}/{s.possible}</small>'
-    return f"<dt>{link}</dt><dd>{value}{interval}{away_text} {runs}</dd>"
+    runs = "" if s.runs == s.possible else f" <small>{s.runs}/{s.possible} runs</small>"
+    return f"<dt>{link}</dt><dd>{value}{interval}{away_text}{runs}</dd>"
 
 
 def _cost(rows: pandas.DataFrame) -> str:
@@ -156,25 +157,12 @@ def _equation(about: About | None) -> str:
     return "" if about is None or not about.equation else f'<p class="equation">{equation(about.equation)}</p>'
 
 
-def _paper(about: About | None) -> str:
-    if about is None or about.key is None:
-        return ""
-    entry = bibtex(about.key)
-    if entry is None:
-        return f"<p>paper: <code>{escape(about.key)}</code></p>"
-    return (
-        f"<details><summary>BibTeX <code>{escape(about.key)}</code></summary><pre>{escape_lines(entry)}</pre></details>"
-    )
-
-
-def escape_lines(text: str) -> str:
-    """Several lines as HTML; each is cleaned by itself, so that its ends stay."""
-    return "\n".join(escape(line) for line in text.splitlines())
+def _papers(about: About | None) -> str:
+    return "" if about is None or not about.keys else f"<p>paper: {', '.join(map(cited, about.keys))}</p>"
 
 
 def _more(about: About | None) -> str:
     if about is None or not about.rest:
         return ""
-    return (
-        f"<details class=more><summary>details</summary>{''.join(f'<p>{prose(p)}</p>' for p in about.rest)}</details>"
-    )
+    paragraphs = "".join(f"<p>{prose(p)}</p>" for p in about.rest)
+    return f'<details class="more"><summary>details</summary>{paragraphs}</details>'

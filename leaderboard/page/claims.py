@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from dynamark.leaderboards.page.markup import accent, brief, counted, equation, escape, slug
-from dynamark.leaderboards.page.sources import bibtex
+from dynamark.leaderboards.page.references import cited
 from dynamark.runners.claims.claim import Interval
-from dynamark.runners.claims.papers import Paper, paper_of
 from dynamark.runners.claims.report import MARKS, summary
 from dynamark.runners.claims.verdicts import CheckResult, Evaluation, RunGroup
 
@@ -59,13 +58,14 @@ def _line(e: Evaluation, figures: Mapping[str, str]) -> str:
     ):
         results += "".join(f'<li class="beside"><small>{title}</small> {_result(r)}</li>' for r in beside)
     note = "".join(f"<p><small>{escape(text)}</small></p>" for text in (e.reason, e.claim.note) if text)
+    published = f"<small>{escape(e.claim.published)}</small>" if e.claim.published else ""
     figure = next((figures[key] for key in e.keys if key in figures), "")
     return (
         f'<tr id="{slug("claim", e.id)}" class="{accent(e.family)}">'
         f'<th scope="row">{escape(e.id)}<small>{escape(e.family)}</small></th>'
         f'<td class="{_style(e.verdict)}"><b>{MARKS[e.verdict]}</b> {e.verdict}</td>'
         f'<td>{equation(e.claim.statement)}{note}</td><td><ul class="findings">{results}</ul>{_rows(e)}{figure}</td>'
-        f"<td>{_paper(e.claim.paper)}<small>{escape(e.claim.published or '')}</small></td></tr>"
+        f"<td>{cited(e.claim.paper)}{published}</td></tr>"
     )
 
 
@@ -85,25 +85,17 @@ def _group(group: RunGroup) -> str:
     return f"{escape(what)}, {counted(group.seeds, 'seed')}: <code>{escape(command)}</code>"
 
 
-def _paper(key: str) -> str:
-    paper: Paper = paper_of(key)
-    entry = bibtex(key)
-    hint = f' title="{escape(" ".join(entry.split()))}"' if entry else ""
-    named = f"<span{hint}>{escape(paper.short)}</span>"
-    return f'<a href="{escape(paper.link)}" rel="noreferrer">{named}</a>' if paper.link else named
-
-
 def _result(r: CheckResult) -> str:
-    must = f'<small title="what it must be">{escape(str(r.check.holds))}</small>' if r.check.holds else ""
-    return f"<span>{equation(r.check.what)} </span><span><b>{_shown(r.interval)}</b></span> {must}"
+    must = f" <small>{escape(str(r.check.holds))}</small>" if r.check.holds else ""
+    return f"<span>{equation(r.check.what)} </span><span>{_shown(r.interval)}</span>{must}"
 
 
 def _shown(interval: Interval | None) -> str:
     if interval is None:
-        return "not run"
-    value = brief(interval.value) or "NaN"
+        return "<b>not run</b>"
+    value = f"<b>{brief(interval.value) or 'NaN'}</b>"
     if interval.low == interval.high:
         return value
     if math.isinf(interval.low) and math.isinf(interval.high):
-        return f"{value}</b> <small>(one seed)</small><b>"
-    return f"{value}</b> <small>[{brief(interval.low)}, {brief(interval.high)}]</small><b>"
+        return f"{value} <small>(one seed)</small>"
+    return f"{value} <small>[{brief(interval.low)}, {brief(interval.high)}]</small>"

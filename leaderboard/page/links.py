@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from dynamark.leaderboards.page.packing import pack, to_json
 
 if TYPE_CHECKING:
     import pandas
@@ -44,15 +43,11 @@ class Links:
     def data(self, more: Mapping[str, Any] | None = None) -> str:
         """The names of rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
         content = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks)}
-        return _json(content).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        return to_json(content).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
     def packed(self) -> str:
-        """All rows as JSON, compressed by gzip and written in base64: a third of the size, read when a number is clicked."""
-        return base64.b64encode(gzip.compress(_json(self._rows).encode(), 9, mtime=0)).decode()
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+        """All rows, compressed; they are read when a number is clicked."""
+        return pack(self._rows)
 
 
 def _run(salt: str, seed: int, key: str, score: float, skill: float, status: str, seconds: float) -> list[Any]:

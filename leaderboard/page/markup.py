@@ -15,11 +15,13 @@ __all__ = [
     "TITLES",
     "accent",
     "brief",
+    "classes",
     "cost",
     "counted",
     "dagger",
     "equation",
     "escape",
+    "escape_lines",
     "memory",
     "prose",
     "seconds",
@@ -32,6 +34,11 @@ __all__ = [
 def escape(text: str) -> str:
     """Text as HTML, in attributes too; control characters become signs."""
     return html.escape(clean(text))
+
+
+def escape_lines(text: str) -> str:
+    """Several lines as HTML; each is cleaned by itself, so that its ends stay."""
+    return "\n".join(escape(line) for line in text.splitlines())
 
 
 def dagger(submitted: str) -> str:
@@ -119,6 +126,12 @@ def title(family: str) -> str:
 def accent(family: str) -> str:
     """The class that gives a family its color."""
     return f"f-{family}" if family in FAMILIES else "f-other"
+
+
+def classes(*names: str) -> str:
+    """The attribute of these classes, without those that are empty; nothing if all are."""
+    known = " ".join(filter(None, names))
+    return f' class="{known}"' if known else ""
 
 
 def brief(value: float | None) -> str:

@@ -26,7 +26,7 @@ class About:
 
     equation: str  # its first paragraph
     rest: tuple[str, ...]  # further paragraphs
-    key: str | None  # of BibTeX
+    keys: tuple[str, ...]  # of BibTeX
     fields: str  # what the catalog sets differently, as text
 
 
@@ -43,10 +43,10 @@ class Sources:
             return None
         _, node, fields = definition
         text = ast.get_docstring(node) or ""
-        key = re.search(r"^key:\s*(\w+)", text, re.MULTILINE)
+        keys = re.search(r"^key:(.*)$", text, re.MULTILINE)
         paragraphs = [p.strip() for p in re.sub(r"^key:.*$", "", text, flags=re.MULTILINE).split("\n\n") if p.strip()]
         first, *rest = paragraphs or [""]
-        return About(first, tuple(rest), key.group(1) if key else None, fields)
+        return About(first, tuple(rest), tuple(re.findall(r"\w+", keys.group(1))) if keys else (), fields)
 
     def metrics(self, task: str) -> dict[str, tuple[str, str]]:
         """Unit and meaning of each metric of a task, looked up along its base classes."""

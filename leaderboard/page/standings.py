@@ -7,7 +7,18 @@ from collections.abc import Callable, Sequence
 
 from dynamark.leaderboards.formats import number, place, short
 from dynamark.leaderboards.page.links import Links
-from dynamark.leaderboards.page.markup import accent, brief, cost, counted, dagger, escape, memory, seconds, slug
+from dynamark.leaderboards.page.markup import (
+    accent,
+    brief,
+    classes,
+    cost,
+    counted,
+    dagger,
+    escape,
+    memory,
+    seconds,
+    slug,
+)
 from dynamark.leaderboards.table import Standing, Table, TaskInfo
 
 __all__ = ["standings"]
@@ -93,8 +104,8 @@ def _cost(s: Standing, field: str, shown: Callable[[float | None], str]) -> str:
 
 
 def _line(s: Standing, cells: str, first_of_band: bool) -> str:
-    marks = " ".join(filter(None, ["own" if s.own else "", "band" if first_of_band else ""]))
-    return f'<tr data-name="{escape(s.method.lower())}" class="{marks}">{cells}</tr>'
+    marks = classes("own" * s.own, "band" * first_of_band)
+    return f'<tr data-name="{escape(s.method.lower())}"{marks}>{cells}</tr>'
 
 
 def _name(s: Standing) -> str:

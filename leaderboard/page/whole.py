@@ -19,8 +19,10 @@ from dynamark.leaderboards.page.curves import curves_of
 from dynamark.leaderboards.page.glance import glance
 from dynamark.leaderboards.page.links import Links
 from dynamark.leaderboards.page.markup import TITLES, accent, counted, escape, table_id, title
+from dynamark.leaderboards.page.packing import emptied, pack
 from dynamark.leaderboards.page.pareto import plots
 from dynamark.leaderboards.page.picker import FactsOf, picker, picker_data
+from dynamark.leaderboards.page.references import references_section
 from dynamark.leaderboards.page.sources import Sources
 from dynamark.leaderboards.page.standings import standings
 from dynamark.leaderboards.page.sweep_section import sweep_sections
@@ -68,32 +70,37 @@ def page(
     style, script, whole = (_asset(f"page.{kind}") for kind in ("css", "js", "html"))
     claims = claims_section(evaluations, figures)
     trends = trends_section(history)
-    sections, ranked = _grouped(all_tables), [table for table, _ in boards]
+    groups, ranked = _grouped(all_tables), [table for table, _ in boards]
     axes = sweep_sections(sweeps)
     shown = board_sections(boards, links, sources) + axes
-    shown += "".join(_section(own, frame, links, sources, ranked) for own in sections)
+    shown += "".join(_section(own, frame, links, sources, ranked) for own in groups)
     pretrained = zero_shot_section(whole_frame) if shown and family in (None, "chaos") else ""
+    names = sorted(set(whole_frame["method"]), key=str.lower) if len(whole_frame) else []
+    papers = [e.claim.paper for e in evaluations if e.verdict != "not run"]
+    papers += [key for name in names if (about := sources.about("method", name)) for key in about.keys]
+    cards = _methods(names, all_tables, whole_frame, sources, ranked) + references_section(papers)
+    body, inside = emptied((shown + pretrained or _EMPTY) + claims + trends + cards)
     parts = {
         "style": style,
         "script": script,
         # Nothing else may run, whatever a name contrives. The browser hashes the element's whole text.
         "script_digest": base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode(),
         "tiles": _tiles(whole_frame, len(boards)),
-        "names": _names(sections, all_tables, ranked)
+        "names": _names(groups, all_tables, ranked)
         + ('<a href="#sweeps">Axes</a>' if axes else "")
         + ('<a href="#zero-shot">Pretrained</a>' if pretrained else "")
         + ('<a href="#claims">Claims</a>' if claims else "")
         + ('<a href="#trends">Trends</a>' if trends else ""),
-        "glance": glance(sections, evaluations, ranked),
+        "glance": glance(groups, evaluations, ranked),
         "picker": picker(ranked),
-        "sections": shown + pretrained or _EMPTY,
-        "methods": claims + trends + _methods(all_tables, whole_frame, sources, ranked),
+        "body": body,
         "count": f"{len(whole_frame):,}",
         "digest": _digest(whole_frame),
         "machines": _machines(whole_frame),
         "replaced": _replaced(frame),
-        "data": links.data({"boards": picker_data(ranked, facts), "wins": win_data(ranked)}),
+        "data": links.data({"boards": picker_data(ranked, facts)}),
         "packed": links.packed(),
+        "inside": pack({"elements": inside, "wins": win_data(ranked)}),
     }
     return Template(whole).substitute(parts)
 
@@ -229,15 +236,19 @@ def _cards(
 
 
 def _methods(
-    all_tables: Sequence[Table], frame: pandas.DataFrame, sources: Sources, boards: Sequence[BoardTable] = ()
+    names: Sequence[str],
+    all_tables: Sequence[Table],
+    frame: pandas.DataFrame,
+    sources: Sources,
+    boards: Sequence[BoardTable],
 ) -> str:
-    if not len(frame):
+    if not names:
         return ""
     targets = {table.board.name: board_id(table) for table in boards} | {t.title: table_id(t) for t in all_tables}
     all_tables = [*map(as_table, boards), *all_tables]
     cards = []
     codes = frame["method"].to_numpy(dtype=object)
-    for name in sorted(set(codes), key=str.lower):
+    for name in names:
         places = [(t, s) for t in all_tables for s in t.standings if s.method == name]
         cards.append(method_card(str(name), places, frame[codes == name], sources, targets))
     return f'<section id="methods"><h2>Methods</h2><div class="cards">{"".join(cards)}</div></section>'

@@ -46,7 +46,7 @@ def win_rates(table: BoardTable) -> str:
     label = f"win rates of {size} methods on {table.board.name}"
     return (
         f'<figure class="wins"><figcaption>Share of tasks × seeds on which the row beats the column</figcaption>'
-        f'<div class="scroll"><svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'<div class="scroll"><svg class="map" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'data-board="{board_id(table)}" data-grid="{_NAMES} {_HEAD} {_CELL}" aria-label="{escape(label)}">'
         f'{_labels(table)}<g transform="translate({_NAMES} {_HEAD}) scale({_CELL}) translate(0 .5)">{paths}'
         f'<path class="undecided" transform="translate(.5)" d="{"".join(dots)}"/></g></svg></div>'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_support import HOSTILE, board_rows, curve, filled, page_of
+from page_support import HOSTILE, board_rows, curve, file_of, filled, unpacked
 from synthetic import arrow, row
 
 from dynamark.leaderboards.boards import board_table
@@ -39,7 +39,7 @@ def test_a_hostile_name_does_not_run(tmp_path: Path, guarded: bool) -> None:
         row("gd", f"chaos/{HOSTILE}", metric=HOSTILE, curves=[curve(HOSTILE, 0)]),
         row("gd", "chaos/x", 1, None, reason=HOSTILE),
     ]
-    text = page_of(tmp_path, rows)
+    text = file_of(tmp_path, rows)
     if not guarded:
         text = re.sub(r"<meta http-equiv.*?>", "", text, flags=re.DOTALL)
     (tmp_path / "page.html").write_text(text)
@@ -51,7 +51,7 @@ def test_a_hostile_name_does_not_run(tmp_path: Path, guarded: bool) -> None:
 
 @browser
 def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
-    text = page_of(tmp_path, filled())
+    text = file_of(tmp_path, filled())
     probe = """<script>
     const heads = [...document.querySelectorAll("main table th button")];
     const names = () => [...document.querySelectorAll("main table tbody")][0].rows;
@@ -81,7 +81,7 @@ def test_sorting_filtering_and_rows_work(tmp_path: Path) -> None:
 @browser
 def test_the_rows_behind_a_number_open_by_its_address(tmp_path: Path) -> None:
     rows = filled()
-    (tmp_path / "page.html").write_text(page_of(tmp_path, rows))
+    (tmp_path / "page.html").write_text(file_of(tmp_path, rows))
     output = dom(tmp_path / "page.html", "#r1")
     dialog = re.search(r"<dialog.*?</dialog>", output, re.DOTALL)
     assert dialog is not None
@@ -120,8 +120,27 @@ def test_the_choice_of_a_method_shows_boards_and_methods_that_fit(tmp_path: Path
     form.inputs.value = "1"; form.dispatchEvent(new Event("input"));
     document.title = [...values, document.querySelector(".answer").textContent].join("|");
     """
-    output = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
+    output = probed(tmp_path / "page.html", file_of(tmp_path, rows), script).split("|")
     assert output == [f"chaos/partial: {' '.join(best)}", "No board has a task like this. Relax a choice."]
+
+
+@browser
+def test_what_the_file_holds_compressed_is_put_into_its_place(tmp_path: Path) -> None:
+    text = file_of(tmp_path, filled())
+    script = """
+    const places = [...document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more")];
+    const empty = places.filter((place) => place.childNodes.length === 0).length;
+    inside.then(() => {
+      const drawn = places.filter((place) => place.matches("svg") && place.querySelector("path") instanceof SVGPathElement);
+      const entry = document.querySelector("#ref-xiong2024 pre").textContent;
+      document.title = [places.length, empty, drawn.length, entry.split(",")[0]].join("|");
+    });
+    """
+    elements = unpacked(text, "inside")["elements"]
+    charts = sum("<path" in element for element in elements)
+    output = probed(tmp_path / "page.html", text, script)
+    assert charts > 5
+    assert output == f"{len(elements)}|{len(elements)}|{charts}|@inproceedings{{xiong2024"
 
 
 @browser
@@ -129,6 +148,7 @@ def test_the_map_of_win_rates_reads_out_a_pair_and_columns_of_tasks_sort(tmp_pat
     rows = board_rows(["koopman/fields"])
     table = board_table(read_board("koopman/fields"), arrow(rows))
     script = """
+    inside.then(() => {
     const map = document.querySelector(".wins svg"), box = map.getBoundingClientRect();
     const [left, top, size] = map.dataset.grid.split(" ").map(Number);
     const at = { clientX: box.left + left + 4.5 * size, clientY: box.top + top + 1.5 * size };
@@ -138,8 +158,9 @@ def test_the_map_of_win_rates_reads_out_a_pair_and_columns_of_tasks_sort(tmp_pat
     const named = (line) => line.children[0].dataset.value;
     const sorted = [...body.rows].map(named);
     document.title = [document.querySelector(".wins output").textContent, ...sorted].join("|");
+    });
     """
-    output, *order = probed(tmp_path / "page.html", page_of(tmp_path, rows), script).split("|")
+    output, *order = probed(tmp_path / "page.html", file_of(tmp_path, rows), script).split("|")
     second, fifth = table.places[1].method, table.places[4].method
     share = table.wins[1][4]
     low, high = wilson(share, table.cells)
@@ -155,7 +176,7 @@ def test_the_map_of_win_rates_reads_out_a_pair_and_columns_of_tasks_sort(tmp_pat
 def test_a_phone_shows_method_rank_and_skill_and_the_rest_on_demand(tmp_path: Path) -> None:
     """In a frame of 390 pixels: three cells a line, and nothing wider than the screen."""
     (tmp_path / "board.html").write_text(
-        re.sub(r"<meta http-equiv.*?>", "", page_of(tmp_path, board_rows(["koopman/fields"])), flags=re.DOTALL)
+        re.sub(r"<meta http-equiv.*?>", "", file_of(tmp_path, board_rows(["koopman/fields"])), flags=re.DOTALL)
     )
     script = """
     const frame = Object.assign(document.createElement("iframe"), { src: "board.html", width: 390, height: 900 });
