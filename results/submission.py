@@ -12,7 +12,7 @@ from dynamark.results.schema import Row, table
 from dynamark.results.sealed import sealed
 from dynamark.results.store import Store, read_rows
 
-__all__ = ["PREFIX", "bundle", "collect", "file_name", "label", "marked", "problems_of"]
+__all__ = ["PREFIX", "bundle", "collect", "earlier", "file_name", "label", "marked", "problems_of"]
 
 # How the files of submissions begin, among the published results.
 PREFIX = "submitted--"
@@ -53,6 +53,12 @@ def file_name(rows: Sequence[Row]) -> str:
     """The name of the file of a submission: the method and the beginning of the digest of its source."""
     method, source = rows[0]["method"], rows[0]["method_source"]
     return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_.-]+', '-', method).strip('-.')[:60]}-{str(source)[:8]}.parquet"
+
+
+def earlier(path: Path) -> list[Path]:
+    """The files of other versions of the same method beside a file of a submission, which it replaces."""
+    stem = path.stem.rpartition("-")[0]
+    return sorted(other for other in path.parent.glob(f"{stem}-????????.parquet") if other != path)
 
 
 def bundle(rows: Sequence[Row], path: Path) -> None:

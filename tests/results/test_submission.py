@@ -71,6 +71,18 @@ def test_a_submission_holds_the_results_their_origin_and_passes(
     assert file_name([{**rows[0], "method": "../a b.py:M"}]).startswith("submitted--a-b.py-M-")
 
 
+def test_a_new_version_names_the_file_that_it_replaces(
+    ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, old = (tmp_path / f"submitted--persistence-{digest}.parquet" for digest in ("0123abcd", "ffffffff"))
+    others = [tmp_path / f"submitted--{name}-ffffffff.parquet" for name in ("persistence-2", "mean")]
+    for path in (old, *others):
+        path.touch()
+    assert main(["results", "submit", "persistence", *BY, "--store", str(ran), "--out", str(new)]) == 0
+    removed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("remove ")]
+    assert removed == [f"remove {old}: an earlier version of the method"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

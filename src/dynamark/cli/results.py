@@ -104,7 +104,7 @@ def _submit(args: argparse.Namespace) -> int:
 
     from dynamark.cli.output import note, say
     from dynamark.results.store import default_store
-    from dynamark.results.submission import bundle, collect, file_name
+    from dynamark.results.submission import bundle, collect, earlier, file_name
 
     rows = collect(args.method, args.store or [default_store()], args.by, args.link)
     if problems := problems_of_file(rows):
@@ -119,7 +119,9 @@ def _submit(args: argparse.Namespace) -> int:
         say(f"  {count} runs of {suite}")
     for name in ("processor", "torch", "numpy", "scipy", "numba"):
         say(f"  {name}: {', '.join(sorted({str(row['provenance'][name] or 'none') for row in rows}))}")
-    say("add this file in a pull request; see CONTRIBUTING.md")
+    for other in earlier(path):
+        say(f"remove {other}: an earlier version of the method")
+    say("run .ci/fresh --write, and open a pull request with this file and leaderboard/README.md; see CONTRIBUTING.md")
     return 0
 
 
