@@ -132,6 +132,7 @@ METHODS: dict[str, str] = {
     "lem": "dynamark.methods.recurrent.lem:LEM",
     "neural_ode": "dynamark.methods.recurrent.neural_ode:NeuralODE",
     "sindy": "dynamark.methods.recurrent.sindy:SparseIdentification",
+    "hybrid_automaton": "dynamark.methods.recurrent.hybrid:HybridAutomaton",
     # low rank
     "sgd_full": "dynamark.methods.lowrank.direct:FullTraining",
     "svd_after": "dynamark.methods.lowrank.direct:FullTraining(truncate=True)",

@@ -113,6 +113,8 @@ TASKS: dict[str, str] = {
     "chaos/lorenz96_sites": "dynamark.tasks.chaos.axes:Lorenz96Sites",
     "chaos/lorenz63_starts": "dynamark.tasks.chaos.axes:Lorenz63Starts",
     "chaos/lorenz63_parameters": "dynamark.tasks.chaos.axes:Lorenz63Parameters",
+    "chaos/automaton": "dynamark.tasks.chaos.hybrid:SwitchedAutomaton",
+    "chaos/bouncing_ball": "dynamark.tasks.chaos.hybrid:BouncingBall",
     "chaos/zero_shot": "dynamark.tasks.chaos.zero_shot:ZeroShot",
     # recorded
     "recorded/sunspots": "dynamark.tasks.recorded.shipped:ShippedRecording(context=31, horizon=15, period=11)",

@@ -66,7 +66,7 @@ FAMILIES = {
         "mixtures",
         "generation",
     ),
-    "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot"),
+    "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot", "switching", "snapshots"),
 }
 
 

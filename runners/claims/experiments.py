@@ -147,5 +147,9 @@ EXPERIMENTS: dict[str, str] = {
     "chaos/metric_checks": "dynamark.runners.claims.chaos.experiments_measures:MetricChecks",
     "chaos/neuron_triangles": "dynamark.runners.claims.chaos.experiments_neurons:NeuronTriangles",
     "chaos/synchronous_spectrum": "dynamark.runners.claims.chaos.experiments_neurons:SynchronousSpectrum",
+    "chaos/hysteresis_modes": "dynamark.runners.claims.chaos.experiments_hybrid:HysteresisModes",
+    "chaos/ball_events": "dynamark.runners.claims.chaos.experiments_hybrid:BallEvents",
+    "chaos/switching_particles": "dynamark.runners.claims.chaos.experiments_particles:SwitchingParticles",
+    "chaos/well_snapshots": "dynamark.runners.claims.chaos.experiments_snapshots:WellSnapshots",
     "chaos/zero_shot_adapter": "dynamark.runners.claims.chaos.experiments_zero_shot:ZeroShotAdapter",
 }
