@@ -19,7 +19,8 @@ from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
-from dynamark.tasks.numerics.convolution import causal_convolution, channelwise_convolution, combined_convolution
+from dynamark.tasks.numerics.channel_convolution import convolved
+from dynamark.tasks.numerics.convolution import combined_convolution
 from dynamark.tasks.numerics.exponential_sums import exponential_sums
 from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.invariant_scan import invariant_scan
@@ -47,8 +48,7 @@ class KernelLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
         """The causal convolution of x with the kernel."""
-        kernel = self.kernel(x.shape[-2]).to(x)
-        return causal_convolution(x, kernel) if self.mixes else channelwise_convolution(x, kernel[..., 0])
+        return convolved(x, self.kernel(x.shape[-2]).to(x), self.mixes)
 
 
 def s4d_poles(init: str, modes: int) -> np.ndarray:
