@@ -146,9 +146,9 @@ class _SharedLayer(KernelLayer):
         if self.d.numel() <= len(rates):
             return super().forward(x)
         rows = x.reshape(-1, x.shape[-1])
-        drive = torch.complex(rows @ b.real.to(x), rows @ b.imag.to(x)).reshape(*x.shape[:-1], len(rates))
-        h = invariant_scan(rates.exp(), drive).reshape(-1, len(rates))
-        y = h.real @ c.real.mT.to(x) - h.imag @ c.imag.mT.to(x) + rows @ self.d.to(x)
+        drive = rows @ torch.cat([b.real, b.imag], dim=-1).to(x)
+        h = invariant_scan(rates.exp(), drive.reshape(*x.shape[:-1], 2 * len(rates)))
+        y = h.reshape(drive.shape) @ torch.cat([c.real, -c.imag], dim=-1).mT.to(x) + rows @ self.d.to(x)
         return y.reshape(*x.shape[:-1], len(c))
 
     @abstractmethod
