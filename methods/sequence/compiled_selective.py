@@ -143,13 +143,13 @@ def _walk_back(  # pragma: no cover - compiled
                         by_drive, by_exponent, drive = zero, zero, delta * value
                         for s in range(states):
                             g = back[s] + pull * out[s]
-                            kept = g * decay[s]
-                            by_decay = kept * last[s]
+                            decayed = g * decay[s]
+                            by_decay = decayed * last[s]
                             by_out[s] += pull * now[s]
                             by_into[s] += drive * g
                             by_drive += g * into[s]
                             by_exponent += by_decay * rate[s]
                             by_rate[s] += by_decay * delta
-                            back[s] = kept
+                            back[s] = decayed
                         to_x[m, n, t, k] = by_drive * delta
                         to_step[m, n, t, k] = by_drive * value + by_exponent
