@@ -13,6 +13,7 @@ from dynamark.methods.sequence import compiled_continuous, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
+from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["CfC"]
 
@@ -88,10 +89,9 @@ class _CfCLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.movedim(-2, 0)
-        states = recur(
-            _Cell(), self.inputs(x[..., :-1]).contiguous(), x[..., -1:], self.recurrent, self.heads, self.bias
-        )
-        return self.outputs(states.movedim(0, -2))
+        inputs = thin_affine(x[..., :-1].contiguous(), self.inputs.weight, self.inputs.bias)
+        states = recur(_Cell(), inputs, x[..., -1:], self.recurrent, self.heads, self.bias)
+        return thin_affine(states, self.outputs.weight, self.outputs.bias).movedim(0, -2)
 
     def steps(self) -> Stepwise:
         """The layer as a recurrence, one sample at a time."""

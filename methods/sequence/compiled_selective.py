@@ -1,4 +1,7 @@
-"""The compiled pass of a selective state space model, which does not store the decay and the drive of each step.
+"""The compiled pass of a selective state space model, which stores no decays and drives, and few of the states.
+
+The backward pass computes the states of each chunk again from the first one, in the cache of the processor. Storing all of them
+would take longer, because they do not fit into it.
 
 Shapes: N sequences of all seeds, T steps, L lanes, S states.
 """
@@ -12,10 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dynamark.tasks.numerics.compiling import as_array
+from dynamark.tasks.numerics.compiling import as_array, kernel
 from dynamark.tasks.numerics.elementary import by_precision, exponential
 
 __all__ = ["Selective"]
+
+# Steps whose states are computed again together.
+_CHUNK = 32
 
 
 class Selective(torch.autograd.Function):
@@ -29,9 +35,9 @@ class Selective(torch.autograd.Function):
         b: Float[Tensor, "member batch time state"],
         c: Float[Tensor, "member batch time state"],
     ) -> tuple[Tensor, Tensor]:
-        """y, and all h for the backward pass."""
+        """y, and h before each chunk for the backward pass."""
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        h = x.new_empty(*x.shape, a.shape[-1])
+        h = x.new_empty(*x.shape[:2], -(-x.shape[2] // _CHUNK), *a.shape[1:])
         _walk(*map(as_array, (x, step, a, b, c, y, h)))
         return y, h
 
@@ -64,23 +70,41 @@ class Selective(torch.autograd.Function):
 
 @by_precision
 def _walk(x: Any, step: Any, a: Any, b: Any, c: Any, y: Any, h: Any) -> None:  # pragma: no cover - compiled
-    members, batch, time, lanes, states = h.shape
+    members, batch, time, lanes = x.shape
+    states = a.shape[2]
     one, zero = x.dtype.type(1), x.dtype.type(0)
     current = np.empty((lanes, states), x.dtype)
     for m in range(members):
         for n in range(batch):
             current[:] = 0
             for t in range(time):
+                if t % _CHUNK == 0:
+                    h[m, n, t // _CHUNK] = current
                 into, out = b[m, n, t], c[m, n, t]
                 for k in range(lanes):
-                    rate, delta, state, stored = a[m, k], step[m, n, t, k], current[k], h[m, n, t, k]
+                    rate, delta, state = a[m, k], step[m, n, t, k], current[k]
                     drive, total = delta * x[m, n, t, k], zero
                     for s in range(states):
                         value = exponential(delta * rate[s], one) * state[s] + drive * into[s]
                         state[s] = value
-                        stored[s] = value
                         total += value * out[s]
                     y[m, n, t, k] = total
+
+
+@kernel
+def _again(x: Any, step: Any, a: Any, b: Any, decays: Any, past: Any) -> None:  # pragma: no cover - compiled
+    """The decays of a chunk, and the states past[t + 1] after each of its steps, from past[0]."""
+    time, lanes = x.shape
+    one = x.dtype.type(1)
+    for t in range(time):
+        into = b[t]
+        for k in range(lanes):
+            rate, delta, last, now, decay = a[k], step[t, k], past[t, k], past[t + 1, k], decays[t, k]
+            drive = delta * x[t, k]
+            for s in range(len(rate)):
+                factor = exponential(delta * rate[s], one)
+                decay[s] = factor
+                now[s] = factor * last[s] + drive * into[s]
 
 
 @by_precision
@@ -98,27 +122,34 @@ def _walk_back(  # pragma: no cover - compiled
     to_b: Any,
     to_c: Any,
 ) -> None:
-    members, batch, time, lanes, states = h.shape
-    one, zero = x.dtype.type(1), x.dtype.type(0)
-    carry, rest = np.empty((lanes, states), x.dtype), np.zeros(states, x.dtype)
+    members, batch, time, lanes = x.shape
+    states, zero = a.shape[2], x.dtype.type(0)
+    carry = np.empty((lanes, states), x.dtype)
+    decays, past = np.empty((_CHUNK, lanes, states), x.dtype), np.empty((_CHUNK + 1, lanes, states), x.dtype)
     for m in range(members):
         for n in range(batch):
             carry[:] = 0
-            for t in range(time - 1, -1, -1):
-                into, out, by_into, by_out = b[m, n, t], c[m, n, t], to_b[m, n, t], to_c[m, n, t]
-                for k in range(lanes):
-                    rate, delta, value, now = a[m, k], step[m, n, t, k], x[m, n, t, k], h[m, n, t, k]
-                    last, back, by_rate, pull = h[m, n, t - 1, k] if t else rest, carry[k], to_a[m, k], to_y[m, n, t, k]
-                    by_drive, by_exponent, drive = zero, zero, delta * value
-                    for s in range(states):
-                        g = back[s] + pull * out[s]
-                        decay = exponential(delta * rate[s], one)
-                        by_decay = g * decay * last[s]
-                        by_out[s] += pull * now[s]
-                        by_into[s] += drive * g
-                        by_drive += g * into[s]
-                        by_exponent += by_decay * rate[s]
-                        by_rate[s] += by_decay * delta
-                        back[s] = g * decay
-                    to_x[m, n, t, k] = by_drive * delta
-                    to_step[m, n, t, k] = by_drive * value + by_exponent
+            for chunk in range(h.shape[2] - 1, -1, -1):
+                first = chunk * _CHUNK
+                end = min(first + _CHUNK, time)
+                past[0] = h[m, n, chunk]
+                _again(x[m, n, first:end], step[m, n, first:end], a[m], b[m, n, first:end], decays, past)
+                for t in range(end - 1, first - 1, -1):
+                    into, out, by_into, by_out = b[m, n, t], c[m, n, t], to_b[m, n, t], to_c[m, n, t]
+                    for k in range(lanes):
+                        rate, delta, value, pull = a[m, k], step[m, n, t, k], x[m, n, t, k], to_y[m, n, t, k]
+                        last, now, decay = past[t - first, k], past[t - first + 1, k], decays[t - first, k]
+                        back, by_rate = carry[k], to_a[m, k]
+                        by_drive, by_exponent, drive = zero, zero, delta * value
+                        for s in range(states):
+                            g = back[s] + pull * out[s]
+                            decayed = g * decay[s]
+                            by_decay = decayed * last[s]
+                            by_out[s] += pull * now[s]
+                            by_into[s] += drive * g
+                            by_drive += g * into[s]
+                            by_exponent += by_decay * rate[s]
+                            by_rate[s] += by_decay * delta
+                            back[s] = decayed
+                        to_x[m, n, t, k] = by_drive * delta
+                        to_step[m, n, t, k] = by_drive * value + by_exponent

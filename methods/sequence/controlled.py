@@ -19,6 +19,7 @@ from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.sequence.structures import STRUCTURES
 from dynamark.tasks.numerics.compiling import kernel
+from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["KINDS_OF_MAPS", "Maps", "MapsKind", "SLiCE"]
 
@@ -79,7 +80,7 @@ class Maps(nn.Module):
     def forward(self, weights: Float[Tensor, "*batch channel"]) -> Float[Tensor, "*batch entry"]:
         """The parameters theta of A(w) in its structure."""
         flat = weights.reshape(-1, self.channels)
-        theta = flat @ self.table()
+        theta = thin_affine(flat, self.table())
         if self.rank:
             theta = torch.cat([theta, flat.repeat_interleave(self.rank, dim=-1)], dim=-1)
         return theta.reshape(*weights.shape[:-1], theta.shape[-1])
@@ -136,9 +137,10 @@ class _ControlledLayer(nn.Module):
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
         rows = x.reshape(-1, x.shape[-1])
         path = self.dt * torch.cat([torch.ones_like(rows[:, :1]), rows], dim=-1)
-        theta, drive = (part.reshape(*x.shape[:-1], -1) for part in (self.maps(path), rows @ self.b))
+        theta, drive = (part.reshape(*x.shape[:-1], -1) for part in (self.maps(path), thin_affine(rows, self.b)))
         h = self.maps.scan(theta, drive, self._keep(), torch.zeros_like(self.log_decay))
-        return (h.reshape(len(rows), -1) @ self.c + rows @ self.d).reshape(*x.shape[:-1], -1)
+        y = thin_affine(h.reshape(len(rows), -1), self.c) + thin_affine(rows, self.d)
+        return y.reshape(*x.shape[:-1], -1)
 
     def steps(self) -> Stepwise:
         """The layer as a recurrence, one sample at a time."""

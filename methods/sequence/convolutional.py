@@ -19,7 +19,8 @@ from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
-from dynamark.tasks.numerics.convolution import causal_convolution, channelwise_convolution, combined_convolution
+from dynamark.tasks.numerics.channel_convolution import convolved
+from dynamark.tasks.numerics.convolution import combined_convolution
 from dynamark.tasks.numerics.exponential_sums import exponential_sums
 from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.invariant_scan import invariant_scan
@@ -47,8 +48,7 @@ class KernelLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch time channel"]) -> Float[Tensor, "*batch time dim"]:
         """The causal convolution of x with the kernel."""
-        kernel = self.kernel(x.shape[-2]).to(x)
-        return causal_convolution(x, kernel) if self.mixes else channelwise_convolution(x, kernel[..., 0])
+        return convolved(x, self.kernel(x.shape[-2]).to(x), self.mixes)
 
 
 def s4d_poles(init: str, modes: int) -> np.ndarray:
@@ -146,9 +146,9 @@ class _SharedLayer(KernelLayer):
         if self.d.numel() <= len(rates):
             return super().forward(x)
         rows = x.reshape(-1, x.shape[-1])
-        drive = torch.complex(rows @ b.real.to(x), rows @ b.imag.to(x)).reshape(*x.shape[:-1], len(rates))
-        h = invariant_scan(rates.exp(), drive).reshape(-1, len(rates))
-        y = h.real @ c.real.mT.to(x) - h.imag @ c.imag.mT.to(x) + rows @ self.d.to(x)
+        drive = rows @ torch.cat([b.real, b.imag], dim=-1).to(x)
+        h = invariant_scan(rates.exp(), drive.reshape(*x.shape[:-1], 2 * len(rates)))
+        y = h.reshape(drive.shape) @ torch.cat([c.real, -c.imag], dim=-1).mT.to(x) + rows @ self.d.to(x)
         return y.reshape(*x.shape[:-1], len(c))
 
     @abstractmethod

@@ -12,6 +12,7 @@ from dynamark.methods.fields import Count, SearchSpace
 from dynamark.methods.sequence.gru import GRU, gru_scan, gru_steps
 from dynamark.methods.sequence.stack import Affine
 from dynamark.methods.sequence.steps import Stepwise
+from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["LowRankGRU"]
 
@@ -38,8 +39,9 @@ class _LowRankLayer(nn.Module):
         return gates.movedim(0, 1).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        gates = self.inputs(x.movedim(-2, 0).contiguous())
-        return self.outputs(gru_scan(gates, self.recurrent(), self.bias).movedim(0, -2))
+        gates = thin_affine(x.movedim(-2, 0).contiguous(), self.inputs.weight, self.inputs.bias)
+        states = gru_scan(gates, self.recurrent(), self.bias)
+        return thin_affine(states, self.outputs.weight, self.outputs.bias).movedim(0, -2)
 
     def steps(self) -> Stepwise:
         """The layer as a recurrence, one sample at a time."""

@@ -12,6 +12,7 @@ from dynamark.methods.sequence import compiled_gated, steps
 from dynamark.methods.sequence.recurrence import Recurrence, compiled_on, recur
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
+from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["LSTM"]
 
@@ -78,8 +79,9 @@ class _LSTMLayer(nn.Module):
             self.inputs.bias[units : 2 * units] = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.inputs(x.movedim(-2, 0).contiguous())
-        return self.outputs(recur(_Cell(), x, x[..., :1].detach(), self.recurrent).movedim(0, -2))
+        x = thin_affine(x.movedim(-2, 0).contiguous(), self.inputs.weight, self.inputs.bias)
+        states = recur(_Cell(), x, x[..., :1].detach(), self.recurrent)
+        return thin_affine(states, self.outputs.weight, self.outputs.bias).movedim(0, -2)
 
     def steps(self) -> Stepwise:
         """The layer as a recurrence, one sample at a time."""

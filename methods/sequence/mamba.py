@@ -19,6 +19,7 @@ from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.stack import Affine, SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.tasks.numerics.scan import diagonal_scan
+from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["Mamba", "selective_scan"]
 
@@ -59,16 +60,16 @@ class _MambaLayer(nn.Module):
         self.leave = Affine(lanes, dim, draw)
 
     def forward(self, u: Tensor) -> Tensor:
-        x, gate = self.enter(u).chunk(2, dim=-1)
+        x, gate = thin_affine(u, self.enter.weight, self.enter.bias).chunk(2, dim=-1)
         padded = functional.pad(x, (0, 0, len(self.taps) - 1, 0))
         time = x.shape[-2]
         x = sum((padded[..., k : k + time, :] * tap for k, tap in enumerate(self.taps)), self.shift)
         x = functional.silu(x)
         states = self.log_decay.shape[1]
         low, b, c = (x @ self.select).tensor_split((self.rank, self.rank + states), dim=-1)
-        step = functional.softplus(low @ self.widen + self.step)
+        step = functional.softplus(thin_affine(low, self.widen, self.step))
         y = selective_scan(x, step, -self.log_decay.exp(), b, c) + self.direct * x
-        return self.leave(y * functional.silu(gate))
+        return thin_affine(y * functional.silu(gate), self.leave.weight, self.leave.bias)
 
     def steps(self) -> Stepwise:
         """The layer as a recurrence, one sample at a time."""

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dynamark.methods.fields import Positive, Size
 from dynamark.methods.sequence import steps
@@ -19,6 +18,7 @@ from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, 
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
+from dynamark.tasks.numerics.cauchy import resolvent_response
 from dynamark.tasks.numerics.hippo import low_rank_form, perturbed_legs
 
 __all__ = ["S4", "S4PTD", "dplr_kernel"]
@@ -42,25 +42,32 @@ def dplr_kernel(
     modes. Evaluated at z = r w, w the roots of unity and r^length = 1e-7, and inverted by an FFT: aliasing errors are below 1e-7,
     rounding errors below 1e-8. Only one mode of each conjugate pair is given.
     """
-    radius = _CIRCLE ** (1 / length)
-    turn = torch.arange(length // 2 + 1, dtype=torch.float64, device=step.device)
-    z = radius * torch.exp(-2j * math.pi / length * turn)
-    g = (2 / step) * ((1 - z) / (1 + z))
-    resolvent = 1 / (g[..., None, :] - poles[..., None])
-    mirrored = 1 / (g[..., None, :] - poles[..., None].conj())
-    rows, columns = torch.cat([c, p], dim=-2), torch.cat([b[..., None, :], p.conj()], dim=-2)
-    weights = (rows[..., :, None, :] * columns[..., None, :, :]).flatten(-3, -2)
-    sums = weights @ resolvent + weights.conj() @ mirrored
-    table = sums.unflatten(-2, (rows.shape[-2], columns.shape[-2]))
-    rank, outputs = p.shape[-2], c.shape[-2]
-    identity = functional.pad(torch.eye(rank, dtype=table.dtype, device=step.device), (1, 0, outputs, 0))
-    table = table + identity[..., None]
-    for _ in range(rank):  # C R B - C R P* (I + P R P*)^{-1} P R B by elimination, one row of P at a time
-        table = table - table[..., :, -1:, :] * table[..., -1:, :, :] / table[..., -1:, -1:, :]
-        table = table[..., :-1, :-1, :]
-    spectrum = 2 / (1 + z) * table[..., 0, :]
-    damped = torch.fft.irfft(spectrum, length, dim=-1)
-    return damped * radius ** -torch.arange(length, dtype=torch.float64, device=step.device)
+    return _from_circle(_on_circle(poles, p, b, c, step, length), length)
+
+
+def _circle(length: int, device: torch.device) -> Complex[Tensor, " frequency"]:
+    """The points z = r w."""
+    turn = torch.arange(length // 2 + 1, dtype=torch.float64, device=device)
+    return _CIRCLE ** (1 / length) * torch.exp(-2j * math.pi / length * turn)
+
+
+def _on_circle(
+    poles: Tensor, p: Tensor, b: Tensor, c: Tensor, step: Tensor, length: int
+) -> Complex[Tensor, "*bank row frequency"]:
+    """C (g - A)^{-1} B on the circle; arguments as in `dplr_kernel`.
+
+    Computed as step C (g step - step A)^{-1} B, so that the points g step are the same for all banks.
+    """
+    z = _circle(length, step.device)
+    columns = torch.cat([b[..., None, :], p.conj()], dim=-2) * step[..., None]
+    return resolvent_response(2 * (1 - z) / (1 + z), poles * step, torch.cat([c, p], dim=-2), columns)
+
+
+def _from_circle(response: Complex[Tensor, "*bank frequency"], length: int) -> Float[Tensor, "*bank time"]:
+    """The kernel with this response on the circle."""
+    spectrum = response * (2 / (1 + _circle(length, response.device)))
+    growth = _CIRCLE ** (-torch.arange(length, dtype=torch.float64, device=response.device) / length)
+    return torch.fft.irfft(spectrum, length, dim=-1) * growth
 
 
 class _S4Layer(KernelLayer):
@@ -82,8 +89,8 @@ class _S4Layer(KernelLayer):
     def kernel(self, length: int) -> Tensor:
         poles = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
         p, b, c = (torch.view_as_complex(part.double()) for part in (self.p, self.b, self.c))
-        response = dplr_kernel(poles, p, b, c, self.log_step.double().exp(), length)
-        response = response.sum(1).permute(2, 0, 1)  # over banks
+        response = _on_circle(poles, p, b, c, self.log_step.double().exp(), length).sum(1)  # over banks
+        response = _from_circle(response, length).permute(2, 0, 1)
         return torch.cat([response[:1] + self.d, response[1:]])
 
     def steps(self) -> Stepwise:

@@ -67,6 +67,16 @@ def _diagonal(theta: Tensor, pairs: Tensor, columns: Tensor, h: Tensor) -> Tenso
 def _blocks_forth(theta: Any, pairs: Any, columns: Any, h: Any, out: Any) -> None:  # pragma: no cover - compiled
     size = len(h)
     block = len(theta) // size
+    if block == 4:  # unrolled: loops of four steps take longer to start than to run
+        for i in range(size):
+            j = i - i % 4
+            out[i] = (
+                theta[4 * i] * h[j]
+                + theta[4 * i + 1] * h[j + 1]
+                + theta[4 * i + 2] * h[j + 2]
+                + theta[4 * i + 3] * h[j + 3]
+            )
+        return
     for first in range(0, size, block):
         own = h[first : first + block]
         for i in range(first, first + block):
@@ -83,6 +93,22 @@ def _blocks_back(  # pragma: no cover - compiled
 ) -> None:
     size = len(h)
     block = len(theta) // size
+    if block == 4:
+        for first in range(0, size, 4):
+            for i in range(first, first + 4):
+                to_theta[4 * i] += g[i] * h[first]
+                to_theta[4 * i + 1] += g[i] * h[first + 1]
+                to_theta[4 * i + 2] += g[i] * h[first + 2]
+                to_theta[4 * i + 3] += g[i] * h[first + 3]
+            for j in range(4):
+                at = 4 * first + j
+                carry[first + j] += (
+                    g[first] * theta[at]
+                    + g[first + 1] * theta[at + 4]
+                    + g[first + 2] * theta[at + 8]
+                    + g[first + 3] * theta[at + 12]
+                )
+        return
     for first in range(0, size, block):
         own, back = h[first : first + block], carry[first : first + block]
         for i in range(first, first + block):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Complex
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from dynamark.tasks.numerics import compiling
@@ -16,27 +16,30 @@ __all__ = ["invariant_scan"]
 
 
 def invariant_scan(
-    a: Complex[Tensor, " mode"], b: Complex[Tensor, "*batch time mode"]
-) -> Complex[Tensor, "*batch time mode"]:
+    a: Complex[Tensor, " mode"], b: Float[Tensor, "*batch time two_mode"]
+) -> Float[Tensor, "*batch time two_mode"]:
     """h_t = a h_{t-1} + b_t with h_{-1} = 0, a in complex128: O(time mode), whatever the number of channels around it.
 
+    The last axis of b and h holds all real parts, then all imaginary parts, so that products with them are single real ones.
     The state is carried in double precision and stored in the precision of b. The adjoint is the recurrence run backwards:
     g_t = dL/dh_t + conj(a) g_{t+1}, dL/db_t = g_t and dL/da = sum_t g_t conj(h_{t-1}).
     """
     if not (compiling.available() and b.device.type == "cpu"):
-        return diagonal_scan(a.to(b).expand(b.shape), b)
-    lifted = b.reshape(1, -1, *b.shape[-2:])
-    h: Tensor = _Scan.apply(a[None], lifted)  # type: ignore[no-untyped-call]
+        drive = torch.complex(*b.chunk(2, dim=-1))
+        states = diagonal_scan(a.to(drive).expand(drive.shape), drive)
+        return torch.cat([states.real, states.imag], dim=-1)
+    rates = torch.cat([a.real, a.imag])
+    h: Tensor = _Scan.apply(rates[None], b.reshape(1, -1, *b.shape[-2:]))  # type: ignore[no-untyped-call]
     return h.reshape(b.shape)
 
 
 class _Scan(torch.autograd.Function):
-    """The recurrences of several members: a [member, mode], b [member, batch, time, mode]."""
+    """The recurrences of several members: a [member, 2 mode], b [member, batch, time, 2 mode]."""
 
     @staticmethod
     def forward(a: Tensor, b: Tensor) -> Tensor:
         h = torch.empty_like(b, memory_format=torch.contiguous_format)
-        _walk(*map(_pairs, (a, b, h)))
+        _walk(*map(compiling.as_array, (a, b, h)))
         return h
 
     @staticmethod
@@ -47,7 +50,7 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         a, h = ctx.saved_tensors
         to_a, to_b = torch.zeros_like(a), torch.empty_like(h)
-        _walk_back(*map(_pairs, (a, h, gradients[0], to_a, to_b)))
+        _walk_back(*map(compiling.as_array, (a, h, gradients[0], to_a, to_b)))
         return to_a, to_b
 
     @staticmethod
@@ -61,47 +64,46 @@ class _Scan(torch.autograd.Function):
         return h.reshape(size, -1, *h.shape[1:]), 0
 
 
-def _pairs(x: Tensor) -> Any:
-    """Real and imaginary parts along the last axis: numba does not mix complex numbers of two precisions."""
-    return torch.view_as_real(x.detach().resolve_conj().contiguous()).numpy()
-
-
 @compiling.kernel
 def _walk(a: Any, b: Any, h: Any) -> None:  # pragma: no cover - compiled
-    members, batch, time, modes, _ = b.shape
+    members, batch, time, both = b.shape
+    modes = both // 2
     real, imag = np.empty(modes), np.empty(modes)
     for m in range(members):
-        rate = a[m]
+        rate_real, rate_imag = a[m, :modes], a[m, modes:]
         for n in range(batch):
             real[:] = 0.0
             imag[:] = 0.0
             for t in range(time):
-                drive, out = b[m, n, t], h[m, n, t]
+                drive_real, drive_imag = b[m, n, t, :modes], b[m, n, t, modes:]
+                out_real, out_imag = h[m, n, t, :modes], h[m, n, t, modes:]
                 for k in range(modes):
-                    x = rate[k, 0] * real[k] - rate[k, 1] * imag[k] + drive[k, 0]
-                    y = rate[k, 0] * imag[k] + rate[k, 1] * real[k] + drive[k, 1]
+                    x = rate_real[k] * real[k] - rate_imag[k] * imag[k] + drive_real[k]
+                    y = rate_real[k] * imag[k] + rate_imag[k] * real[k] + drive_imag[k]
                     real[k], imag[k] = x, y
-                    out[k, 0], out[k, 1] = x, y
+                    out_real[k], out_imag[k] = x, y
 
 
 @compiling.kernel
 def _walk_back(a: Any, h: Any, to_h: Any, to_a: Any, to_b: Any) -> None:  # pragma: no cover - compiled
-    members, batch, time, modes, _ = h.shape
-    real, imag = np.empty(modes), np.empty(modes)
+    members, batch, time, both = h.shape
+    modes = both // 2
+    real, imag, rest = np.empty(modes), np.empty(modes), np.zeros(both, h.dtype)
     for m in range(members):
-        rate, by_rate = a[m], to_a[m]
+        rate_real, rate_imag, by_real, by_imag = a[m, :modes], a[m, modes:], to_a[m, :modes], to_a[m, modes:]
         for n in range(batch):
             real[:] = 0.0
             imag[:] = 0.0
             for t in range(time - 1, -1, -1):
-                pull, out = to_h[m, n, t], to_b[m, n, t]
+                pull_real, pull_imag = to_h[m, n, t, :modes], to_h[m, n, t, modes:]
+                out_real, out_imag = to_b[m, n, t, :modes], to_b[m, n, t, modes:]
+                last = h[m, n, t - 1] if t > 0 else rest
+                last_real, last_imag = last[:modes], last[modes:]
                 for k in range(modes):
-                    x = rate[k, 0] * real[k] + rate[k, 1] * imag[k] + pull[k, 0]
-                    y = rate[k, 0] * imag[k] - rate[k, 1] * real[k] + pull[k, 1]
+                    x = rate_real[k] * real[k] + rate_imag[k] * imag[k] + pull_real[k]
+                    y = rate_real[k] * imag[k] - rate_imag[k] * real[k] + pull_imag[k]
                     real[k], imag[k] = x, y
-                    out[k, 0], out[k, 1] = x, y
-                if t > 0:
-                    last = h[m, n, t - 1]
-                    for k in range(modes):
-                        by_rate[k, 0] += real[k] * last[k, 0] + imag[k] * last[k, 1]
-                        by_rate[k, 1] += imag[k] * last[k, 0] - real[k] * last[k, 1]
+                    out_real[k], out_imag[k] = x, y
+                for k in range(modes):
+                    by_real[k] += real[k] * last_real[k] + imag[k] * last_imag[k]
+                    by_imag[k] += imag[k] * last_real[k] - real[k] * last_imag[k]
