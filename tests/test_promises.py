@@ -69,6 +69,7 @@ PARAMETERS = {
     *("methods/koopman/dpnets.py::LearnedFeatures", "methods/koopman/nystroem.py::Nystroem"),
     *("methods/koopman/polynomial.py::_spread", "methods/linear/realization.py::_gain"),
     *("methods/recurrent/ngrc.py::NextGenerationReservoir", "methods/recurrent/reservoir.py::EchoStateNetwork"),
+    "methods/recurrent/reservoir.py::_rollout_error",
     *("methods/sensing/alternating.py::_least_squares", "methods/sensing/gauss_newton.py::ApproximateGaussNewton"),
     *("methods/sensing/start.py::leading", "methods/sequence/convolutional.py::S5", "methods/sequence/s4.py::S4PTD"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -27,16 +27,25 @@ __all__ = ["EchoStateNetwork"]
 # Number of samples whose features are in memory at once.
 _PIECE = 4096
 
+# With fewer samples than features the readout interpolates the training data and free runs may diverge: validation data chooses
+# among these multiples of the penalty.
+_MULTIPLES = (1.0, 1e2, 1e4, 1e6, 1e8, 1e10)
+
+# Free runs that are compared; how much farther from the mean they start to see whether they stay bounded; and the multiple of the
+# largest observation that they may not exceed.
+_STARTS, _FARTHER, _BOUND = 16, 2.0, 3.0
+
 
 @dataclass(frozen=True)
 class EchoStateNetwork:
     """r_t = (1 - g) r_{t-1} + g tanh(A r_{t-1} + B x_t + b), x_{t+1} = C' [r_t; r_t^2].
 
     A [unit, unit] has N(0, 1) entries with probability density/units and is rescaled to the spectral radius `radius`;
-    B ~ U(+-input), b ~ U(+-bias). C minimizes |F C - x|^2 + penalty |C|^2 over the samples after `washout` steps, F the rows
-    [r_t; r_t^2]; the Gram matrix is not normalized. If the penalized matrix is not numerically positive definite,
-    the penalty is raised, first to the rounding error of the Gram matrix, then tenfold; the fact `penalty` is the value used.
-    leak: g. Raises UserError if the trajectories have fewer than washout + 2 samples.
+    B ~ U(+-input), b ~ U(+-bias). C minimizes |F C - x|^2 + penalty |C|^2 over the samples after `washout` steps (at most a
+    quarter of a trajectory), F the rows [r_t; r_t^2]; the Gram matrix is not normalized. If the penalized matrix is not
+    numerically positive definite, the penalty is raised, first to the rounding error of the Gram matrix, then tenfold. If there
+    are fewer samples than features, the penalty is the best of 1, 1e2, ... 1e10 times `penalty` for free runs on validation
+    data. The fact `penalty` is the value used. leak: g. Raises UserError if the trajectories have a single sample.
     Source: Jaeger & Haas, Science 304, 78 (2004); squared features and default values follow Lu, Hunt & Ott, Chaos 28, 061104
     (2018). With 5 % observation noise use input 0.3, penalty 1e-3.
     key: jaeger2004
@@ -59,15 +68,18 @@ class EchoStateNetwork:
     def fit_forecaster(self, problem: Forecasting, run: Run) -> Reservoir:
         """Run the network on all trajectories, then fit the readout by one ridge regression."""
         x = autonomous(problem).train.observations.double().numpy()
-        if x.shape[1] < self.washout + 2:
-            raise UserError(
-                f"trajectories of {x.shape[1]} samples are too short for a washout of {self.washout}: decrease `washout`"
-            )
+        if x.shape[1] < 2:
+            raise UserError("trajectories of a single sample have no next sample to predict: give at least two")
         recurrent, drive, offset = self._draw(x.shape[-1], run.numpy)
         model = Reservoir(recurrent, drive, offset, self.leak, np.zeros((2 * self.units, x.shape[-1])))
-        readout, penalty = self._readout(model, x)
+        washout = min(self.washout, x.shape[1] // 4)
+        moments = model.moments(x, washout)
+        few = len(x) * (x.shape[1] - 1 - washout) < 2 * self.units
+        readouts = [_readout(*moments, self.penalty * multiple) for multiple in (_MULTIPLES if few else (1.0,))]
+        models = [(replace(model, readout=readout), penalty) for readout, penalty in readouts]
+        best, penalty = min(models, key=lambda pair: _rollout_error(pair[0], problem)) if few else models[0]
         run.fact("penalty", penalty)
-        return Reservoir(recurrent, drive, offset, self.leak, readout)
+        return best
 
     def _draw(self, dim: int, rng: np.random.Generator) -> tuple[csr_array, ndarray, ndarray]:
         n = self.units
@@ -76,19 +88,41 @@ class EchoStateNetwork:
         dense *= self.radius / largest if largest > 0 else 1.0
         return csr_array(dense), rng.uniform(-self.input, self.input, (n, dim)), rng.uniform(-self.bias, self.bias, n)
 
-    def _readout(self, model: Reservoir, x: ndarray) -> tuple[ndarray, float]:
-        gram = torch.zeros(2 * self.units, 2 * self.units, dtype=torch.float64)
-        cross = torch.zeros(2 * self.units, x.shape[-1], dtype=torch.float64)
-        for states, target in model.driven(x, self.washout):
-            features = torch.from_numpy(np.concatenate([states, states**2], axis=1))
-            gram += features.T @ features
-            cross += features.T @ torch.from_numpy(target)
-        penalty, rounding = self.penalty, torch.finfo(gram.dtype).eps * float(gram.trace())
-        while True:
-            try:
-                return ridge_of_moments(gram, cross, penalty).numpy(), penalty
-            except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-                penalty = max(10 * penalty, rounding)
+
+def _readout(gram: Tensor, cross: Tensor, penalty: float) -> tuple[ndarray, float]:
+    """The weights of the ridge regression, and the penalty with which it could be solved."""
+    rounding = torch.finfo(gram.dtype).eps * float(gram.trace())
+    while True:
+        try:
+            return ridge_of_moments(gram, cross, penalty).numpy(), penalty
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            penalty = max(10 * penalty, rounding)
+
+
+def _rollout_error(model: Reservoir, problem: Forecasting) -> float:
+    """The mean logarithm over lead times of the squared error of free runs in units of the variance, between 1e-6 and 1.
+
+    The runs start at times after the first quarter of the validation trajectories and are as long as these; infinite if one
+    diverges, from its context or from twice its context.
+    """
+    x = problem.validation.observations.double()
+    train = problem.train.observations.double()
+    length, middle = x.shape[1], train.mean(dim=(0, 1))
+    limit, variance = _BOUND * float(train.abs().max()), float((train - middle).square().mean())
+    errors: list[list[Tensor]] = [[] for _ in range(length)]
+    for start in np.unique(np.linspace(max(1, length // 4), max(1, length - 1), _STARTS).astype(int)):
+        for scale in (1.0, _FARTHER):
+            context = Trajectories(middle + scale * (x[:, :start] - middle), dt=problem.validation.dt)
+            forecast = model.forecast(context, length)
+            if not float(forecast.abs().max()) <= limit:
+                return np.inf
+            if scale == 1.0:
+                for lead in range(length - start):
+                    errors[lead].append((forecast[:, lead] - x[:, start + lead]).square().mean())
+    relative = torch.stack([torch.stack(own).mean() for own in errors if own] or [x.new_ones(())]) / max(
+        variance, 1e-300
+    )
+    return float(relative.clamp(1e-6, 1.0).log().mean())
 
 
 @dataclass(frozen=True)
@@ -100,6 +134,17 @@ class Reservoir(StateForecaster):
     offset: Float[ndarray, " unit"]
     leak: float
     readout: Float[ndarray, "feature dim"]
+
+    def moments(self, x: ndarray, washout: int) -> tuple[Tensor, Tensor]:
+        """F'F and F'Y of the readout's regression on trajectories x [trajectory, time, dim]."""
+        features = 2 * len(self.offset)
+        gram = torch.zeros(features, features, dtype=torch.float64)
+        cross = torch.zeros(features, x.shape[-1], dtype=torch.float64)
+        for states, target in self.driven(x, washout):
+            rows = torch.from_numpy(np.concatenate([states, states**2], axis=1))
+            gram += rows.T @ rows
+            cross += rows.T @ torch.from_numpy(target)
+        return gram, cross
 
     def _next(self, state: ndarray, x: ndarray) -> ndarray:
         """The next state [trajectory, unit] for the input x [trajectory, dim]."""
