@@ -40,3 +40,16 @@ def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dynamark.leaderboards import rows
 
     monkeypatch.setattr(rows, "published_store", lambda: tmp_path / "published")
+
+
+@pytest.fixture
+def checks_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`dynamark check` without processes, for what it finds rather than where: each of its two base processes takes 2.5 s."""
+    from dynamark.runners import check
+    from dynamark.runners.execute.executor import Inline
+
+    class Here(Inline):
+        def __init__(self, workers: int, limits: object, device: str) -> None:
+            super().__init__(device)
+
+    monkeypatch.setattr(check, "Local", Here)

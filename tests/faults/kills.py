@@ -9,7 +9,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,12 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from forked import Command
 from support import DRAWN, PLUGINS, write_suite
 
 from dynamark.results.store import Store
 
 ROLES = ("parent", "base", "scorer", "supervisor", "worker")
-_GAPS = {"parent": (0.3, 4.0), "base": (0.05, 2.5)}  # seconds between two kills; a base takes a second to start
+_GAPS = {"parent": (0.05, 3.0), "base": (0.05, 2.5)}  # seconds between two kills; a base takes a second to start
 _GAP = (0.02, 0.8)
 
 
@@ -86,35 +86,35 @@ def kill_at_random(
     return outcome
 
 
-def _command(suite: str, store: Path) -> list[str]:
-    return [sys.executable, "-m", "dynamark", "run", suite, "--store", str(store), "--workers", "2", "--quiet"]
+def _command(suite: str, store: Path) -> Command:
+    words = ["run", suite, "--store", str(store), "--workers", "2", "--quiet"]
+    return Command(words, store.with_name(f"{store.name}-says"))
 
 
 def undisturbed(suite: str, store: Path) -> dict[str, tuple[str, str]]:
     """The rows of the suite when nothing is killed."""
-    subprocess.run(_command(suite, store), check=True)
+    assert _command(suite, store).wait() == 0
     return scores(store)
 
 
 def _one_command(suite: str, store: Path, role: str, kills: int, moments: random.Random, outcome: Outcome) -> None:
-    child = subprocess.Popen(_command(suite, store), stderr=subprocess.PIPE, text=True)
+    child = _command(suite, store)
     outcome.commands += 1
-    while child.poll() is None and outcome.kills < kills:
+    while child.running and outcome.kills < kills:
         time.sleep(moments.uniform(*_GAPS.get(role, _GAP)))
         victims = _processes(child.pid).get(role, [])
-        if child.poll() is None and victims:
+        if child.running and victims:
             _kill(moments.choice(victims))
             outcome.kills += 1
-    _, output = child.communicate(timeout=300)
-    if "Traceback" in output:
-        outcome.tracebacks.append(output)
+    if child.wait(300) is None or "Traceback" in child.errors:
+        outcome.tracebacks.append(child.errors)
 
 
 def _finish(suite: str, store: Path, outcome: Outcome) -> None:
     """The same command again, undisturbed: it takes up what a killed one left, and nothing else."""
-    done = subprocess.run(_command(suite, store), stderr=subprocess.PIPE, text=True, check=False, timeout=300)
-    if "Traceback" in done.stderr or done.returncode:
-        outcome.tracebacks.append(done.stderr)
+    again = _command(suite, store)
+    if again.wait(300) != 0 or "Traceback" in again.errors:
+        outcome.tracebacks.append(again.errors)
 
 
 def _processes(parent: int) -> dict[str, list[int]]:

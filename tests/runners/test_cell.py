@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbclient
@@ -45,14 +46,20 @@ class Mine:
 '''
 
 
-def notebook(*cells: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nbclient.NotebookClient]:
+    """One process for all notebooks, because most of the time of each is the import of torch."""
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=300)
+    with client.setup_kernel(cwd=str(tmp_path_factory.mktemp("notebooks"))):
+        yield client
 
 
-def executed(folder: Path, *cells: str) -> str:
-    """What the last cell prints or shows."""
-    book = notebook(*cells)
-    nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+def executed(kernel: nbclient.NotebookClient, folder: Path, *cells: str) -> str:
+    """What the last cell prints or shows, in a notebook that knows no name of the one before."""
+    start = f"%reset -f\n%cd -q {folder}"
+    kernel.nb = book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (start, *cells)])
+    for place, cell in enumerate(book.cells):
+        kernel.execute_cell(cell, place)
     outputs = book.cells[-1]["outputs"]
     return "".join(o.get("text") or o["data"].get("text/html") or o["data"]["text/plain"] for o in outputs)
 
@@ -62,32 +69,37 @@ def suite(tmp_path: Path) -> str:
     return write_suite(tmp_path / "s.toml", ["persistence"], [WALK], seeds=2)
 
 
-def test_a_method_of_a_notebook_runs_isolated_and_its_source_is_its_identity(tmp_path: Path, suite: str) -> None:
+def test_a_method_of_a_notebook_runs_isolated_and_its_source_is_its_identity(
+    kernel: nbclient.NotebookClient, tmp_path: Path, suite: str
+) -> None:
     run = f"import dynamark\nreport = dynamark.run({suite!r}, method=[Mine, Mine(gain=0.5)], store='r', workers=1)\n"
     shown = executed(
+        kernel,
         tmp_path,
         METHOD,
         CLASS,
         f"{run}report",
     )
     assert shown.startswith("Report(4 succeeded; 0 cached")
-    table = executed(tmp_path, "import dynamark\ndynamark.leaderboard('r', published=False)")
+    table = executed(kernel, tmp_path, "import dynamark\ndynamark.leaderboard('r', published=False)")
     assert "<table" in table
     assert "Mine(gain=0.5)" in table
     # The same cells again: cached. A helper that changed: another method.
-    again = executed(tmp_path, METHOD, CLASS, f"{run}print(report.summary)")
+    again = executed(kernel, tmp_path, METHOD, CLASS, f"{run}print(report.summary)")
     assert again.startswith("nothing to do; 4 cached")
-    changed = executed(tmp_path, METHOD.replace("GROWTH = 2.0", "GROWTH = 3.0"), CLASS, f"{run}print(report.summary)")
+    changed = executed(
+        kernel, tmp_path, METHOD.replace("GROWTH = 2.0", "GROWTH = 3.0"), CLASS, f"{run}print(report.summary)"
+    )
     assert changed.startswith("4 succeeded; 0 cached")
 
 
-def test_what_cannot_be_sent_is_one_clear_error(tmp_path: Path, suite: str) -> None:
+def test_what_cannot_be_sent_is_one_clear_error(kernel: nbclient.NotebookClient, tmp_path: Path, suite: str) -> None:
     lost = CLASS.replace("scaled(context.observations[:, -1:], self.gain)", "NET(context.observations[:, -1:])")
     run = f"try: dynamark.run({suite!r}, method=Mine, store='r')\nexcept dynamark.UserError as error: print(error)"
-    shown = executed(tmp_path, METHOD + "\nimport dynamark\nNET = t.nn.Linear(2, 2)", lost, run)
+    shown = executed(kernel, tmp_path, METHOD + "\nimport dynamark\nNET = t.nn.Linear(2, 2)", lost, run)
     assert shown.startswith("the class uses 'NET' of __main__, which cannot be copied to a worker process")
     inside = "def make():\n" + "\n".join("    " + line for line in CLASS.splitlines()) + "\n    return Mine\n"
-    shown = executed(tmp_path, METHOD, inside + "Mine = make()\nimport dynamark", run)
+    shown = executed(kernel, tmp_path, METHOD, inside + "Mine = make()\nimport dynamark", run)
     assert "is defined inside a function" in shown
 
 

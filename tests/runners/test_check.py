@@ -43,12 +43,14 @@ def findings(folder: Path, body: str = "pass", units: str = "standardized") -> M
     return {finding.what: finding for finding in check(f"{path}:Mine") if finding.what.startswith("edge case")}
 
 
+@pytest.mark.usefixtures("checks_in_this_process")
 def test_every_case_is_tried_and_persistence_passes_them(tmp_path: Path) -> None:
     lines = findings(tmp_path)
     assert {what.rpartition(", ")[2] for what in lines} == set(CASES[Forecasting][1])
     assert all(finding.ok for finding in lines.values())
 
 
+@pytest.mark.usefixtures("checks_in_this_process")
 @pytest.mark.parametrize(
     ("body", "units", "case", "message"),
     [
@@ -63,6 +65,7 @@ def test_a_fault_is_found_in_its_case(tmp_path: Path, body: str, units: str, cas
     assert "edge case, forecasting, plain" not in bad
 
 
+@pytest.mark.usefixtures("checks_in_this_process")
 def test_a_refusal_in_words_is_no_fault(tmp_path: Path) -> None:
     body = "if inputs is not None: raise UserError('takes no inputs')"
     lines = findings(tmp_path, body)["edge case, forecasting, with inputs"]
@@ -121,6 +124,7 @@ def test_global_generators_and_the_order_of_sets_are_seeded(tmp_path: Path) -> N
     assert failed(tmp_path, "last + torch.rand(1, 1, 1) + hash('word') % 1000") == {}
 
 
+@pytest.mark.usefixtures("checks_in_this_process")
 def test_complex_answers_do_not_pass(tmp_path: Path) -> None:
     (detail,) = failed(tmp_path, "last.to(torch.complex64)").values()
     assert "wanted a tensor of real floating-point numbers, got an array of complex64" in detail

@@ -31,6 +31,7 @@ FORMS = {
 }
 
 
+@pytest.mark.usefixtures("checks_in_this_process")
 @pytest.mark.parametrize("form", FORMS)
 def test_every_public_function_takes_every_form(form: str, tmp_path: Path) -> None:
     method, task = FORMS[form]

@@ -7,11 +7,11 @@ import torch
 from sensing_support import matrices, scores
 
 from dynamark.methods.sensing.positive import positive
-from dynamark.runners.plan.complete import load_board
+from dynamark.runners.plan.board import read_board
 from dynamark.runners.registry import resolve_method, resolve_task
 from dynamark.runners.spec import parse
 
-METHODS = load_board("sensing/symmetric").methods
+METHODS = read_board("sensing/symmetric").methods
 
 
 @pytest.mark.parametrize("method", METHODS)
