@@ -129,7 +129,6 @@ def test_check_tells_what_is_wrong(how: str, message: str, capsys: pytest.Captur
     assert message in out
 
 
-@pytest.mark.usefixtures("checks_in_this_process")
 def test_check_finds_randomness_that_is_not_seeded(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "loose.py").write_text(
         "import torch\nfrom dataclasses import dataclass\n\n@dataclass\nclass Loose:\n"

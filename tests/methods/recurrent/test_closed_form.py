@@ -111,7 +111,7 @@ def test_a_reservoir_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_reservoir_of_few_samples_does_not_diverge() -> None:
-    """Noisy oscillations: with the default penalty the readout follows the noise and free runs diverge; validation finds another."""
+    """Noisy oscillations: with the default penalty the readout follows the noise and diverges; validation finds another."""
     draw = torch.Generator().manual_seed(1)
     time = torch.arange(240, dtype=torch.float64)
     noise = torch.randn(240, generator=draw, dtype=torch.float64)
