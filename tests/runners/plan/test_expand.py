@@ -121,6 +121,7 @@ def test_seeds_may_be_named_one_by_one() -> None:
     listed_suite = Suite("s", "", suite(LINE).entries, experiments=((parse("sensing/equal_factors"), 2),))
     plan = expand(listed_suite, seeds=[7, 2, 7])
     assert [run.seed for run in plan.runs] == [7, 2, 7, 2]
+    assert [run.row["family"] for run in plan.runs[2:]] == ["sensing", "sensing"]
     assert {run.key for run in expand(listed_suite, seeds=[2]).runs} < {
         run.key for run in expand(listed_suite, seeds=3).runs
     }
