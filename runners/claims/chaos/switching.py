@@ -8,8 +8,8 @@ from dynamark.runners.claims.relations import Above, Below, Between
 
 _MODES, _BALL, _PARTICLES = "chaos/hysteresis_modes", "chaos/ball_events", "chaos/switching_particles"
 _SEEDS = 5
-_TOGETHER, _APART = {"task": _PARTICLES, "interacting": True}, {"task": _PARTICLES, "interacting": False}
-_MEMORY, _NONE = {"task": _MODES, "guard": 1.0}, {"task": _MODES, "guard": 0.0}
+_TOGETHER, _APART = {"task": _PARTICLES, "task.interacting": True}, {"task": _PARTICLES, "task.interacting": False}
+_MEMORY, _NONE = {"task": _MODES, "task.guard": 1.0}, {"task": _MODES, "task.guard": 0.0}
 
 X31 = Claim(
     paper="liu2023",

@@ -62,6 +62,8 @@ def test_every_check_can_fail_and_every_empirical_one_carries_an_interval(name: 
     claim = shipped_claims()[name].claim
     rows, missing = index_of(*rows_for(claim.needs, lambda config, seed: {})).select(claim)
     assert missing == 0
+    with np.errstate(all="ignore"):
+        assert all(measured(check, rows, LAWS[0], 0) for check in claim.controls)  # their conditions name columns
     for check in (*claim.checks, *claim.fair_controls):
         with np.errstate(all="ignore"):
             results = [measured(check, rows, law, seed) for seed, law in enumerate(LAWS)]
