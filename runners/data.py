@@ -15,7 +15,7 @@ from dynamark.tasks.catalog import TASKS
 
 __all__ = ["export", "record", "verify"]
 
-Verdict = Literal["ok", "FAIL", "skip"]
+State = Literal["ok", "FAIL", "skip"]
 
 _FOLDER = Path(data.__file__).parent / "digests"
 _TIER, _SEEDS = "tiny", range(5)
@@ -35,7 +35,7 @@ def _read(family: str) -> dict[str, Any]:
     return records
 
 
-def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, Verdict, str | None]]:
+def verify(globs: Sequence[str] = ()) -> Iterator[tuple[str, State, str | None]]:
     """Regenerate the data of tasks (tiny tier, seeds 0 to 4) and compare it with the recorded digests.
 
     Yields the name of each dataset, a verdict ("ok", "FAIL" or "skip") and the reason if it is not "ok". A task that is not

@@ -42,7 +42,7 @@ def test_every_error_is_one_line_and_a_code(
 
 def test_a_verdict_survives_a_broken_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     def main(args: argparse.Namespace) -> int:
-        args.verdict = 3
+        args.exit_code = 3
         raise BrokenPipeError
 
     with open(os.devnull, "w") as sink:  # noqa: PTH123

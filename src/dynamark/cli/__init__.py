@@ -105,19 +105,19 @@ def parser_of(only: str | None) -> argparse.ArgumentParser:
 
 def _guarded(args: argparse.Namespace) -> int:
     """Call the verb. Every exception becomes one line and an exit code: 2 bad input, 70 internal error, 130 Ctrl-C."""
-    verdict: int | None = None
+    code: int | None = None
     interruption.reset()
     try:
         try:
-            verdict = int(args.main(args))
+            code = int(args.main(args))
         except BaseException as error:
-            verdict = _told(error)
+            code = _told(error)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader closed the pipe (`dynamark compare A B | head`): print nothing more and keep the exit code.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return getattr(args, "verdict", 0) if verdict is None else verdict
-    return verdict
+        return getattr(args, "exit_code", 0) if code is None else code
+    return code
 
 
 def _told(error: BaseException) -> int:

@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
         say(as_json([vars(finding) for finding in findings]))
         return 0 if all(finding.ok for finding in findings) else 1
     for finding in findings:
-        verdict = "ok  " if finding.ok else "FAIL"
+        mark = "ok  " if finding.ok else "FAIL"
         text = f"{finding.what}: {finding.detail}" if finding.detail else finding.what
-        say(f"{verdict}  {one_line(text, 1000)}")
+        say(f"{mark}  {one_line(text, 1000)}")
     return 0 if all(finding.ok for finding in findings) else 1

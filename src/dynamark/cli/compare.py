@@ -54,6 +54,6 @@ def main(args: argparse.Namespace) -> int:
         level=args.level,
         require_power=args.require_power,
     )
-    args.verdict = comparison.exit_code  # the exit code even if the reader closes the pipe
+    args.exit_code = comparison.exit_code  # the exit code even if the reader closes the pipe
     write(render(comparison, args.format, args.all), args.out)
     return comparison.exit_code

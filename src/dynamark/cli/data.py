@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> int:
             say(f"wrote {path}")
         return 0
     differs = False
-    for entry, verdict, reason in data.verify(args.tasks):
-        differs |= verdict == "FAIL"
-        say(f"{verdict:4}  {entry}{'' if reason is None else ': ' + reason}")
+    for entry, state, reason in data.verify(args.tasks):
+        differs |= state == "FAIL"
+        say(f"{state:4}  {entry}{'' if reason is None else ': ' + reason}")
     return 1 if differs else 0
