@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from dynamark.version import __version__
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,3 +35,12 @@ def test_every_link_is_checked_by_the_build() -> None:
     text = (ROOT / "setup.py").read_text()
     assert links
     assert all(f'"{name}"' in text for name in links)
+
+
+def test_the_version_its_citation_and_its_entry_in_the_changelog_agree() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    heading = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert heading is not None
+    assert f"\nversion: {__version__}\n" in citation
+    assert heading.group(1) == __version__
+    assert f'date-released: "{heading.group(2)}"' in citation
