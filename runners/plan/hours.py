@@ -35,18 +35,23 @@ CORES = 2
 
 @dataclass(frozen=True)
 class _Known:
-    """One published run: seconds of one fit to the end, its steps if it takes any, its budget, and seconds of its answers."""
+    """One published run: seconds of one fit to the end, its steps if it takes any, its budget, and seconds of its answers.
+
+    tuned: the seconds are those of all candidates and of the fit of the best.
+    """
 
     fit: float
     steps: int | None
     budget: int | None
     answers: float
+    tuned: bool = False
 
 
 class Seconds:
     """Predicts the times of runs from published results: of the same task and method, else of the method, else of all runs.
 
-    An experiment takes as long as its published runs in the median, whatever its fields.
+    A run that chooses among candidates, which may be larger than a method's default, takes as long as such runs of the method, if
+    there are any. An experiment takes as long as its published runs in the median, whatever its fields.
     """
 
     def __init__(self, rows: Iterable[dict[str, Any]] | None = None) -> None:
@@ -60,13 +65,10 @@ class Seconds:
                 self._known[EXPERIMENT, _bare(row["task"])].append(_known(row))
             if row["kind"] == RUN:
                 task, method = _bare(row["task"]), _bare(row["method"])
-                for key in (
-                    (task, row["tier"], method),
-                    (_family(task), row["tier"], method),
-                    (row["tier"], method),
-                    (),
-                ):
-                    self._known[key].append(_known(row))
+                for place in _places(task, row["tier"], method):
+                    self._known[place].append(_known(row))
+                    if row["candidates"]:
+                        self._known["tuned", *place].append(_tuned(row))
 
     def of(self, run: Planned) -> float | None:
         """Predicted seconds of a run on one core, including tuning; None without published results."""
@@ -79,9 +81,10 @@ class Seconds:
         return self._predicted[same]
 
     def _median(self, run: PlannedRun) -> float | None:
-        task, method = _bare(run.task.name), _bare(run.method.label)
-        for key in ((task, run.task.tier, method), (_family(task), run.task.tier, method), (run.task.tier, method), ()):
-            if similar := self._known.get(key):
+        *of_method, of_all = _places(_bare(run.task.name), run.task.tier, _bare(run.method.label))
+        tuned = [("tuned", *place) for place in of_method] if len(competing(run.method.fields)) > 1 else []
+        for place in (*tuned, *of_method, of_all):
+            if similar := self._known.get(place):
                 return statistics.median(_scaled(known, run) for known in similar)
         return None
 
@@ -111,13 +114,25 @@ def _known(row: dict[str, Any]) -> _Known:
     return _Known(max(fit, 0.0) / trials, row["steps"], row["budget"], row["predict_seconds"] or 0.0)
 
 
+def _tuned(row: dict[str, Any]) -> _Known:
+    """Of a run that chose among several, the seconds of all of it."""
+    return _Known(row["fit_seconds"], row["steps"], row["budget"], row["predict_seconds"] or 0.0, tuned=True)
+
+
 def _scaled(known: _Known, run: PlannedRun) -> float:
     """A fit that used up its steps takes as long as these. A candidate gets its share; what takes no steps is fitted once."""
     used_up = known.steps is not None and known.steps == known.budget and run.budget is not None
     fit = known.fit * (run.budget / known.steps if used_up and run.budget and known.steps else 1.0)
+    if known.tuned:
+        return fit + known.answers
     count = max(1, len(competing(run.method.fields)))
     times = count if known.steps is None else 1 + (count / halved(run.method.fields) if count > 1 else 0)
     return fit * times + known.answers
+
+
+def _places(task: str, tier: str, method: str) -> list[tuple[str, ...]]:
+    """Where runs of a method on a task are known, from the closest to that of all runs."""
+    return [(task, tier, method), (_family(task), tier, method), (tier, method), ()]
 
 
 def _bare(label: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import entry
+from support import entry, specs
 
 from dynamark.runners.plan.cohorts import PlannedRun, cohorts
+from dynamark.runners.plan.complete import load_board
 from dynamark.runners.plan.expand import Plan, expand
 from dynamark.runners.plan.hours import Seconds
 from dynamark.runners.plan.suite import Suite
+from dynamark.runners.spec import competing
 
 
 def known(task: str, method: str, fit: float, **changed: Any) -> dict[str, Any]:
@@ -68,6 +70,22 @@ def test_the_seconds_of_candidates_are_not_those_of_the_fit(plan: Plan) -> None:
     assert Seconds([row]).of(run) == pytest.approx(2.5)  # nothing was fitted again: the mean of the candidates
     again = {**row, "steps": 7, "budget": 10}
     assert Seconds([again]).of(run) == pytest.approx(2.5)  # 6 - 1 - 3
+
+
+def test_a_run_that_chooses_takes_as_long_as_runs_that_chose() -> None:
+    """Its candidates may be larger than the default, which is all that an untuned run tells of."""
+    chooses = run_of(expand(load_board("koopman/forecasting"), method=specs("dmd")), "koopman/duffing", "dmd")
+    count = len(competing(chooses.method.fields))
+    assert count > 1
+    near = known("koopman/duffing", "dmd", 1.0, tier=chooses.task.tier)
+    far = known("koopman/x", "dmd", 9.0, tier=chooses.task.tier, candidates=[{"seconds": 4.0}] * 2)
+    assert Seconds([near]).of(chooses) == pytest.approx(count + 0.5)
+    assert Seconds([near, far]).of(chooses) == pytest.approx(9.5)
+    assert chooses.budget
+    doubled = {**far, "steps": 2 * chooses.budget, "budget": 2 * chooses.budget}
+    assert Seconds([near, doubled]).of(chooses) == pytest.approx(5.0)
+    other = known("koopman/x", "edmd", 9.0, tier=chooses.task.tier, candidates=[{"seconds": 4.0}])
+    assert Seconds([near, other]).of(chooses) == pytest.approx(count + 0.5)
 
 
 def test_hours_and_the_order_of_cohorts(plan: Plan) -> None:
