@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dynamark.errors import UserError
+from dynamark.errors import UserError, missing_package
 from dynamark.results.keys import source_digest
 from dynamark.runners.foreign.target import is_env
 
@@ -36,6 +36,8 @@ def load(target: str, kind: str) -> Any:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
+        if (told := missing_package(error)) is not None:
+            raise told from None
         raise UserError(f"cannot import {kind} '{target}': {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]

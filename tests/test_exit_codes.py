@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from synthetic import row, store
 
 from dynamark import cli
 from dynamark.errors import UserError, clean, one_line
+
+WALK = Path(__file__).parent / "plugins" / "walk.py"
 
 
 def raising(error: BaseException) -> argparse.Namespace:
@@ -57,3 +62,31 @@ def test_clean_text_holds_no_command_for_a_terminal() -> None:
     cleaned.encode()
     assert one_line(everything, 50).isprintable()
     assert len(one_line(everything, 50)) == 50
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (
+            ["list", "tasks", "--format", "md"],
+            2,
+            "error: this needs the package torch, which is not installed: run `pip install torch`",
+        ),
+        (["check", f"{WALK}:Line"], 2, "error: this needs the package torch"),
+        (["run", "quick", "--method", f"{WALK}:Line"], 2, "error: this needs the package torch"),
+        (["results", "verify", "FILE"], 2, "error: this needs the package torch"),
+        (["compare", "STORE", "STORE"], 0, "no regression"),
+        (["history", "STORE", "STORE"], 0, ""),
+    ],
+)
+def test_without_torch_results_are_read_and_the_rest_says_what_to_install(
+    words: list[str], code: int, message: str, tmp_path: Path
+) -> None:
+    folder = store(tmp_path / "s", [row("m", "chaos/lorenz63", k) for k in range(3)])
+    file = next(folder.glob("*.parquet"))
+    words = [{"STORE": str(folder), "FILE": str(file)}.get(word, word) for word in words]
+    program = f"import sys; sys.modules['torch'] = None; from dynamark.cli import main; sys.exit(main({words!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

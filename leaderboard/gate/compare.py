@@ -32,7 +32,8 @@ class Verdict:
     """One method on one task, and why.
 
     detectable: the smallest worsening (relative, or of the score itself where it takes no logarithm) that would have been
-    significant with the spread that was observed; None where nothing was tested. weak: it exceeds twice the effect size.
+    significant with the spread that was observed; None where nothing was tested, or none would have been. weak: it exceeds twice
+    the effect size.
     """
 
     task: str
@@ -142,22 +143,29 @@ class Change:
         """The verdict, by p-values adjusted for the number of tests; each: the level of a single one."""
         detail = f"{self.metric} {self._shown(self.change)} over {self.seeds} seeds"
         smallest = self.limit + self._quantile(each) * self.error if self.error else self.limit
-        detectable, weak = (math.expm1(smallest) if self.relative else smallest), smallest > 2 * self.limit
+        weak = smallest > 2 * self.limit
+        detectable = _relative(smallest) if self.relative else smallest
         word: Word = "worse" if worse <= level else "better" if better <= level else "same"
         if word != "worse" and self.seconds is not None and _slower(self.seconds, slowdown):
             before, after = self.seconds.sum(axis=1)
             word, detail = "slower", f"{after / before:.1f} times the seconds"
         elif word == "same" and weak:
-            detail += f"; too noisy to tell less than {self._shown(smallest)}"
-        return Verdict(self.task, self.method, word, detail, detectable, weak)
+            less = f"less than {self._shown(smallest)}" if math.isfinite(detectable) else "any change"
+            detail += f"; too noisy to tell {less}"
+        return Verdict(self.task, self.method, word, detail, detectable if math.isfinite(detectable) else None, weak)
 
     def _shown(self, change: float) -> str:
-        return f"{math.expm1(change):+.1%}" if self.relative else f"{change:+.3g}"
+        return f"{_relative(change):+.1%}" if self.relative else f"{change:+.3g}"
 
     def _quantile(self, level: float) -> float:
         from scipy import special
 
         return float(special.stdtrit(self.seeds - 1, 1 - level)) if self.seeds > 1 else math.inf
+
+
+def _relative(change: float) -> float:
+    """A change of the logarithm as a relative one; infinite beyond the largest number."""
+    return math.expm1(change) if change < 700 else math.inf
 
 
 def _slower(seconds: ndarray, slowdown: float) -> bool:

@@ -25,6 +25,7 @@ import socket
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,7 +114,10 @@ class _Base:
 
 
 def _forked(role: str, sock: socket.socket, others: list[socket.socket], settings: dict[str, Any]) -> int:
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # From Python 3.12 on. The threads are those of idle pools of libraries, which no child waits for.
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        pid = os.fork()
     if pid:
         return pid
     status = 1

@@ -5,6 +5,32 @@ class UserError(Exception):
     """Invalid input that the user can correct. Its message is one line: what was given, what was expected, and the remedy."""
 
 
+class MissingPackage(UserError):
+    """A package that dynamark requires is not installed: reading results works without torch, running methods does not."""
+
+
+_REQUIRED = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "datasets",
+    "tabulate",
+    "jaxtyping",
+    "threadpoolctl",
+    "tqdm",
+)
+
+
+def missing_package(error: BaseException) -> MissingPackage | None:
+    """The error for a failed import of a required package; None for any other error."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name not in _REQUIRED:
+        return None
+    return MissingPackage(f"this needs the package {name}, which is not installed: run `pip install {name}`")
+
+
 def clean(text: str) -> str:
     """Untrusted text with every character that could control a terminal (control and bidirectional characters) as "?".
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from dynamark.cli import interruption
 from dynamark.cli.examples import add_verbose, dress
 from dynamark.cli.output import logging_to_stderr
-from dynamark.errors import UserError, one_line
+from dynamark.errors import UserError, missing_package, one_line
 from dynamark.version import __version__
 
 __all__ = ["main", "parser_of"]
@@ -128,6 +128,7 @@ def _told(error: BaseException) -> int:
         return interruption.INTERRUPTED
     if isinstance(error, BrokenPipeError) or not isinstance(error, Exception):
         raise error
+    error = missing_package(error) or error
     if isinstance(error, UserError):
         _say(f"error: {error}")
         return 2

@@ -127,7 +127,7 @@ def _submit(args: argparse.Namespace) -> int:
 
 def _known(task: str, tier: str) -> Current | None:
     """A task that ships with dynamark, as it is now; None for any other task."""
-    from dynamark.errors import UserError
+    from dynamark.errors import MissingPackage, UserError
     from dynamark.results.keys import canonical
     from dynamark.results.verify import Current
     from dynamark.runners.registry import class_source, resolve_task, task_names
@@ -137,6 +137,8 @@ def _known(task: str, tier: str) -> Current | None:
         if (spec := parse(task)).name not in task_names():
             return None
         resolved = resolve_task(spec, tier)
+    except MissingPackage:
+        raise
     except UserError:
         return None
     return Current(resolved.version, canonical(resolved.fields()), class_source(type(resolved)))

@@ -262,3 +262,14 @@ def test_another_environment_is_named(tmp_path: Path) -> None:
     assert change.endswith("-> 9.9")
     assert f"not the same environment: {change}" in render(comparison)
     assert json.loads(render(comparison, "json"))["environment"] == [change]
+
+
+def test_scores_whose_ratio_exceeds_all_numbers_are_compared(tmp_path: Path) -> None:
+    """Errors at the floor of double precision on one side, a method that diverges on the other."""
+    old = rows({"m": {"chaos/t": [1e-300, 1e250, 1e-300]}})
+    new = rows({"m": {"chaos/t": [1e250, 1e-300, 1e250]}})
+    comparison = compared(tmp_path, old, new)
+    (verdict,) = comparison.verdicts
+    assert (verdict.verdict, verdict.weak, verdict.detectable) == ("same", True, None)
+    assert verdict.detail.endswith("too noisy to tell any change")
+    assert json.loads(render(comparison, "json"))["verdicts"][0]["detectable"] is None
