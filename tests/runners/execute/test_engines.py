@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,7 @@ def test_a_plugin_travels_by_its_source(tmp_path: Path) -> None:
     cohort = one_cohort(own_method(tmp_path / "code"))
     text = parcel(cohort, Settings())
     assert str(tmp_path) not in text.replace(str(PLUGINS), "")
-    for path in (tmp_path / "code").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "code")
     there, _ = opened(text)
     assert [run.key for run in there.runs] == [run.key for run in cohort.runs]
     assert there.method.build().forecast is not None
