@@ -170,6 +170,7 @@ def test_the_verb_in_every_format(tmp_path: Path, capsys: pytest.CaptureFixture[
         by_name[format] = capsys.readouterr().out
     assert "failed runs: 1 failed, 1 worse" in by_name["terminal"]
     assert "&lt;b&gt;" in by_name["md"]
+    assert ("| verdict" in by_name["md"], "| verdict" in by_name["terminal"]) == (True, False)
     assert "<b>" not in by_name["md"]
     assert json.loads(by_name["json"])["exit_code"] == 4
     suite = ElementTree.fromstring(by_name["junit"])
