@@ -36,8 +36,8 @@ def load(target: str, kind: str) -> Any:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        if (told := missing_package(error)) is not None:
-            raise told from None
+        if (absent := missing_package(error)) is not None:
+            raise absent from None
         raise UserError(f"cannot import {kind} '{target}': {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         classes = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
