@@ -233,3 +233,9 @@ def _bound(path: Path) -> set[tuple[int, str]]:
     names = {node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)} - fields
     arguments = {node for node in ast.walk(tree) if isinstance(node, ast.arg)}
     return {(node.lineno, node.id) for node in names} | {(node.lineno, node.arg) for node in arguments}
+
+
+def test_scripts_of_ci_stand_on_the_library_and_not_on_the_command_line() -> None:
+    scripts = [path for path in (ROOT / ".ci").iterdir() if path.read_text().startswith("#!/usr/bin/env python")]
+    assert {path.name for path in scripts} >= {"publish", "submission"}
+    assert [path.name for path in scripts if "dynamark.cli" in path.read_text()] == []

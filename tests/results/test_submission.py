@@ -15,7 +15,6 @@ from support import write_suite
 from synthetic import PLACE, row, store
 
 from dynamark.cli import main
-from dynamark.cli.results import problems_of_file
 from dynamark.errors import UserError
 from dynamark.leaderboards.assemble import leaderboard
 from dynamark.results.keys import run_key
@@ -24,6 +23,7 @@ from dynamark.results.store import Store, read_file
 from dynamark.results.submission import bundle, collect, file_name, label, marked, problems_of
 from dynamark.results.tolerance import same_environment, spreads
 from dynamark.runners import recheck as module
+from dynamark.runners.publishable import problems_of_file
 from dynamark.runners.recheck import can_rerun, recheck, sample
 from dynamark.runners.run import run
 

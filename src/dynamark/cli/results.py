@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dynamark.results.schema import Row
-    from dynamark.results.verify import Current
+    pass
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +66,7 @@ def _verify(args: argparse.Namespace) -> int:
     from dynamark.errors import UserError
     from dynamark.results.store import read_file
     from dynamark.results.verify import published_for
+    from dynamark.runners.publishable import problems_of_file
 
     for file in map(Path, args.files):
         if not file.is_file():
@@ -85,26 +85,13 @@ def _verify(args: argparse.Namespace) -> int:
     return 1 if any(entry["problems"] for entry in checked) else 0
 
 
-def problems_of_file(rows: list[Row], published: dict[str, Row] | None = None) -> list[str]:
-    """The problems of the rows of one file, against the published results and today's tasks; one line each.
-
-    published: what `published_for` gives for these rows or more, if it was read before.
-    """
-    from dynamark.results.submission import problems_of
-    from dynamark.results.verify import published_for, verify
-
-    if published is None:
-        published = published_for(rows)
-    submitted = any(row["submission"] for row in rows)
-    return [*verify(rows, published, _known), *(problems_of(rows) if submitted else [])]
-
-
 def _submit(args: argparse.Namespace) -> int:
     from collections import Counter
 
     from dynamark.cli.output import note, say
     from dynamark.results.store import default_store
     from dynamark.results.submission import bundle, collect, earlier, file_name
+    from dynamark.runners.publishable import problems_of_file
 
     rows = collect(args.method, args.store or [default_store()], args.by, args.link)
     if problems := problems_of_file(rows):
@@ -123,22 +110,3 @@ def _submit(args: argparse.Namespace) -> int:
         say(f"remove {other}: an earlier version of the method")
     say("run .ci/fresh --write, and open a pull request with this file and leaderboard/README.md; see CONTRIBUTING.md")
     return 0
-
-
-def _known(task: str, tier: str) -> Current | None:
-    """A task that ships with dynamark, as it is now; None for any other task."""
-    from dynamark.errors import MissingPackage, UserError
-    from dynamark.results.keys import canonical
-    from dynamark.results.verify import Current
-    from dynamark.runners.registry import class_source, resolve_task, task_names
-    from dynamark.runners.spec import parse
-
-    try:
-        if (spec := parse(task)).name not in task_names():
-            return None
-        resolved = resolve_task(spec, tier)
-    except MissingPackage:
-        raise
-    except UserError:
-        return None
-    return Current(resolved.version, canonical(resolved.fields()), class_source(type(resolved)))
