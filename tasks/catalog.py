@@ -125,4 +125,7 @@ TASKS: dict[str, str] = {
     "recorded/electrical_equipment": (
         "dynamark.tasks.recorded.shipped:ShippedRecording(series='electrical_equipment', context=24, horizon=12, period=12)"
     ),
+    "recorded/laser": "dynamark.tasks.recorded.shipped:ShippedRecording(series='laser', horizon=25, period=8)",
+    "recorded/lynx": "dynamark.tasks.recorded.shipped:ShippedRecording(series='lynx', context=10, horizon=5, period=10)",
+    "recorded/heart_rate": "dynamark.tasks.recorded.shipped:ShippedRecording(series='heart_rate', context=10, horizon=5)",
 }

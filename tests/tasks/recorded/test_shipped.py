@@ -1,7 +1,8 @@
-"""The recordings that statsmodels ships: their numbers, their splits, and their scales."""
+"""The recordings that installed packages ship: their numbers, their splits, and their scales."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,8 @@ from dynamark.tasks.recorded import shipped
 from dynamark.tasks.recorded.shipped import RECORDINGS
 
 NAMES = [name for name in TASKS if name.startswith("recorded/")]
-statsmodels = pytest.importorskip("statsmodels")
+for package in {recording.package for recording in RECORDINGS.values()}:
+    pytest.importorskip(package)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,6 +49,14 @@ def test_known_values() -> None:
     assert first["nile"][0] == 1120
     assert first["economy"][0].tolist() == [2.82, 5.8, 0.0]
     assert np.isfinite(first["co2"]).all()
+    assert first["laser"][:3, 0].tolist() == [86, 141, 95]
+    assert first["laser"].shape == (2000, 1)
+
+
+def test_values_in_python_source_are_those_of_its_functions() -> None:
+    datasets = pytest.importorskip("pmdarima.datasets")
+    assert RECORDINGS["lynx"].read()[:, 0].tolist() == datasets.load_lynx().tolist()
+    assert RECORDINGS["heart_rate"].read()[:, 0].tolist() == datasets.load_heartrate().tolist()
 
 
 def test_the_longest_stretch() -> None:
@@ -62,7 +72,12 @@ def test_other_numbers_under_the_same_name_are_noticed(monkeypatch: pytest.Monke
         task.generate(0)
 
 
-def test_without_statsmodels_or_with_a_salt_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_or_with_a_salt_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "leave --salt out" in str(resolve_task(Spec("recorded/nile"), "tiny", "x").unavailable)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install 'dynamark[series]'" in str(resolve_task(Spec("recorded/nile"), "tiny").unavailable)
+    for name in ("nile", "laser", "lynx"):
+        task = resolve_task(Spec(f"recorded/{name}"), "tiny")
+        remedy = f"needs {RECORDINGS[name].package}, which is not installed; pip install 'dynamark[series]'"
+        assert task.unavailable == remedy
+        with pytest.raises(UserError, match=re.escape(remedy)):
+            task.generate(0)
