@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dynamark.errors import unknown
+from dynamark.errors import UserError, unknown
 from dynamark.methods.fields import Increasing, Order, Positive, Range, SearchSpace, Size
 from dynamark.methods.sequence import steps
 from dynamark.methods.sequence.stack import SequenceMethod
@@ -26,12 +26,25 @@ from dynamark.tasks.numerics.hippo import legs_normal_poles
 from dynamark.tasks.numerics.invariant_scan import invariant_scan
 from dynamark.tasks.numerics.spectral_filters import spectral_filters
 
-__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "s4d_poles"]
+__all__ = ["LRU", "S4D", "S5", "STU", "KernelLayer", "S4DLayer", "computable", "s4d_poles"]
 
 
 # The bounds of log-uniform time steps, and the modulus of a pole.
 StepsRange = Annotated[tuple[Positive, Positive], Increasing()]
 Radius = Annotated[float, Range(above=0, below=1)]
+
+
+# Most values of an impulse response that is computed as a whole: with its gradient it takes about 2 GiB.
+_MOST = 2**24
+
+
+def computable(channels: int, dim: int, length: int) -> None:
+    """Raise UserError if the impulse response from all inputs to all outputs is too large to compute."""
+    if (values := channels * dim * length) > _MOST:
+        raise UserError(
+            f"a layer alone has an impulse response of {values:,} values ({channels} inputs, {dim} outputs, {length} steps), "
+            f"more than {_MOST:,}; use depth=2, whose layers have one system per channel, or fewer channels"
+        )
 
 
 class KernelLayer(nn.Module):
@@ -124,6 +137,7 @@ class S4D(SequenceMethod):
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S4D layer with a full matrix C for every bank."""
+        computable(channels, dim, length)
         return self.kind(self, channels, dim, draw)
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dynamark.methods.fields import Positive, Size
 from dynamark.methods.sequence import steps
-from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, StepsRange
+from dynamark.methods.sequence.convolutional import S4D, KernelLayer, S4DLayer, StepsRange, computable
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.training import Recipe
@@ -138,6 +138,7 @@ class S4(SequenceMethod):
 
     def layer(self, channels: int, dim: int, length: int, draw: torch.Generator) -> nn.Module:
         """One S4 layer with a full matrix C for every bank."""
+        computable(channels, dim, length)
         return _S4Layer(self, channels, dim, draw)
 
     def block_layer(self, width: int, length: int, draw: torch.Generator) -> nn.Module:

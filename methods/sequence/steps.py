@@ -103,19 +103,20 @@ def separate_dense(x: Any, state: Any, y: Any, weights: Any) -> None:
 
 @kernel
 def convolved(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """y = sum_i K_i x_{t-i}, computed directly. The state is the position in a ring buffer, and the buffer of past inputs."""
+    """y = sum_i K_i x_{t-i}, computed directly. The state is the time, and a ring buffer of past inputs."""
     (response,) = weights  # [lag, channel, dim]
     lags, channels, _ = response.shape
     ring = state[1:].reshape(lags, channels)
-    position = int(state[0])
+    time = int(state[0])
+    position = time % lags
     ring[position] = x
     y[:] = 0.0
-    for i in range(lags):
+    for i in range(min(time + 1, lags)):
         past, kernel_i = ring[position - i if position >= i else position - i + lags], response[i]
         for c in range(channels):
             for d in range(len(y)):
                 y[d] += past[c] * kernel_i[c, d]
-    state[0] = position + 1 if position + 1 < lags else 0
+    state[0] = time + 1
 
 
 @kernel

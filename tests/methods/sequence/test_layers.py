@@ -205,3 +205,11 @@ def test_a_block_of_state_spaces_keeps_channels_apart(method: SequenceMethod) ->
     assert moved[1] > 1e-3
     assert moved[[0, 2]].max() < 1e-6
     assert Stack(replace(method, depth=2), 3, 1, LENGTH, draw).blocks[0].mix is not None
+
+
+@pytest.mark.parametrize("method", [S4D(), S4(), S4PTD()], ids=str)
+def test_a_layer_with_too_large_an_impulse_response_is_refused_in_words(method: SequenceMethod) -> None:
+    remedy = r"64,800,000 values \(200 inputs, 200 outputs, 1620 steps\), more than 16,777,216; use depth=2"
+    with pytest.raises(UserError, match=remedy):
+        Stack(method, 200, 200, 1620, torch.Generator())
+    Stack(replace(method, depth=2), 200, 200, 1620, torch.Generator())
