@@ -77,7 +77,8 @@ class EchoStateNetwork:
         few = len(x) * (x.shape[1] - 1 - washout) < 2 * self.units
         readouts = [_readout(*moments, self.penalty * multiple) for multiple in (_MULTIPLES if few else (1.0,))]
         models = [(replace(model, readout=readout), penalty) for readout, penalty in readouts]
-        best, penalty = min(models, key=lambda pair: _rollout_error(pair[0], problem)) if few else models[0]
+        # Of equals, such as runs that all diverge, the one with the largest penalty.
+        best, penalty = min(reversed(models), key=lambda pair: _rollout_error(pair[0], problem)) if few else models[0]
         run.fact("penalty", penalty)
         return best
 

@@ -129,6 +129,13 @@ def test_a_reservoir_of_few_samples_does_not_diverge() -> None:
     assert not plain.forecast(context, 2000).abs().max() < 3 * x.abs().max()
 
 
+def test_a_reservoir_whose_runs_all_diverge_takes_the_largest_penalty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynamark.methods.recurrent.reservoir._rollout_error", lambda model, problem: np.inf)
+    run = Run()
+    EchoStateNetwork(units=80, washout=30, penalty=1e-6).fit_forecaster(posed(henon(90)), run)
+    assert run.facts["penalty"] >= 1e4
+
+
 def test_a_reservoir_of_many_samples_keeps_its_penalty() -> None:
     x, run = henon(900), Run()
     model = EchoStateNetwork(units=80, washout=30).fit_forecaster(posed(x), run)
