@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dynamark
+from dynamark.runners.plan.board import board_names
+from dynamark.runners.plan.suite import suite_names
 
 ROOT = Path(__file__).parents[1]
 _CODE = re.compile(r"^```.*?^```|^    .*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -56,3 +58,16 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_the_reference_has_every_public_name() -> None:
     listed = re.findall(r"^::: dynamark\.(\w+)$", (ROOT / "docs" / "reference.md").read_text(), re.MULTILINE)
     assert sorted([*listed, "__version__"]) == sorted(dynamark.__all__)
+
+
+def test_suites_that_commands_name_exist() -> None:
+    """The suite of every `dynamark run` and `dynamark slurm` of a page, if it is neither a file nor a word in capitals."""
+    known = {*board_names(), *suite_names()}
+    named = {
+        (path.name, name)
+        for path, text in texts()
+        for name in re.findall(r"""dynamark"?[ ,]+"?(?:run|slurm)"?[ ,]+"?([a-z][\w/.-]*)""", text)
+        if not name.endswith(".toml")
+    }
+    assert len(named) > 5
+    assert sorted((page, name) for page, name in named if name not in known) == []
