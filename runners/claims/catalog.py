@@ -31,6 +31,7 @@ FAMILIES = {
         "walks",
         "ranks",
         "tensors",
+        "covariances",
         "adapters",
         "optimizers",
         "penalties",

@@ -36,6 +36,8 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/nested_spike": "dynamark.runners.claims.sensing.experiments_spiked:NestedSpike",
     "sensing/subspace_power": "dynamark.runners.claims.sensing.experiments_symmetric_tensors:SubspacePower",
     "sensing/bures_wasserstein": "dynamark.runners.claims.sensing.experiments_covariance:BuresWasserstein",
+    "sensing/smoothed_loss": "dynamark.runners.claims.sensing.experiments_smoothing:SmoothedLoss",
+    "sensing/critical_points": "dynamark.runners.claims.sensing.experiments_critical_points:CriticalPoints",
     "sensing/representer_points": "dynamark.runners.claims.sensing.experiments_regularized:RepresenterPoints",
     "sensing/parallel_nets": "dynamark.runners.claims.sensing.experiments_regularized:ParallelNets",
     "sensing/starvation": "dynamark.runners.claims.sensing.experiments_starvation:Starvation",
