@@ -38,6 +38,7 @@ FAMILIES = {
         "rewards",
         "robustness",
         "reduction",
+        "increments",
         "items",
     ),
     "lds": (

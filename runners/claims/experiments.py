@@ -54,6 +54,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/condition_path": "dynamark.runners.claims.sensing.experiments_robustness:ConditionPath",
     "sensing/attacked_digits": "dynamark.runners.claims.sensing.experiments_robustness:AttackedDigits",
     "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
+    "sensing/permuted_digits": "dynamark.runners.claims.sensing.experiments_increments:PermutedDigits",
     "sensing/rank_reduction": "dynamark.runners.claims.sensing.experiments_reduction:RankReduction",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
     "sensing/item_models": "dynamark.runners.claims.sensing.experiments_items:ItemModels",
