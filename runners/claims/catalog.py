@@ -39,6 +39,7 @@ FAMILIES = {
         "robustness",
         "reduction",
         "increments",
+        "convolutions",
         "items",
     ),
     "lds": (

@@ -55,6 +55,7 @@ EXPERIMENTS: dict[str, str] = {
     "sensing/attacked_digits": "dynamark.runners.claims.sensing.experiments_robustness:AttackedDigits",
     "sensing/evolved_digits": "dynamark.runners.claims.sensing.experiments_evolution:EvolvedDigits",
     "sensing/permuted_digits": "dynamark.runners.claims.sensing.experiments_increments:PermutedDigits",
+    "sensing/convolutional_digits": "dynamark.runners.claims.sensing.experiments_convolutions:ConvolutionalDigits",
     "sensing/rank_reduction": "dynamark.runners.claims.sensing.experiments_reduction:RankReduction",
     "sensing/policy_bias": "dynamark.runners.claims.sensing.experiments_rewards:PolicyBias",
     "sensing/item_models": "dynamark.runners.claims.sensing.experiments_items:ItemModels",
