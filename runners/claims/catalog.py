@@ -65,6 +65,7 @@ FAMILIES = {
         "networks",
         "mixtures",
         "generation",
+        "fields",
     ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot", "switching", "snapshots"),
 }

@@ -122,6 +122,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/known_generators": "dynamark.runners.claims.koopman.experiments_generation:KnownGenerators",
     "koopman/sine_vae": "dynamark.runners.claims.koopman.experiments_generation:SineVAE",
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
+    "koopman/spiral_information": "dynamark.runners.claims.koopman.experiments_spiral_information:SpiralInformation",
     "koopman/input_lifting": "dynamark.runners.claims.koopman.experiments_inputs:InputLifting",
     "koopman/interactive_horizons": "dynamark.runners.claims.koopman.experiments_inputs:InteractiveHorizons",
     "koopman/exact_identification": "dynamark.runners.claims.koopman.experiments_inputs:ExactIdentification",
