@@ -66,6 +66,7 @@ FAMILIES = {
         "mixtures",
         "generation",
         "fields",
+        "weights",
     ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot", "switching", "snapshots"),
 }

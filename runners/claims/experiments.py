@@ -123,6 +123,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/sine_vae": "dynamark.runners.claims.koopman.experiments_generation:SineVAE",
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
     "koopman/spiral_information": "dynamark.runners.claims.koopman.experiments_spiral_information:SpiralInformation",
+    "koopman/weight_trajectory": "dynamark.runners.claims.koopman.experiments_weights:WeightTrajectory",
     "koopman/input_lifting": "dynamark.runners.claims.koopman.experiments_inputs:InputLifting",
     "koopman/interactive_horizons": "dynamark.runners.claims.koopman.experiments_inputs:InteractiveHorizons",
     "koopman/exact_identification": "dynamark.runners.claims.koopman.experiments_inputs:ExactIdentification",
