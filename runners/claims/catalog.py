@@ -67,6 +67,7 @@ FAMILIES = {
         "generation",
         "fields",
         "weights",
+        "reconstruction",
     ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot", "switching", "snapshots"),
 }

@@ -124,6 +124,7 @@ EXPERIMENTS: dict[str, str] = {
     "koopman/spiral_statistics": "dynamark.runners.claims.koopman.experiments_spiral_statistics:SpiralStatistics",
     "koopman/spiral_information": "dynamark.runners.claims.koopman.experiments_spiral_information:SpiralInformation",
     "koopman/weight_trajectory": "dynamark.runners.claims.koopman.experiments_weights:WeightTrajectory",
+    "koopman/kernel_reconstruction": "dynamark.runners.claims.koopman.experiments_multikernel:KernelReconstruction",
     "koopman/input_lifting": "dynamark.runners.claims.koopman.experiments_inputs:InputLifting",
     "koopman/interactive_horizons": "dynamark.runners.claims.koopman.experiments_inputs:InteractiveHorizons",
     "koopman/exact_identification": "dynamark.runners.claims.koopman.experiments_inputs:ExactIdentification",
