@@ -56,7 +56,6 @@ K61 = Claim(
             "128 points a side became 256, those of the paper's turbulent regime",
             "128 points on a length of 50 are further apart than the slower field diffuses in a unit of time: the relation "
             "failed in a first measurement, and twice as many points changed it",
-            "not reproduced",
         ),
     ),
     registered="0.2.0",

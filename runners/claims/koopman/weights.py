@@ -18,7 +18,7 @@ K32 = Claim(
     needs=[_PATH],
     checks=[
         Check(
-            f"error of the correlated model over that of DMD, {modes} modes",
+            f"ratio of errors, correlated model to DMD, {modes} modes",
             median(f"against_dmd_{modes}"),
             Below(1) if modes == 2 else Above(1),
         )
@@ -26,7 +26,7 @@ K32 = Claim(
     ],
     fair_controls=[
         Check(
-            "error of the correlated model, 2 modes, over that of the mean and one principal component",
+            "ratio of errors, correlated model of 2 modes to the mean and one principal component",
             median("against_curve_2"),
             Below(1),
         )
@@ -54,7 +54,7 @@ K51 = Claim(
     needs=[_PATH],
     checks=[
         Check("accuracy lost over the run, in points", median("loss_cmd_10"), Below(1)),
-        Check("stored numbers over those of the trajectory", median("stored_10"), Below(0.1)),
+        Check("stored numbers as a share of the trajectory", median("stored_10"), Below(0.1)),
     ],
     fair_controls=[
         Check(
