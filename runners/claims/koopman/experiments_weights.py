@@ -106,10 +106,10 @@ def logits(
     weights: Float[Tensor, "*network weight"], images: Float[Tensor, "image 64"], hidden: int
 ) -> Float[Tensor, "*network image 10"]:
     """The outputs of perceptrons 64-hidden-10, whose weights are W1, b1, W2, b2 in one vector each."""
-    sizes = (64 * hidden, hidden, 10 * hidden, 10)
+    sizes = [64 * hidden, hidden, 10 * hidden, 10]
     w1, b1, w2, b2 = torch.split(weights, sizes, dim=-1)
-    inner = torch.tanh(images @ w1.unflatten(-1, (64, hidden)) + b1[..., None, :])
-    return inner @ w2.unflatten(-1, (hidden, 10)) + b2[..., None, :]
+    inner = torch.tanh(images @ torch.unflatten(w1, -1, (64, hidden)) + b1[..., None, :])
+    return inner @ torch.unflatten(w2, -1, (hidden, 10)) + b2[..., None, :]
 
 
 @dataclass(frozen=True)
