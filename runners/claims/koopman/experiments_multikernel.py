@@ -110,7 +110,7 @@ class MultiKernel:
         outside, free = float(np.sum(target**2) - np.sum(inside**2)), len(z) - affine.shape[1]
         shrunk = [s**2 / (s**2 + penalty * s[0] ** 2) for penalty in _PENALTIES]
         criterion = [
-            (outside + np.sum(((1 - kept)[:, None] * inside) ** 2)) / (free - kept.sum()) ** 2 for kept in shrunk
+            (outside + np.sum(((1 - factor)[:, None] * inside) ** 2)) / (free - factor.sum()) ** 2 for factor in shrunk
         ]
         best = int(np.argmin(criterion))
         weights = vt.T @ ((s / (s**2 + _PENALTIES[best] * s[0] ** 2))[:, None] * inside)

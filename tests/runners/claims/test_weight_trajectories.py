@@ -79,11 +79,11 @@ def test_the_network_learns_and_reports_every_model() -> None:
 def test_the_claims_follow_from_their_numbers() -> None:
     # A tenth of the numbers needs more samples than the small run has.
     good = {"against_dmd_2": 0.5, "against_dmd_5": 2.0, "against_dmd_10": 4.0, "against_curve_2": 0.9}
-    kept = {"loss_cmd_10": 0.1, "stored_10": 0.04, "loss_shuffled_10": 30.0}
+    close = {"loss_cmd_10": 0.1, "stored_10": 0.04, "loss_shuffled_10": 30.0}
     assert _verdict("K32", lambda seed: {**_measured(seed), **good}) == "reproduced"
     assert _verdict("K32", lambda seed: {**_measured(seed), **good, "against_curve_2": 1.2}) == "confounded"
-    assert _verdict("K51", lambda seed: {**_measured(seed), **kept}) == "reproduced"
-    assert _verdict("K51", lambda seed: {**_measured(seed), **kept, "loss_shuffled_10": 0.2}) == "confounded"
+    assert _verdict("K51", lambda seed: {**_measured(seed), **close}) == "reproduced"
+    assert _verdict("K51", lambda seed: {**_measured(seed), **close, "loss_shuffled_10": 0.2}) == "confounded"
 
 
 def test_a_model_without_offsets_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
