@@ -68,6 +68,9 @@ FAMILIES = {
         "networks",
         "mixtures",
         "generation",
+        "fields",
+        "weights",
+        "reconstruction",
     ),
     "chaos": ("reconstruction", "codes", "baselines", "measures", "axes", "zero_shot", "switching", "snapshots"),
 }

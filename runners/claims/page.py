@@ -30,6 +30,9 @@ fixed from the paper, in the version in the column *registered*, before anything
   leaves each failing quantity within its interval. Otherwise the claim is inconclusive.
 - **Held-out data.** `dynamark claims run --salt WORD` makes every row again on data from other seeds, and `dynamark claims
   list --salt WORD` shows both verdicts side by side.
+- **Claims that need data.** X9, X16 and X25 are not measured, because they need data that no package installs: X9 and X25 the
+  recordings of hearts and brains of Hess et al. (2023), X16 the trained weights of Brenner et al. (2024). A recording of your
+  own becomes a task as in [own data](own-data.md).
 """
 
 
