@@ -50,6 +50,7 @@ FAMILIES = {
         "signatures",
         "attention",
         "flows",
+        "richness",
         "asymmetric",
         "perturbation",
         "latents",

@@ -85,6 +85,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/attention_limit": "dynamark.runners.claims.lds.experiments_attention:AttentionLimit",
     "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
     "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
+    "lds/rich_lazy_rnn": "dynamark.runners.claims.lds.experiments_recurrent_richness:RichLazyRNN",
     "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
     "lds/evidence_bound": "dynamark.runners.claims.lds.experiments_latents:EvidenceBound",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
