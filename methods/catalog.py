@@ -65,6 +65,7 @@ METHODS: dict[str, str] = {
     "gru_low_rank_diag": "dynamark.methods.sequence.lowrank:LowRankGRU",
     "lstm": "dynamark.methods.sequence.lstm:LSTM",
     "cfc": "dynamark.methods.sequence.cfc:CfC",
+    "cfc_low_rank": "dynamark.methods.sequence.sparse_cfc:LowRankCfC",
     "ltc": "dynamark.methods.sequence.ltc:LTC",
     "mamba": "dynamark.methods.sequence.mamba:Mamba",
     "slice": "dynamark.methods.sequence.controlled:SLiCE",

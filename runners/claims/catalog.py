@@ -51,6 +51,7 @@ FAMILIES = {
         "attention",
         "flows",
         "richness",
+        "imitation",
         "asymmetric",
         "perturbation",
         "latents",

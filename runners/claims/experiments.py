@@ -86,6 +86,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/token_flow": "dynamark.runners.claims.lds.experiments_tokens:TokenFlow",
     "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
     "lds/rich_lazy_rnn": "dynamark.runners.claims.lds.experiments_recurrent_richness:RichLazyRNN",
+    "lds/imitation": "dynamark.runners.claims.lds.experiments_imitation:Imitation",
     "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
     "lds/evidence_bound": "dynamark.runners.claims.lds.experiments_latents:EvidenceBound",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
