@@ -52,6 +52,7 @@ FAMILIES = {
         "flows",
         "richness",
         "imitation",
+        "areas",
         "asymmetric",
         "perturbation",
         "latents",

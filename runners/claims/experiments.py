@@ -87,6 +87,7 @@ EXPERIMENTS: dict[str, str] = {
     "lds/rich_lazy_linear": "dynamark.runners.claims.lds.experiments_richness:RichLazyLinear",
     "lds/rich_lazy_rnn": "dynamark.runners.claims.lds.experiments_recurrent_richness:RichLazyRNN",
     "lds/imitation": "dynamark.runners.claims.lds.experiments_imitation:Imitation",
+    "lds/levy_area": "dynamark.runners.claims.lds.experiments_areas:LevyArea",
     "lds/perturbed_condition": "dynamark.runners.claims.lds.experiments_perturbation:PerturbedCondition",
     "lds/evidence_bound": "dynamark.runners.claims.lds.experiments_latents:EvidenceBound",
     "lds/map_counts": "dynamark.runners.claims.lds.experiments_tracking:MapCounts",
