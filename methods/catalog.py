@@ -78,6 +78,7 @@ METHODS: dict[str, str] = {
     "s4_legt": "dynamark.methods.sequence.s4:S4(basis='legt')",
     "s4_fout": "dynamark.methods.sequence.s4:S4(basis='fout')",
     "s4_ptd": "dynamark.methods.sequence.s4:S4PTD",
+    "s5_ptd": "dynamark.methods.sequence.perturbed_s5:S5PTD",
     "afa": "dynamark.methods.sequence.attention:AdaptiveFilterAttention",
     "attention_rope": "dynamark.methods.sequence.attention:RotaryAttention",
     "deep_kalman": "dynamark.methods.sequence.deep_kalman:DeepKalman",

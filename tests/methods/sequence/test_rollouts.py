@@ -16,6 +16,7 @@ from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC
 from dynamark.methods.sequence.mamba import Mamba
+from dynamark.methods.sequence.perturbed_s5 import S5PTD
 from dynamark.methods.sequence.s4 import S4, S4PTD
 from dynamark.methods.sequence.sparse_cfc import LowRankCfC
 from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel, Sight, Stack
@@ -29,6 +30,7 @@ METHODS: list[SequenceMethod] = [
     S4PTD(modes=3, banks=2),
     LRU(states=6),
     S5(states=5),
+    S5PTD(states=4),
     STU(filters=6, taps=2),
     GRU(units=5),
     LowRankGRU(units=5, rank=2),
