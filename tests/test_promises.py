@@ -72,6 +72,7 @@ PARAMETERS = {
     "methods/recurrent/reservoir.py::_rollout_error",
     *("methods/sensing/alternating.py::_least_squares", "methods/sensing/gauss_newton.py::ApproximateGaussNewton"),
     *("methods/sensing/start.py::leading", "methods/sequence/convolutional.py::S5", "methods/sequence/s4.py::S4PTD"),
+    "methods/sequence/perturbed_s5.py::S5PTD",
 }
 
 

@@ -16,7 +16,9 @@ from dynamark.methods.sequence.lowrank import LowRankGRU
 from dynamark.methods.sequence.lstm import LSTM
 from dynamark.methods.sequence.ltc import LTC
 from dynamark.methods.sequence.mamba import Mamba
+from dynamark.methods.sequence.perturbed_s5 import S5PTD
 from dynamark.methods.sequence.s4 import S4, S4PTD
+from dynamark.methods.sequence.sparse_cfc import LowRankCfC
 from dynamark.methods.sequence.stack import SequenceMethod, SequenceModel, Sight, Stack
 from dynamark.tasks.numerics import compiling
 from dynamark.tasks.problems import Trajectories
@@ -28,11 +30,13 @@ METHODS: list[SequenceMethod] = [
     S4PTD(modes=3, banks=2),
     LRU(states=6),
     S5(states=5),
+    S5PTD(states=4),
     STU(filters=6, taps=2),
     GRU(units=5),
     LowRankGRU(units=5, rank=2),
     LSTM(units=5),
     CfC(units=4, backbone=6),
+    LowRankCfC(units=4, backbone=6, rank=2),
     LTC(units=4, unfolds=3),
     Mamba(lanes=6, states=3, taps=3),
     SLiCE(states=4, structure="dplr", rank=2, dt=0.1),
