@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import os
 import shutil
@@ -15,6 +16,19 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 WEEK = 7 * 24 * 3600.0
+
+
+def pytest_collection() -> None:
+    """Imports and thousands of tests leave no garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """What exists before the first test stays to the end: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(autouse=True, scope="session")
