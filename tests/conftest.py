@@ -16,6 +16,14 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 WEEK = 7 * 24 * 3600.0
+LONGEST = {
+    f"test_{name}.py" for name in ("tutorial", "kills", "interruption", "faults", "attractors", "notebooks", "foreign")
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first: one of them alone at the end would leave the other worker without work."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_collection() -> None:
