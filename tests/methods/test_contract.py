@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from contract_inputs import BUDGET, KIND_OF, PROBLEMS, lorenz, small
+from contract_inputs import BUDGET, KIND_OF, PROBLEMS, forecasting, lorenz, small
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Units
 from dynamark.runners.execute.worker import solve
 from dynamark.tasks.problems import Forecasting, Prediction, Recovery
+
+# Of every test, because the answers are shared.
+pytestmark = pytest.mark.filterwarnings("error:divide by zero:RuntimeWarning:dynamark")
 
 ALL = [(kind, name) for kind, names in KIND_OF.items() for name in names]
 
@@ -24,8 +28,27 @@ BOUND = 1e6
 ESCAPES = {("ngrc", "12 channels"), ("ngrc", "five samples"), ("poly_increment", "five samples")}
 
 
-def answers(name: str, problem: Any) -> dict[str, np.ndarray]:
+def answers(name: str, kind: type, what: str) -> dict[str, np.ndarray]:
+    """What a method answers on a problem; solved once for all tests of this file. A refusal is raised each time."""
+    outcome = _outcome(name, kind, what)
+    if isinstance(outcome, UserError):
+        raise outcome
+    return outcome
+
+
+@functools.cache
+def _outcome(name: str, kind: type, what: str) -> dict[str, np.ndarray] | UserError:
+    torch.manual_seed(0)  # as at the start of a test, whichever problem comes first
+    try:
+        return answers_to(name, PROBLEMS[kind][what]())
+    except UserError as refusal:
+        return refusal.with_traceback(None)
+
+
+def answers_to(name: str, problem: Any) -> dict[str, np.ndarray]:
     (answer,) = solve([small(name)], [problem], [[0]], budget=BUDGET)
+    for array in answer.arrays.values():
+        array.flags.writeable = False  # several tests read it
     return answer.arrays
 
 
@@ -39,14 +62,13 @@ def size_of(problem: Any) -> float:
     return max((float(part.abs().max()) for part in shown), default=float("inf")) or 1.0
 
 
-@pytest.mark.filterwarnings("error:divide by zero:RuntimeWarning:dynamark")
 @pytest.mark.parametrize(("kind", "name"), ALL, ids=[f"{kind.__name__}-{name}" for kind, name in ALL])
 def test_every_method_answers_finitely_or_refuses_in_words(kind: type, name: str) -> None:
     wrong, answered = [], 0
     for what, make in PROBLEMS[kind].items():
         problem = make()
         try:
-            arrays = answers(name, problem)
+            arrays = answers(name, kind, what)
         except UserError as refusal:
             if "\n" in str(refusal) or len(str(refusal)) < 20:
                 wrong.append(f"{what}: refuses without a reason: {refusal}")
@@ -99,14 +121,13 @@ FORECASTERS = [name for name in KIND_OF[Forecasting] if units_wanted(name) != "r
 @pytest.mark.parametrize("name", FORECASTERS)
 def test_units_of_a_forecast_do_not_matter(name: str) -> None:
     """Multiplied by 1e-6 to 1e6, by another factor in each channel, and shifted by 1e3 standard deviations."""
-    inputs = PROBLEMS[Forecasting]
     try:
-        plain = answers(name, inputs["plain"]())["forecast.next"]
+        plain = answers(name, Forecasting, "plain")["forecast.next"]
     except UserError as refusal:
         pytest.skip(str(refusal))
     for what, scale in (("times 1e6", 1e6), ("times 1e-6", 1e-6), ("mixed units", np.array([1e-6, 1.0, 1e6]))):
-        assert gap(answers(name, inputs[what]())["forecast.next"], scale, 0.0, plain) < tolerance(name), what
-    shifted = answers(name, inputs["shifted"]())["forecast.next"]
+        assert gap(answers(name, Forecasting, what)["forecast.next"], scale, 0.0, plain) < tolerance(name), what
+    shifted = answers(name, Forecasting, "shifted")["forecast.next"]
     if units_wanted(name) == "standardized":
         assert gap(shifted, 1.0, 1e3, plain) < tolerance(name)
     else:
@@ -120,19 +141,17 @@ PREDICTORS = [name for name in KIND_OF[Prediction] if units_wanted(name) != "raw
 
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_units_of_a_prediction_do_not_matter(name: str) -> None:
-    inputs = PROBLEMS[Prediction]
-    plain = answers(name, inputs["plain"]())["prediction"]
+    plain = answers(name, Prediction, "plain")["prediction"]
     for what, scale in (("outputs times 1e9", 1e9), ("outputs times 1e-9", 1e-9), ("inputs times 1e-9", 1.0)):
-        assert gap(answers(name, inputs[what]())["prediction"], scale, 0.0, plain) < tolerance(name), what
+        assert gap(answers(name, Prediction, what)["prediction"], scale, 0.0, plain) < tolerance(name), what
 
 
 @pytest.mark.parametrize("name", KIND_OF[Recovery])
 @pytest.mark.parametrize("form", ["", "symmetric "])
 def test_units_of_measurements_do_not_matter(name: str, form: str) -> None:
-    inputs = PROBLEMS[Recovery]
 
     def matrix(what: str) -> np.ndarray:
-        arrays = answers(name, inputs[what]())
+        arrays = answers(name, Recovery, what)
         factors = [arrays[f"factor.{i}"] for i in range(2) if f"factor.{i}" in arrays]
         return {0: lambda: factors[0] @ factors[-1].T, 1: lambda: factors[0] @ factors[0].T, 2: lambda: factors[0]}[
             int(arrays["form"])
@@ -148,10 +167,7 @@ def test_units_of_measurements_do_not_matter(name: str, form: str) -> None:
 
 
 def test_a_nan_is_named_with_its_place() -> None:
-    problem = PROBLEMS[Forecasting]["plain"]()
-    problem.train.observations[2, 41, 1] = torch.nan
-    try:
-        with pytest.raises(UserError, match="training data: nan at trajectory 2, time 41, channel 1; fill it in"):
-            answers("dmd", problem)
-    finally:
-        lorenz.cache_clear()
+    x = lorenz().clone()
+    x[2, 41, 1] = torch.nan
+    with pytest.raises(UserError, match="training data: nan at trajectory 2, time 41, channel 1; fill it in"):
+        answers_to("dmd", forecasting(x))
