@@ -18,7 +18,7 @@ from dynamark.methods.sequence.recurrence import compiled_on
 from dynamark.methods.sequence.structures import STRUCTURES
 from dynamark.tasks.numerics.compiling import Kernel, as_array, kernel
 
-__all__ = ["LIMIT", "structured_scan"]
+__all__ = ["LIMIT", "structured_scan", "structured_step"]
 
 # States are clipped at +- this value, so that an unstable recurrence stays finite; a clipped state passes no gradient back.
 LIMIT = 1e4
@@ -149,3 +149,23 @@ def _walk_back(  # pragma: no cover - compiled
                 back(g, theta[m, n, t], fixed, places, last, to_theta[m, n, t], to_pairs[m], carry)
             for i in range(size):
                 to_start[m, i] += carry[i]
+
+
+# The product of a structure, replaced for each layer by its own.
+forth: Any = None
+
+
+@kernel
+def structured_step(x: Any, state: Any, y: Any, weights: Any) -> None:
+    """One step of `SLiCE`, for its free runs."""
+    table, keep, b, c, d, pairs, columns, dt = weights
+    channels, own = table.shape
+    rank = pairs.shape[1]
+    theta, product = np.empty(own + rank), np.empty(len(state))
+    theta[:own] = table[0] + x @ table[1:]
+    for k in range(rank):
+        channel = k // (rank // channels)
+        theta[own + k] = dt[0] * (x[channel - 1] if channel else 1.0)
+    forth(theta, pairs, columns, state, product)
+    state[:] = np.minimum(np.maximum(keep * state + product + x @ b, -LIMIT), LIMIT)
+    y[:] = state @ c + x @ d

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from dynamark.errors import UserError
 from dynamark.methods.fields import Count, Positive, Range, SearchSpace, Share, Size
-from dynamark.methods.sequence.compiled_structured import LIMIT, structured_scan
+from dynamark.methods.sequence.compiled_structured import structured_scan, structured_step
 from dynamark.methods.sequence.convolutional import StepsRange
 from dynamark.methods.sequence.stack import SequenceMethod
 from dynamark.methods.sequence.steps import Stepwise, arrays
 from dynamark.methods.sequence.structures import STRUCTURES
-from dynamark.tasks.numerics.compiling import kernel
 from dynamark.tasks.numerics.thin import thin_affine
 
 __all__ = ["KINDS_OF_MAPS", "Maps", "MapsKind", "SLiCE"]
@@ -148,27 +147,7 @@ class _ControlledLayer(nn.Module):
         parts = arrays(self.dt * maps.table(), self._keep(), self.b, self.c, self.d, maps.pairs)
         forth = STRUCTURES[KINDS_OF_MAPS[maps.kind]].forth
         weights = (*parts, maps.columns.cpu().numpy(), np.array([self.dt]))
-        return Stepwise(_advance.given(forth=forth), weights, len(self.log_decay))
-
-
-# The product of a structure, replaced for each layer by its own.
-forth: Any = None
-
-
-@kernel
-def _advance(x: Any, state: Any, y: Any, weights: Any) -> None:
-    """One step of `SLiCE`."""
-    table, keep, b, c, d, pairs, columns, dt = weights
-    channels, own = table.shape
-    rank = pairs.shape[1]
-    theta, product = np.empty(own + rank), np.empty(len(state))
-    theta[:own] = table[0] + x @ table[1:]
-    for k in range(rank):
-        channel = k // (rank // channels)
-        theta[own + k] = dt[0] * (x[channel - 1] if channel else 1.0)
-    forth(theta, pairs, columns, state, product)
-    state[:] = np.minimum(np.maximum(keep * state + product + x @ b, -LIMIT), LIMIT)
-    y[:] = state @ c + x @ d
+        return Stepwise(structured_step.given(forth=forth), weights, len(self.log_decay))
 
 
 @dataclass(frozen=True)
