@@ -13,7 +13,7 @@ import dynamark.runners.conduct  # noqa: F401  what a run imports, before the fo
 from dynamark import cli
 from dynamark.runners import probe
 
-__all__ = ["Command"]
+__all__ = ["Command", "alive", "descendants"]
 
 
 class Command:
@@ -69,3 +69,21 @@ def _main(words: list[str], output: Path, errors: Path) -> None:
     probe.inside()
     sys.argv = ["dynamark", *words]
     sys.exit(cli.main())
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below a process."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return set()
+    return {int(child) for child in children}.union(*(descendants(int(child)) for child in children))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process of a run still runs; a zombie does not, and a number that a stranger took over does not count."""
+    try:
+        output = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"dynamark.runners.execute.processes" in output

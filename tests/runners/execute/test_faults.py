@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
+from forked import Command, alive, descendants
 from support import DRAWN, FAULTY, LINE, PLUGINS, write_suite
 
 from dynamark.results.store import Store
@@ -80,12 +81,12 @@ def test_a_failed_run_counts_as_done_until_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nothing_is_left_behind(tmp_path: Path, workers: int) -> None:
-    code = (
-        "from dynamark.runners.run import run; import sys;"
-        f"run({write_suite(tmp_path / 's.toml', [LINE])!r}, store={str(tmp_path / 'store')!r}, workers={workers})"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    output = subprocess.run(
-        ["pgrep", "-f", "dynamark.runners.execute.processes.*" + tmp_path.name], capture_output=True, check=False
-    )
-    assert output.stdout == b""
+    suite = write_suite(tmp_path / "s.toml", [LINE])
+    child = Command(["run", suite, "--store", str(tmp_path / "store"), "--workers", str(workers)], tmp_path / "says")
+    inside: set[int] = set()
+    while child.running:
+        inside |= descendants(child.pid)
+        time.sleep(0.02)
+    assert child.wait() == 0
+    assert len(inside) > 2 * workers  # the base of all forks, and two processes of each worker
+    assert not [pid for pid in inside if alive(pid)]

@@ -1,4 +1,4 @@
-"""The digest of a kernel covers the files of the kernels that it calls: so every constant that it reads stands in its own file."""
+"""The digest of a kernel covers the files of the kernels that it calls: every constant that it reads stands in its own file."""
 
 from __future__ import annotations
 
