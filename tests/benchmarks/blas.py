@@ -72,7 +72,7 @@ def answers(model: Any, problem: Any) -> dict[str, Any]:
 
 
 def noise_free(tier: str) -> list[str]:
-    """Tasks of these families whose oracle is exact."""
+    """Tasks of these families whose oracle is exact; recordings have none."""
     from dynamark.runners.registry import resolve_task
     from dynamark.runners.spec import Spec
     from dynamark.tasks.catalog import TASKS
@@ -80,6 +80,8 @@ def noise_free(tier: str) -> list[str]:
     chosen = []
     for name in TASKS:
         task = resolve_task(Spec(name), tier)
+        if getattr(task, "series", None):
+            continue
         exact = name.startswith("chaos/") or (
             task.family in METHODS and task.kind.__name__ in {"Forecasting", "Prediction"}
         )
