@@ -85,7 +85,7 @@ def noise_free(tier: str) -> list[str]:
         exact = name.startswith("chaos/") or (
             task.family in METHODS and task.kind.__name__ in {"Forecasting", "Prediction"}
         )
-        if exact and not getattr(task, "noise", None) and task.unavailable is None:
+        if exact and getattr(task, "noise", None) in (None, 0, "n0") and task.unavailable is None:
             chosen.append(name)
     return chosen
 
