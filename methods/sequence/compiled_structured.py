@@ -151,10 +151,6 @@ def _walk_back(  # pragma: no cover - compiled
                 to_start[m, i] += carry[i]
 
 
-# The product of a structure, replaced for each layer by its own.
-forth: Any = None
-
-
 @kernel
 def structured_step(x: Any, state: Any, y: Any, weights: Any) -> None:
     """One step of `SLiCE`, for its free runs."""
