@@ -23,8 +23,8 @@ from dynamark.tasks.problems import KINDS
 
 __all__ = ["boards_in", "load_board", "load_named"]
 
-# The number of tasks of a board: fewer tasks are not representative, more make a table that nobody reads column by column.
-_FEWEST, _MOST = 5, 20
+# The number of tasks of a board: fewer tasks are not representative, more do not fit on a screen.
+_FEWEST, _MOST = 5, 9
 
 
 def load_board(name: str) -> Board:

@@ -65,7 +65,7 @@ def _verdict(falls: Mapping[str, Mapping[str, float]]) -> str:
     def scores(config: Mapping[str, Any], seed: int) -> Mapping[str, float]:
         return {name: fall + 1e-4 * (seed % 3) for name, fall in falls[config["regime"]].items()} | others
 
-    return evaluate(listed(claim), index_of(*rows_for([*claim.needs, *claim.convergence], scores))).verdict
+    return evaluate(listed(claim), index_of(*rows_for(claim.needs, scores))).verdict
 
 
 def test_the_claim_asks_for_the_sign_with_fine_and_with_coarse_bins() -> None:

@@ -52,7 +52,7 @@ def test_a_hole_does_not_load_unless_the_method_is_excluded_with_a_reason(tmp_pa
 
 
 WRONG: dict[str, dict[str, Any]] = {
-    "4 tasks: expected 5 to 20": {"tasks": TASKS[:4]},
+    "4 tasks: expected 5 to 9": {"tasks": TASKS[:4]},
     "task lds/regret is listed twice": {"tasks": [*TASKS, "lds/regret"]},
     "the tasks are of different kinds, Online and Forecasting": {"tasks": [*TASKS, "lds/sym_pos"]},
     "task chaos/lorenz63 does not belong to the family lds": {"tasks": ["chaos/lorenz63", *TASKS]},

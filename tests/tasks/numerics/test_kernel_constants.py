@@ -34,12 +34,12 @@ def assigned(file: str) -> set[str]:
 
 
 def test_constants_of_kernels_stand_in_their_own_file() -> None:
-    found, foreign = 0, []
+    count, foreign = 0, []
     for name, kernel in kernels():
         code = kernel.function
         own = assigned(inspect.getfile(code))
         constants = {used for used in _globals_of(code) if isinstance(code.__globals__.get(used), _CONSTANTS)}
-        found += len(constants)
+        count += len(constants)
         foreign += [f"{name}: {used}" for used in sorted(constants - own)]
-    assert found > 10
+    assert count > 10
     assert foreign == []
