@@ -122,7 +122,8 @@ def drawn(family: str, seed: int, wild: np.random.Generator) -> list[dict[str, A
 def data_of(text: str) -> dict[str, Any]:
     """What the script of a page reads: the content of the page, with its unpacked rows."""
     content = re.search(r'id="data">(.*?)</script>', text)[1]  # type: ignore[index]
-    return {**json.loads(content), "rows": unpacked(text, "packed"), "wins": unpacked(text, "inside")["wins"]}
+    inside = unpacked(text, "inside")
+    return {**json.loads(content), "rows": unpacked(text, "packed"), "wins": inside["wins"], "boards": inside["boards"]}
 
 
 def unpacked(text: str, name: str) -> Any:
@@ -134,7 +135,7 @@ def unpacked(text: str, name: str) -> Any:
 def whole_page(text: str) -> str:
     """A page with the inside of its elements put back, as its script does it."""
     inside = iter(unpacked(text, "inside")["elements"])
-    empty = r'<(svg|pre|details) class="(?:chart|map|bibtex|more)"[^>]*>(?=</\1>)'
+    empty = r'<(svg|pre|details|ul) class="(?:chart|map|bibtex|more|folded)"[^>]*>(?=</\1>)'
     text = re.sub(empty, lambda place: place[0] + next(inside), text)
     assert next(inside, None) is None
     return text

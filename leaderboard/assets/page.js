@@ -34,15 +34,15 @@ document.querySelector("#filter").addEventListener("input", (event) => {
 
 const data = JSON.parse(document.querySelector("#data").textContent), dialog = document.querySelector("#rows");
 
-// The inside of charts, details and BibTeX entries is compressed, and so are the rows, which are unpacked when the first is asked for.
+// What is folded or drawn, win rates and facts of boards are compressed, and so are rows, which are unpacked when the first is asked for.
 const unpack = async (name) => {
   const bytes = Uint8Array.from(atob(document.querySelector(name).textContent), (sign) => sign.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
 };
 let rows;
-const inside = unpack("#inside").then(({ elements, wins }) => {
-  document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more").forEach((place, k) => { place.innerHTML = elements[k]; });
-  return wins;
+const inside = unpack("#inside").then(({ elements, ...others }) => {
+  document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more, ul.folded").forEach((place, k) => { place.innerHTML = elements[k]; });
+  return others;
 });
 
 // Rows are written as text, never as HTML: their names are anybody's.
@@ -75,11 +75,11 @@ const suggest = (board, wanted, limit) => {
   })).filter((method) => method.seconds <= limit);
   return { board, fits, methods: methods.sort((a, b) => (board.ranked ? a.value - b.value : b.value - a.value)) };
 };
-const answer = () => {
+const answer = (boards) => {
   const { seconds, ...chosen } = Object.fromEntries(new FormData(picker.querySelector("form")));
   const wanted = Object.entries(chosen).filter(([, value]) => value !== ""), place = picker.querySelector(".answer");
   if (!wanted.length && !seconds) return place.replaceChildren(text("p", "Choose what your problem is like; boards with such tasks answer."));
-  const fitting = data.boards.map((board) => suggest(board, wanted, seconds ? Number(seconds) : Infinity)).filter(({ fits }) => fits.length);
+  const fitting = boards.map((board) => suggest(board, wanted, seconds ? Number(seconds) : Infinity)).filter(({ fits }) => fits.length);
   if (!fitting.length) return place.replaceChildren(text("p", "No board has a task like this. Relax a choice."));
   place.replaceChildren(...fitting.map(({ board, fits, methods }) => {
     const card = text("article", "", { className: board.accent }), title = text("h3", ""), list = document.createElement("ol");
@@ -95,20 +95,20 @@ const answer = () => {
     return card;
   }));
 };
-if (picker) {
+if (picker) inside.then(({ boards }) => {
   picker.hidden = false;
-  picker.querySelector("form").addEventListener("input", answer);
-  picker.querySelector("form").addEventListener("reset", () => setTimeout(answer));
+  picker.querySelector("form").addEventListener("input", () => answer(boards));
+  picker.querySelector("form").addEventListener("reset", () => setTimeout(answer, 0, boards));
   picker.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-  answer();
-}
+  answer(boards);
+});
 
 // The pair under the pointer of a map of win rates, with the interval of Wilson 1927.
 const wilson = (p, n, z = 1.959964) => {
   const center = p + z * z / (2 * n), half = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)), whole = 1 + z * z / n;
   return [Math.max(0, (center - half) / whole), Math.min(1, (center + half) / whole)];
 };
-inside.then((all) => {
+inside.then(({ wins: all }) => {
   for (const map of document.querySelectorAll("svg.map")) {
     const { names, cells, wins } = all[map.dataset.board], told = map.closest(".wins").querySelector("output");
     const read = (event) => {

@@ -77,13 +77,15 @@ def _board(table: BoardTable, rows: pandas.DataFrame, links: Links, sources: Sou
 
 
 def _notes(table: BoardTable) -> str:
-    """Which methods are missing, and which are left out, with the reasons."""
+    """Which methods are missing, what marks mean, and which methods are left out, with the reasons."""
     parts = []
     if table.holes:
         names = ", ".join(map(_hole, table.holes))
         parts.append(
             f"<p>Not ranked, since runs are missing: {names}. <code>dynamark run {escape(table.board.name)}</code> adds them.</p>"
         )
+    if any(place.own for place in table.places):
+        parts.append("<p>* includes your own, unpublished results</p>")
     parts += [
         f"<p>† {escape(place.method)}: {escape(place.submitted)}.</p>" for place in table.places if place.submitted
     ]
@@ -94,7 +96,9 @@ def _notes(table: BoardTable) -> str:
         for method, reason in table.board.excluded.items():
             reasons.setdefault(reason, []).append(method)
         items = "".join(f"<li>{escape(', '.join(names))}: {escape(reason)}</li>" for reason, names in reasons.items())
-        parts.append(f"<details><summary>methods that are not on this board</summary><ul>{items}</ul></details>")
+        parts.append(
+            f'<details><summary>methods that are not on this board</summary><ul class="folded">{items}</ul></details>'
+        )
     return f'<div class="notes">{"".join(parts)}</div>' if parts else ""
 
 

@@ -85,7 +85,7 @@ def _costs(table: BoardTable) -> list[Column]:
 
 
 def _name(place: Place) -> str:
-    star = ' <span title="includes your own, unpublished results">*</span>' if place.own else ""
+    star = " *" if place.own else ""
     link = f'<a href="#{slug("method", place.method)}">{escape(place.method)}</a>{star}{dagger(place.submitted)}'
     fold = '<input type="checkbox" class="fold" aria-label="scores">'
     return f'<th scope="row" data-value="{escape(place.method)}">{fold}{link}</th>'
@@ -111,7 +111,8 @@ def _cell(value: object, shown: str) -> str:
 
 def _more(value: float | None, shown: str, style: str = "") -> str:
     """A cell that a narrow screen folds away."""
-    known = "" if value is None else f' data-value="{value:.5g}"'
+    # Where the text of a cell is its value, sorting reads it there.
+    known = "" if value is None or shown == f"{value:.5g}" else f' data-value="{value:.5g}"'
     return f'<td class="{f"more {style}".strip()}"{known}>{shown}</td>'
 
 
@@ -120,7 +121,6 @@ def _score(place: Place, task: TaskInfo, table: BoardTable, best: Mapping[str, f
     value = place.scores.get(task.name)
     rows = links.to(task.name, table.board.tier, "", place.method)
     shown = '<span class="failed">failed</span>' if value is None else brief(value)
-    # Where the text of a cell is its value, sorting reads it there.
     known = "" if value is not None and "·" not in brief(value) else f' data-value="{number(value, ".3g")}"'
     shown = shown if rows is None else f'<a href="#{rows}">{shown}</a>'
     marks = "more heat best" if value is not None and value == best[task.name] else "more heat"

@@ -150,7 +150,7 @@ def _failures(rows: pandas.DataFrame) -> str:
     )
     more = f"<li>and {len(failed) - 10} more</li>" if len(failed) > 10 else ""
     head = f'<span class="failed">{counted(len(failed), "failed run")}</span>'
-    return f"<details><summary>{head}</summary><ul>{items}{more}</ul></details>"
+    return f'<details><summary>{head}</summary><ul class="folded">{items}{more}</ul></details>'
 
 
 def _equation(about: About | None) -> str:

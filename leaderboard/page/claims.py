@@ -76,7 +76,7 @@ def _rows(e: Evaluation) -> str:
     groups = "".join(f"<li>{_group(group)}</li>" for group in e.runs[:_GROUPS])
     rest = len(e.runs) - _GROUPS
     more = f"<li>and {rest} more: <code>dynamark claims show {escape(e.id)}</code></li>" if rest > 0 else ""
-    return f"<details><summary>{counted(len(e.keys), 'row')}</summary><ul>{groups}{more}</ul></details>"
+    return f'<details><summary>{counted(len(e.keys), "row")}</summary><ul class="folded">{groups}{more}</ul></details>'
 
 
 def _group(group: RunGroup) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dynamark.leaderboards.page.packing import pack, to_json
@@ -40,9 +39,9 @@ class Links:
         """The id of the rows of a method on a task; None where it has none with this salt."""
         return f"r{self._places[task, tier, method]}" if (task, tier, method, salt) in self._met else None
 
-    def data(self, more: Mapping[str, Any] | None = None) -> str:
-        """The names of rows, and more, as JSON that may stand in a script element: no sign of it can end the element."""
-        content = {**(more or {}), "methods": list(self._methods), "tasks": list(self._tasks)}
+    def data(self) -> str:
+        """The names of rows as JSON that may stand in a script element: no sign of it can end the element."""
+        content = {"methods": list(self._methods), "tasks": list(self._tasks)}
         return to_json(content).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
     def packed(self) -> str:

@@ -1,4 +1,4 @@
-"""Compressed parts of the page: rows, drawings, BibTeX entries and details of cards, which the script unpacks."""
+"""Compressed parts of the page, which the script unpacks: rows, drawings, BibTeX entries, details of cards, and folded lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 __all__ = ["emptied", "pack", "to_json"]
 
 # Nothing inside such an element can end it: names are escaped, and none holds another.
-_ELEMENT = re.compile(r'(<(svg|pre|details) class="(?:chart|map|bibtex|more)"[^>]*>)(.*?)(?=</\2>)', re.DOTALL)
+_ELEMENT = re.compile(
+    r'(<(svg|pre|details|ul) class="(?:chart|map|bibtex|more|folded)"[^>]*>)(.*?)(?=</\2>)', re.DOTALL
+)
 
 
 def to_json(content: Any) -> str:

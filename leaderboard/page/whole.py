@@ -98,9 +98,9 @@ def page(
         "digest": _digest(whole_frame),
         "machines": _machines(whole_frame),
         "replaced": _replaced(frame),
-        "data": links.data({"boards": picker_data(ranked, facts)}),
+        "data": links.data(),
         "packed": links.packed(),
-        "inside": pack({"elements": inside, "wins": win_data(ranked)}),
+        "inside": pack({"elements": inside, "wins": win_data(ranked), "boards": picker_data(ranked, facts)}),
     }
     return Template(whole).substitute(parts)
 

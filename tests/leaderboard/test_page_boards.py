@@ -181,12 +181,12 @@ def test_ids_are_unique_and_links_lead_somewhere_beside_other_tasks_and_hostile_
 
 
 def test_a_page_of_all_boards_stays_small(tmp_path: Path) -> None:
-    """The boards leave room in the 2 MB of the page for claims and other tasks, which take 550 kB."""
+    """The boards leave room in the 2 MB of the page for claims and other tasks, which take 500 kB."""
     rows = board_rows(curves=True)
     text = leaderboard(store(tmp_path / "s", rows)).to_html()
     assert len(rows) > 7000
     assert text.count('<div class="wide board') == len(board_names())
-    assert len(text.encode()) < 1_450_000
+    assert len(text.encode()) < 1_400_000
 
 
 def test_the_same_rows_make_the_same_page_in_any_order(tmp_path: Path) -> None:

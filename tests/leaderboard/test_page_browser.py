@@ -113,12 +113,14 @@ def test_the_choice_of_a_method_shows_boards_and_methods_that_fit(tmp_path: Path
     best = sorted(skills, key=lambda name: -skills[name])[:3]
     script = """
     const form = document.querySelector("#picker form"), answers = () => [...document.querySelectorAll(".answer article")];
-    form.observed.value = "partially"; form.noise.value = "1"; form.seconds.value = "1";
-    form.dispatchEvent(new Event("input"));
-    const values = answers().map((card) => card.querySelector("h3").textContent + ": "
-      + [...card.querySelectorAll("li")].map((line) => line.firstChild.textContent.trim()).join(" "));
-    form.inputs.value = "1"; form.dispatchEvent(new Event("input"));
-    document.title = [...values, document.querySelector(".answer").textContent].join("|");
+    inside.then(() => {
+      form.observed.value = "partially"; form.noise.value = "1"; form.seconds.value = "1";
+      form.dispatchEvent(new Event("input"));
+      const values = answers().map((card) => card.querySelector("h3").textContent + ": "
+        + [...card.querySelectorAll("li")].map((line) => line.firstChild.textContent.trim()).join(" "));
+      form.inputs.value = "1"; form.dispatchEvent(new Event("input"));
+      document.title = [...values, document.querySelector(".answer").textContent].join("|");
+    });
     """
     output = probed(tmp_path / "page.html", file_of(tmp_path, rows), script).split("|")
     assert output == [f"chaos/partial: {' '.join(best)}", "No board has a task like this. Relax a choice."]
@@ -128,7 +130,7 @@ def test_the_choice_of_a_method_shows_boards_and_methods_that_fit(tmp_path: Path
 def test_what_the_file_holds_compressed_is_put_into_its_place(tmp_path: Path) -> None:
     text = file_of(tmp_path, filled())
     script = """
-    const places = [...document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more")];
+    const places = [...document.querySelectorAll("svg.chart, svg.map, pre.bibtex, details.more, ul.folded")];
     const empty = places.filter((place) => place.childNodes.length === 0).length;
     inside.then(() => {
       const drawn = places.filter((place) => place.matches("svg") && place.querySelector("path") instanceof SVGPathElement);
