@@ -53,6 +53,8 @@ def skills(task_name: str, tier: str, seeds: list[int], names: tuple[str, ...]) 
             except (UserError, KeyError):
                 continue
             oracle, lower = task.oracle(seed), task.primary.lower_is_better
+            if oracle is None:  # a recording: there is no skill
+                continue
             value = float(skill(score, task.baseline(seed), oracle, task.floor, task.log_scale, lower))
             yield {"task": task_name, "method": name, "seed": seed, "score": float(score), "skill": value}
 
@@ -72,7 +74,7 @@ def answers(model: Any, problem: Any) -> dict[str, Any]:
 
 
 def noise_free(tier: str) -> list[str]:
-    """Tasks of these families whose oracle is exact; recordings have none."""
+    """Tasks of these families whose oracle is exact."""
     from dynamark.runners.registry import resolve_task
     from dynamark.runners.spec import Spec
     from dynamark.tasks.catalog import TASKS
@@ -80,8 +82,6 @@ def noise_free(tier: str) -> list[str]:
     chosen = []
     for name in TASKS:
         task = resolve_task(Spec(name), tier)
-        if getattr(task, "series", None):
-            continue
         exact = name.startswith("chaos/") or (
             task.family in METHODS and task.kind.__name__ in {"Forecasting", "Prediction"}
         )
